@@ -1,0 +1,99 @@
+package v1alpha1
+
+// Condition types. Their meaning never flips; their status does.
+const (
+	// ConditionReady sums up the other conditions of an object.
+	ConditionReady = "Ready"
+	// ConditionAccepted tells whether a ModelRoute's spec is valid and in force.
+	ConditionAccepted = "Accepted"
+	// ConditionResolvedRefs tells whether everything that an object refers to exists and may be used.
+	ConditionResolvedRefs = "ResolvedRefs"
+	// ConditionProgrammed tells whether every ready proxy pod, and at least one, serves this generation.
+	ConditionProgrammed = "Programmed"
+	// ConditionHealthy tells whether the provider, or at least one target's provider, answered its last probe.
+	ConditionHealthy = "Healthy"
+	// ConditionKeyValid tells whether the provider took the key at the last probe.
+	ConditionKeyValid = "KeyValid"
+	// ConditionEnforced tells whether every ready proxy pod, and at least one, applies this generation of a SpendBudget.
+	ConditionEnforced = "Enforced"
+	// ConditionNearLimit tells whether spending has reached the lowest Notify action.
+	ConditionNearLimit = "NearLimit"
+	// ConditionExceeded tells whether spending has reached the limit.
+	ConditionExceeded = "Exceeded"
+)
+
+// Reasons of conditions and of target states.
+const (
+	// ReasonReady: all that is needed works.
+	ReasonReady = "Ready"
+	// ReasonPending: not yet observed; it will be.
+	ReasonPending = "Pending"
+	// ReasonAccepted: the spec is valid and in force.
+	ReasonAccepted = "Accepted"
+	// ReasonInvalid: the spec has an error that the API server could not see; the last good version stays in force.
+	ReasonInvalid = "Invalid"
+	// ReasonModelConflict: another, older ModelRoute of the namespace has the same model name; the message names it.
+	ReasonModelConflict = "ModelConflict"
+	// ReasonUnsupportedValue: a field has a value that this version or installation cannot serve.
+	ReasonUnsupportedValue = "UnsupportedValue"
+	// ReasonResolvedRefs: all references resolve.
+	ReasonResolvedRefs = "ResolvedRefs"
+	// ReasonBackendNotFound: a target's ProviderCredential does not exist.
+	ReasonBackendNotFound = "BackendNotFound"
+	// ReasonBackendUnusable: a target's ProviderCredential exists but cannot be used; its own conditions say why.
+	ReasonBackendUnusable = "BackendUnusable"
+	// ReasonSecretNotFound: the Secret does not exist.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretNotLabelled: the Secret exists without the label that lets Signalbox read it; the message is the command that sets it.
+	ReasonSecretNotLabelled = "SecretNotLabelled"
+	// ReasonSecretKeyNotFound: the Secret has no such key.
+	ReasonSecretKeyNotFound = "SecretKeyNotFound"
+	// ReasonInvalidKey: the stored value cannot be an API key.
+	ReasonInvalidKey = "InvalidKey"
+	// ReasonEndpointDenied: the endpoint is at an address that must not be called.
+	ReasonEndpointDenied = "EndpointDenied"
+	// ReasonProgrammed: the proxies serve this generation.
+	ReasonProgrammed = "Programmed"
+	// ReasonNoReadyProxy: no proxy pod is ready.
+	ReasonNoReadyProxy = "NoReadyProxy"
+	// ReasonLastGoodServed: the proxies serve an older generation because this one is not valid.
+	ReasonLastGoodServed = "LastGoodServed"
+	// ReasonTableTooLarge: the namespace's routing table is too large to be delivered.
+	ReasonTableTooLarge = "TableTooLarge"
+	// ReasonConflict: an object of the same name exists that Signalbox did not make; it is not taken over.
+	ReasonConflict = "Conflict"
+	// ReasonKeyAccepted: the provider took the key.
+	ReasonKeyAccepted = "KeyAccepted"
+	// ReasonKeyRejected: the provider refused the key.
+	ReasonKeyRejected = "KeyRejected"
+	// ReasonNoKeyNeeded: the endpoint takes no key.
+	ReasonNoKeyNeeded = "NoKeyNeeded"
+	// ReasonProbeSucceeded: the provider answered the probe.
+	ReasonProbeSucceeded = "ProbeSucceeded"
+	// ReasonProbeFailed: the provider did not answer the probe, or with an error.
+	ReasonProbeFailed = "ProbeFailed"
+	// ReasonProbeNotPermitted: the endpoint is not one that the manager may call, so its health is not known.
+	ReasonProbeNotPermitted = "ProbeNotPermitted"
+	// ReasonProbeInconclusive: the answer to the probe does not tell whether the key is valid.
+	ReasonProbeInconclusive = "ProbeInconclusive"
+	// ReasonTargetsAvailable: at least one target can be used.
+	ReasonTargetsAvailable = "TargetsAvailable"
+	// ReasonNoTargetAvailable: no target can be used.
+	ReasonNoTargetAvailable = "NoTargetAvailable"
+	// ReasonDrained: the target's weight is 0.
+	ReasonDrained = "Drained"
+	// ReasonEnforced: the proxies apply this generation.
+	ReasonEnforced = "Enforced"
+	// ReasonNoProxy: the namespace has no ModelRoute, hence no proxy.
+	ReasonNoProxy = "NoProxy"
+	// ReasonInvalidTimeZone: the time zone is not in the IANA database.
+	ReasonInvalidTimeZone = "InvalidTimeZone"
+	// ReasonWithinLimit: spending is below the limit or the share.
+	ReasonWithinLimit = "WithinLimit"
+	// ReasonThresholdReached: spending has reached the share of a Notify action.
+	ReasonThresholdReached = "ThresholdReached"
+	// ReasonLimitReached: spending has reached the limit.
+	ReasonLimitReached = "LimitReached"
+	// ReasonLedgerUnavailable: the ledger object cannot be read.
+	ReasonLedgerUnavailable = "LedgerUnavailable"
+)

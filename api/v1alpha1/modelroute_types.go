@@ -1,0 +1,239 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// ModelPattern is a model name that clients send, exact or with one trailing "*".
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=256
+// +kubebuilder:validation:Pattern=`^([A-Za-z0-9@~][A-Za-z0-9._:/@~+-]*\*?|\*)$`
+type ModelPattern string
+
+// ModelRouteSpec says which models clients may ask for and where such calls go.
+type ModelRouteSpec struct {
+	// models are the names that clients put in "model": exact, or with one trailing "*". An exact name beats a pattern, a longer pattern a shorter one, an older ModelRoute a younger one, and then the name decides.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Models []ModelPattern `json:"models,omitempty"`
+
+	// targets are the places that can answer. Those with the lowest priority number are tried first; the next one is tried when a target does not answer (connection failure, timeout, 408, 429, 5xx) before its first token.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Targets []RouteTarget `json:"targets,omitempty"`
+
+	// timeouts bound each call.
+	// +optional
+	// +default={"firstToken":"30s","idle":"1m","total":"10m"}
+	Timeouts RouteTimeouts `json:"timeouts,omitzero"`
+
+	// access says who may call. When it is left out, ServiceAccounts and access keys of this namespace may. Authentication is always required.
+	// +optional
+	Access *RouteAccess `json:"access,omitempty"`
+}
+
+// RouteTarget is one upstream model.
+type RouteTarget struct {
+	// name of the target in status, logs and metrics.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+
+	// credentialRef names the ProviderCredential in this namespace that is called.
+	// +required
+	CredentialRef LocalReference `json:"credentialRef,omitzero"`
+
+	// model is the upstream model id. "*" sends the name that the client asked for.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Model string `json:"model,omitempty"`
+
+	// priority orders targets, lower first, 0 to 100. The default is 0.
+	// +optional
+	// +default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Priority *int32 `json:"priority,omitempty"`
+
+	// weight is the share of calls among targets of the same priority, 0 to 1000. With 0 a target gets no new calls. The default is 1.
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Weight *int32 `json:"weight,omitempty"`
+
+	// prices of this target. They win over the prices of the ProviderCredential.
+	// +optional
+	Prices *TokenPrices `json:"prices,omitempty"`
+}
+
+// RouteTimeouts bound a call. firstToken and idle are for streams; other calls have total alone.
+// +kubebuilder:validation:XValidation:rule="duration(self.firstToken) <= duration(self.total)",message="firstToken must not be longer than total"
+// +kubebuilder:validation:XValidation:rule="duration(self.idle) <= duration(self.total)",message="idle must not be longer than total"
+type RouteTimeouts struct {
+	// firstToken is how long one target may take until the first token of a stream, 100ms to 1h. The default is 30s.
+	// +optional
+	// +default="30s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="firstToken must be between 100ms and 1h"
+	FirstToken metav1.Duration `json:"firstToken,omitempty,omitzero"`
+
+	// idle is how long a stream may stay silent after its first token, 100ms to 1h. The default is 1m.
+	// +optional
+	// +default="1m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="idle must be between 100ms and 1h"
+	Idle metav1.Duration `json:"idle,omitempty,omitzero"`
+
+	// total is how long a call may take altogether, over all its targets, 100ms to 24h. The default is 10m.
+	// +optional
+	// +default="10m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('24h')",message="total must be between 100ms and 24h"
+	Total metav1.Duration `json:"total,omitempty,omitzero"`
+}
+
+// RouteAccess says who may call a route.
+type RouteAccess struct {
+	// allow lists callers; any match admits. An empty list, or none, admits nobody.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Allow []AccessRule `json:"allow,omitempty"`
+}
+
+// AccessRule matches callers; exactly one field is set.
+// +kubebuilder:validation:XValidation:rule="[has(self.namespaceSelector), has(self.serviceAccount), has(self.accessKeySelector)].filter(x, x).size() == 1",message="an access rule needs exactly one of namespaceSelector, serviceAccount and accessKeySelector"
+type AccessRule struct {
+	// namespaceSelector admits all ServiceAccounts of the namespaces whose labels match. The empty selector {} matches every namespace.
+	// +optional
+	NamespaceSelector *LabelSelector `json:"namespaceSelector,omitempty"`
+
+	// serviceAccount admits one ServiceAccount.
+	// +optional
+	ServiceAccount *ServiceAccountReference `json:"serviceAccount,omitempty"`
+
+	// accessKeySelector admits the access keys of this namespace whose Secret labels match. The empty selector {} matches all of them.
+	// +optional
+	AccessKeySelector *LabelSelector `json:"accessKeySelector,omitempty"`
+}
+
+// TargetState says whether a target can be used.
+// +kubebuilder:validation:Enum=Available;Unavailable;Drained
+type TargetState string
+
+// The states of a target.
+const (
+	// TargetAvailable means that calls can go there.
+	TargetAvailable TargetState = "Available"
+	// TargetUnavailable means that calls cannot go there; reason and message say why.
+	TargetUnavailable TargetState = "Unavailable"
+	// TargetDrained means that its weight is 0.
+	TargetDrained TargetState = "Drained"
+)
+
+// RouteTargetStatus is what is known of one target.
+type RouteTargetStatus struct {
+	// name of the target in spec.targets.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// state of the target.
+	// +required
+	State TargetState `json:"state,omitempty"`
+
+	// reason of the state, a single CamelCase word.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Reason string `json:"reason,omitempty"`
+
+	// message says what is wrong and what to do.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// priced tells whether the cost of a call is known: Priced or Unpriced.
+	// +optional
+	// +kubebuilder:validation:Enum=Priced;Unpriced
+	Priced string `json:"priced,omitempty"`
+}
+
+// ModelRouteStatus is what was observed of a ModelRoute.
+type ModelRouteStatus struct {
+	// conditions are Ready, Accepted, ResolvedRefs, Programmed and Healthy.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation of the spec that this status speaks of.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// address is the base URL for callers in the cluster; clients append /v1.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Address string `json:"address,omitempty"`
+
+	// targets lists the targets and their states.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Targets []RouteTargetStatus `json:"targets,omitempty"`
+
+	// availableTargets counts the targets that can be used, of all: "2/3".
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	AvailableTargets string `json:"availableTargets,omitempty"`
+}
+
+// ModelRoute gives models a name that clients can call and says which providers answer. A namespace with at least one ModelRoute has its own proxy, the Service "signalbox".
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=mroute,categories=signalbox
+// +kubebuilder:printcolumn:name="Models",type=string,JSONPath=`.spec.models`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Targets",type=string,JSONPath=`.status.availableTargets`
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.address`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="the name must have at most 63 characters"
+type ModelRoute struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is wanted.
+	// +required
+	Spec ModelRouteSpec `json:"spec,omitzero"`
+
+	// status is what was observed.
+	// +optional
+	Status ModelRouteStatus `json:"status,omitzero"`
+}
+
+// ModelRouteList is a list of ModelRoutes.
+//
+// +kubebuilder:object:root=true
+type ModelRouteList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ModelRoute `json:"items"`
+}

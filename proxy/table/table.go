@@ -1,0 +1,226 @@
+// Package table is the compiled routing table of one namespace: the contract between the manager, which compiles and delivers it, and the proxy,
+// which serves from it. A table is plain values and never changes after it was compiled. It holds provider keys, so it is stored in a Secret only and
+// is never logged.
+package table
+
+import "time"
+
+// Format is the version of the table's encoding. A proxy refuses a table of another format.
+const Format = 1
+
+// MaxEncodedBytes is the largest encoded table that is delivered; a Secret can hold 1 MiB and its other keys need room.
+const MaxEncodedBytes = 900 << 10
+
+// Table is everything that the proxies of one namespace need to serve.
+type Table struct {
+	// Format is the encoding's version, Format.
+	Format int `json:"format"`
+	// Namespace that the table belongs to.
+	Namespace string `json:"namespace"`
+	// Sequence grows by one with each table that differs from the one before it.
+	Sequence int64 `json:"sequence"`
+	// Revision is the hash of the content without Sequence and Revision, 16 hexadecimal digits.
+	Revision string `json:"revision"`
+	// AccessKeySalt is the random key of the HMAC-SHA-256 under which access keys are stored, 32 bytes.
+	AccessKeySalt []byte `json:"accessKeySalt"`
+	// Control is the identity of the control port.
+	Control Control `json:"control"`
+	// Issuers are whose ServiceAccount tokens are accepted.
+	Issuers []Issuer `json:"issuers,omitempty"`
+	// AccessKeys are the callers that have an access key.
+	AccessKeys []AccessKey `json:"accessKeys,omitempty"`
+	// Credentials are the provider accounts, ordered by name.
+	Credentials []Credential `json:"credentials,omitempty"`
+	// Routes are ordered by name.
+	Routes []Route `json:"routes,omitempty"`
+	// Budgets are ordered by name.
+	Budgets []Budget `json:"budgets,omitempty"`
+	// Endpoints are the platform's rules for what may be dialled.
+	Endpoints EndpointRules `json:"endpoints"`
+}
+
+// Control is the key pair of the control port. Both ends present it and accept nothing else but it and Previous.
+type Control struct {
+	// CertificatePEM is the self-signed certificate.
+	CertificatePEM []byte `json:"certificatePEM"`
+	// PrivateKeyPEM is its key.
+	PrivateKeyPEM []byte `json:"privateKeyPEM"`
+	// PreviousPEM is the certificate before it, accepted until both ends have the new one; empty at first.
+	PreviousPEM []byte `json:"previousPEM,omitempty"`
+	// NotAfter is when CertificatePEM expires.
+	NotAfter time.Time `json:"notAfter"`
+}
+
+// Issuer is a signer of ServiceAccount tokens.
+type Issuer struct {
+	// URL is the token's "iss".
+	URL string `json:"url"`
+	// Audience is the token's required "aud", signalbox.<namespace>.
+	Audience string `json:"audience"`
+	// JWKS is the JSON Web Key Set of the issuer.
+	JWKS []byte `json:"jwks"`
+	// MaxLifetime caps "exp" minus "iat".
+	MaxLifetime time.Duration `json:"maxLifetime"`
+}
+
+// AccessKey is a caller known by a key.
+type AccessKey struct {
+	// Name of the Secret that holds the key.
+	Name string `json:"name"`
+	// HMAC is the HMAC-SHA-256 of the key under AccessKeySalt.
+	HMAC []byte `json:"hmac"`
+}
+
+// Object identifies the API object that an entry was compiled from.
+type Object struct {
+	// Name of the object.
+	Name string `json:"name"`
+	// UID of the object.
+	UID string `json:"uid"`
+	// Generation of the spec that the entry was compiled from.
+	Generation int64 `json:"generation"`
+	// Since is the Sequence of the first table that held this generation of the object.
+	Since int64 `json:"since"`
+}
+
+// Credential is a provider account.
+type Credential struct {
+	Object
+	// Provider is the provider's name, as in the API.
+	Provider string `json:"provider"`
+	// Endpoint is the base URL.
+	Endpoint string `json:"endpoint"`
+	// Keys are the usable keys, best first; empty for endpoints that take none.
+	Keys []Key `json:"keys,omitempty"`
+	// Keyless tells that the endpoint takes no key.
+	Keyless bool `json:"keyless,omitempty"`
+	// Prices by upstream model id.
+	Prices map[string]Prices `json:"prices,omitempty"`
+}
+
+// Key is one API key of a provider.
+type Key struct {
+	// Name of the key in the ProviderCredential.
+	Name string `json:"name"`
+	// Value is the key itself.
+	Value string `json:"value"`
+	// Fingerprint is the first 12 hexadecimal digits of the SHA-256 of Value.
+	Fingerprint string `json:"fingerprint"`
+	// Secret is the name of the Secret that Value was read from.
+	Secret string `json:"secret,omitempty"`
+	// SecretKey is the key in that Secret's data.
+	SecretKey string `json:"secretKey,omitempty"`
+}
+
+// Prices are integer nano-dollars for one million tokens.
+type Prices struct {
+	// Input is the price of prompt tokens that were not read from a cache.
+	Input int64 `json:"input"`
+	// CachedInput is the price of prompt tokens read from the provider's cache.
+	CachedInput int64 `json:"cachedInput"`
+	// Output is the price of completion tokens.
+	Output int64 `json:"output"`
+}
+
+// Route is a compiled ModelRoute.
+type Route struct {
+	Object
+	// Models are the names and patterns that this route won, exact ones and those with one trailing "*".
+	Models []string `json:"models"`
+	// Targets in the order of the spec.
+	Targets []Target `json:"targets"`
+	// FirstToken bounds the time of one target until the first token of a stream.
+	FirstToken time.Duration `json:"firstToken"`
+	// Idle bounds the silence of a stream after its first token.
+	Idle time.Duration `json:"idle"`
+	// Total bounds the call over all its targets.
+	Total time.Duration `json:"total"`
+	// Access says who may call.
+	Access Access `json:"access"`
+	// Created is the creation time of the object; the older route wins a pattern.
+	Created time.Time `json:"created"`
+}
+
+// Target is one upstream model of a route.
+type Target struct {
+	// Name of the target.
+	Name string `json:"name"`
+	// Credential is the name of an entry of Table.Credentials.
+	Credential string `json:"credential"`
+	// Model is the upstream id; "*" sends what the client asked for.
+	Model string `json:"model"`
+	// Priority, lower first.
+	Priority int32 `json:"priority"`
+	// Weight among targets of the same priority; 0 gets nothing.
+	Weight int32 `json:"weight"`
+	// Prices of this target; nil takes those of the credential, by upstream model.
+	Prices *Prices `json:"prices,omitempty"`
+	// Excluded says why the target cannot be used, in words for the caller; empty when it can.
+	Excluded string `json:"excluded,omitempty"`
+}
+
+// Access lists who may call a route; any match admits.
+type Access struct {
+	// AnyNamespace admits the ServiceAccounts of all namespaces.
+	AnyNamespace bool `json:"anyNamespace,omitempty"`
+	// Namespaces whose ServiceAccounts are admitted.
+	Namespaces []string `json:"namespaces,omitempty"`
+	// ServiceAccounts that are admitted, as namespace/name.
+	ServiceAccounts []string `json:"serviceAccounts,omitempty"`
+	// AnyAccessKey admits all access keys of this namespace.
+	AnyAccessKey bool `json:"anyAccessKey,omitempty"`
+	// AccessKeys that are admitted, by name.
+	AccessKeys []string `json:"accessKeys,omitempty"`
+}
+
+// Enforcement is what a budget does at its limit.
+type Enforcement string
+
+// The enforcements.
+const (
+	// Soft refuses calls once the limit is reached.
+	Soft Enforcement = "Soft"
+	// Observe refuses nothing.
+	Observe Enforcement = "Observe"
+)
+
+// Budget is a compiled SpendBudget.
+type Budget struct {
+	Object
+	// Limit in nano-dollars.
+	Limit int64 `json:"limit"`
+	// Period is Hour, Day, Week, Month or Total.
+	Period string `json:"period"`
+	// TimeZone is an IANA name.
+	TimeZone string `json:"timeZone"`
+	// ResetID is part of the counter's key.
+	ResetID string `json:"resetID,omitempty"`
+	// Routes that are counted; empty means all.
+	Routes []string `json:"routes,omitempty"`
+	// Callers that are counted; empty means all.
+	Callers []CallerMatch `json:"callers,omitempty"`
+	// Enforcement at the limit.
+	Enforcement Enforcement `json:"enforcement"`
+	// AllowUnpriced lets calls without a known price pass.
+	AllowUnpriced bool `json:"allowUnpriced,omitempty"`
+	// Ledger is the name of the ledger object.
+	Ledger string `json:"ledger"`
+}
+
+// CallerMatch matches callers by exactly one of its fields.
+type CallerMatch struct {
+	// ServiceAccount is namespace/name.
+	ServiceAccount string `json:"serviceAccount,omitempty"`
+	// AccessKey is the name of an access key.
+	AccessKey string `json:"accessKey,omitempty"`
+	// Namespace matches all ServiceAccounts of it.
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// EndpointRules are the platform's exceptions from what may be dialled and what never may.
+type EndpointRules struct {
+	// AllowCIDRs are opened although they are loopback, link-local or otherwise closed.
+	AllowCIDRs []string `json:"allowCIDRs,omitempty"`
+	// DenyCIDRs are closed in addition, the API server's addresses among them: an address, an address with its port, or a prefix of one address.
+	DenyCIDRs []string `json:"denyCIDRs,omitempty"`
+}
