@@ -1,0 +1,49 @@
+package fakeprovider
+
+import "encoding/base64"
+
+// embedding answers POST embeddings.
+func (x *exchange) embedding() error {
+	var request embeddingRequest
+	if refused := x.accept(&request, func() *refusal { return request.check() }); refused != nil {
+		return refused
+	}
+	inputs, refused := prompts("input", request.Input)
+	if refused != nil {
+		return refused
+	}
+	if len(inputs) > 2048 {
+		return invalid("input", "array_above_max_length", "Invalid 'input': array too long. Expected an array with maximum length 2048, but got an array with length %d instead.", len(inputs))
+	}
+	dimensions := x.settings.EmbeddingDimensions
+	if request.Dimensions != nil {
+		dimensions = *request.Dimensions
+	}
+	answer := embeddingAnswer{Object: "list", Model: x.responseModel()}
+	var tokens int64
+	for i, in := range inputs {
+		vector := vectorOf(seedOf(x.record.Model, in.text), dimensions)
+		entry := embeddingVector{Object: "embedding", Index: i, Embedding: vector}
+		if request.EncodingFormat == "base64" {
+			entry.Embedding = base64.StdEncoding.EncodeToString(littleEndian(vector))
+		}
+		answer.Data = append(answer.Data, entry)
+		tokens += in.tokens
+	}
+	usage := x.usage(tokens, 0)
+	usage.CompletionTokens, usage.ReasoningTokens = 0, 0
+	if !x.hidesUsage() {
+		answer.Usage = &embeddingUsage{PromptTokens: usage.PromptTokens, TotalTokens: usage.PromptTokens}
+	}
+	return x.plain(answer, 0, &usage)
+}
+
+func (e embeddingRequest) check() *refusal {
+	if e.EncodingFormat != "" && e.EncodingFormat != "float" && e.EncodingFormat != "base64" {
+		return invalid("encoding_format", "invalid_value", "Invalid value: '%s'. Supported values are: 'float' and 'base64'.", e.EncodingFormat)
+	}
+	if e.Dimensions == nil {
+		return nil
+	}
+	return integerWithin("dimensions", *e.Dimensions, 1, maxDimensions)
+}

@@ -1,0 +1,3 @@
+module signalbox.dev/signalbox/hack/fakeprovider
+
+go 1.26

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// loadJob is a load of a fixed rate over a fixed number of connections, without retries.
+type loadJob struct {
+	target      target
+	connections int
+	rate        int
+	duration    time.Duration
+	stream      bool
+	maxTokens   int
+}
+
+// loadResult counts what came of it. Every attempt is in exactly one of OK and Failed.
+type loadResult struct {
+	Attempts    int            `json:"attempts"`
+	OK          int            `json:"ok"`
+	Failed      int            `json:"failed"`
+	Statuses    map[int]int    `json:"statuses"`
+	Failures    map[string]int `json:"failures,omitempty"`
+	Connections int            `json:"connections"`
+	// Late counts requests that could not begin in their turn, because all connections were busy.
+	Late int `json:"late"`
+}
+
+const maxFailureKinds = 20
+
+func (j loadJob) run(ctx context.Context) (loadResult, error) {
+	if j.connections < 1 || j.rate < 1 {
+		return loadResult{}, errors.New("connections and rate must be positive")
+	}
+	result := loadResult{Statuses: map[int]int{}, Failures: map[string]int{}, Connections: j.connections}
+	turns := make(chan struct{}, j.connections)
+	var mutex sync.Mutex
+	var workers sync.WaitGroup
+	for range j.connections {
+		workers.Go(func() {
+			client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1, MaxIdleConnsPerHost: 1}}
+			defer client.CloseIdleConnections()
+			for range turns {
+				status, err := j.call(ctx, client)
+				mutex.Lock()
+				result.count(status, err)
+				mutex.Unlock()
+			}
+		})
+	}
+	late := j.begin(ctx, turns)
+	close(turns)
+	workers.Wait()
+	result.Late = late
+	return result, nil
+}
+
+// begin hands out turns at the rate until the duration is over, and returns how many found no free connection.
+func (j loadJob) begin(ctx context.Context, turns chan<- struct{}) (late int) {
+	ticker := time.NewTicker(time.Second / time.Duration(j.rate))
+	defer ticker.Stop()
+	end := time.NewTimer(j.duration)
+	defer end.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return late
+		case <-end.C:
+			return late
+		case <-ticker.C:
+			select {
+			case turns <- struct{}{}:
+			default:
+				late++
+			}
+		}
+	}
+}
+
+func (r *loadResult) count(status int, err error) {
+	r.Attempts++
+	r.Statuses[status]++
+	if err == nil {
+		r.OK++
+		return
+	}
+	r.Failed++
+	text := err.Error()
+	if _, known := r.Failures[text]; known || len(r.Failures) < maxFailureKinds {
+		r.Failures[text]++
+	}
+}
+
+// call makes one call and returns an error unless the answer was a complete 200.
+func (j loadJob) call(ctx context.Context, client *http.Client) (int, error) {
+	token, err := j.target.token()
+	if err != nil {
+		return 0, err
+	}
+	body := fmt.Sprintf(`{"model":%q,"stream":%t,"max_tokens":%d,"messages":[{"role":"user","content":"load"}]}`, j.target.model, j.stream, j.maxTokens)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, j.target.baseURL+"/chat/completions", strings.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	// The standard Transport repeats requests that have GetBody and meet a closed connection; here every attempt counts.
+	request.GetBody = nil
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+token)
+	answer, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 512))
+		return answer.StatusCode, fmt.Errorf("status %d: %s", answer.StatusCode, bytes.TrimSpace(text))
+	}
+	if j.stream {
+		return answer.StatusCode, readStream(answer.Body)
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode, err
+}
+
+// readStream returns an error unless the stream ends as a stream must.
+func readStream(body io.Reader) error {
+	lines := bufio.NewScanner(body)
+	done := false
+	for lines.Scan() {
+		if bytes.Contains(lines.Bytes(), []byte(`"error"`)) {
+			return fmt.Errorf("error inside the stream: %s", lines.Bytes())
+		}
+		done = done || bytes.Equal(lines.Bytes(), []byte("data: [DONE]"))
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("stream cut: %w", err)
+	}
+	if !done {
+		return errors.New("stream ended without [DONE]")
+	}
+	return nil
+}
