@@ -1,0 +1,173 @@
+package openai
+
+import (
+	"errors"
+	"unicode/utf8"
+
+	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+)
+
+// document is what one pass over an answer, or over the data of one stream event, finds out. Offsets are 0 for what is not there.
+type document struct {
+	// usage and groqUsage are where the objects "usage" and "x_groq.usage" start.
+	usage, groqUsage int
+	// memberStart and memberEnd span the whole member "usage", be it an object or null.
+	memberStart, memberEnd int
+	// choices is the number of choices.
+	choices int
+	// token tells that a choice has text, a tool call or a finish_reason.
+	token bool
+	// finish tells that a choice has a finish_reason.
+	finish bool
+	// failure tells that this is an error.
+	failure bool
+	// text is how many bytes of text the choices have, reasoning and tool calls included.
+	text int
+}
+
+// The problems of an answer. They name no byte of it.
+var (
+	errNotUTF8   = errors.New("it is not valid UTF-8")
+	errNotObject = errors.New("it is not a JSON object")
+	errTrailing  = errors.New("it goes on behind the end of the JSON object")
+	errTwoUsages = errors.New("it has two members \"usage\"")
+)
+
+// read takes in the JSON object that data is.
+func (d *document) read(data []byte) error {
+	start := jsonscan.Space(data, 0)
+	switch {
+	case !utf8.Valid(data):
+		return errNotUTF8
+	case !opens(data, start, '{'):
+		return errNotObject
+	}
+	walk := jsonscan.WalkObject(data, start)
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		end, err := d.readMember(data, member)
+		walk.Resume(end, err)
+	}
+	end, err := walk.End()
+	if err != nil {
+		return err
+	}
+	if jsonscan.Space(data, end) != len(data) {
+		return errTrailing
+	}
+	return nil
+}
+
+// readMember takes in one member and returns the offset behind its value.
+func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) {
+	at := member.Value
+	name := member.Name(data)
+	if string(name) == "choices" {
+		return d.readChoices(data, at)
+	}
+	end, err := jsonscan.Value(data, at)
+	if err != nil {
+		return end, err
+	}
+	switch string(name) {
+	case "usage":
+		if d.memberEnd > 0 {
+			return end, errTwoUsages
+		}
+		d.memberStart, d.memberEnd = member.Start, end
+		if data[at] == '{' {
+			d.usage = at
+		}
+	case "x_groq":
+		d.groqUsage = objectMember(data, at, "usage")
+	case "error":
+		d.failure = d.failure || filled(data, at, end) && string(data[at:end]) != "false"
+	case "object":
+		d.failure = d.failure || string(data[at:end]) == `"error"`
+	}
+	return end, nil
+}
+
+// objectMember returns where the object starts that is the named member of the object at data[at]; 0 when there is none.
+func objectMember(data []byte, at int, name string) int {
+	if data[at] != '{' {
+		return 0
+	}
+	walk := jsonscan.WalkObject(data, at)
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		if string(member.Name(data)) == name && data[member.Value] == '{' {
+			return member.Value
+		}
+	}
+	return 0
+}
+
+func (d *document) readChoices(data []byte, at int) (int, error) {
+	if !opens(data, at, '[') {
+		return jsonscan.Value(data, at)
+	}
+	walk := jsonscan.WalkArray(data, at)
+	for at, ok := walk.Next(); ok; at, ok = walk.Next() {
+		d.choices++
+		walk.Resume(d.readChoice(data, at))
+	}
+	return walk.End()
+}
+
+func (d *document) readChoice(data []byte, at int) (int, error) {
+	if !opens(data, at, '{') {
+		return jsonscan.Value(data, at)
+	}
+	walk := jsonscan.WalkObject(data, at)
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		switch string(member.Name(data)) {
+		case "delta", "message":
+			walk.Resume(d.readContent(data, member.Value))
+		case "text":
+			walk.Resume(d.readText(data, member.Value))
+		case "finish_reason":
+			end := walk.Skip()
+			if _, err := walk.End(); err == nil && filled(data, member.Value, end) {
+				d.finish, d.token = true, true
+			}
+		}
+	}
+	return walk.End()
+}
+
+// readContent takes in a message or a delta: everything in it but the role is content.
+func (d *document) readContent(data []byte, at int) (int, error) {
+	if !opens(data, at, '{') {
+		return jsonscan.Value(data, at)
+	}
+	walk := jsonscan.WalkObject(data, at)
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		if string(member.Name(data)) != "role" {
+			walk.Resume(d.readText(data, member.Value))
+		}
+	}
+	return walk.End()
+}
+
+func (d *document) readText(data []byte, at int) (int, error) {
+	end, text, err := jsonscan.Text(data, at)
+	if err != nil {
+		return end, err
+	}
+	d.text += text
+	d.token = d.token || filled(data, at, end)
+	return end, nil
+}
+
+// opens tells whether data has this bracket at the offset.
+func opens(data []byte, at int, bracket byte) bool { return at < len(data) && data[at] == bracket }
+
+// filled tells whether the checked value is a string, array or object that is not empty.
+func filled(data []byte, at, end int) bool {
+	switch data[at] {
+	case '"':
+		return end-at > 2
+	case '{', '[':
+		return jsonscan.Space(data, at+1) < end-1
+	}
+	return false
+}

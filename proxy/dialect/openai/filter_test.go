@@ -1,0 +1,315 @@
+package openai_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+var prices = table.Prices{Input: 590_000_000, CachedInput: 295_000_000, Output: 790_000_000}
+
+const (
+	role   = `data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"finish_reason":null}],"usage":null}` + "\n\n"
+	hello  = `data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hello"},"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n"
+	finish = `data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}` + "\n\n"
+	usage  = `data: {"id":"c","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12,"prompt_tokens_details":{"cached_tokens":4}}}` + "\n\n"
+	done   = "data: [DONE]\n\n"
+)
+
+// filtered is what a filter makes of a stream.
+type filtered struct {
+	output string
+	kinds  []openai.StepKind
+	filter *openai.StreamFilter
+}
+
+// filterAll takes a stream through reader and filter.
+func filterAll(stream string, options openai.StreamOptions) (filtered, error) {
+	reader := openai.NewEventReader(strings.NewReader(stream), 0)
+	got := filtered{filter: openai.NewStreamFilter(options)}
+	for {
+		e, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return got, nil
+		}
+		if err != nil {
+			return got, err
+		}
+		step, err := got.filter.Next(e)
+		if err != nil {
+			return got, err
+		}
+		got.output += string(step.Output)
+		got.kinds = append(got.kinds, step.Kind)
+	}
+}
+
+func TestStreamFilterOutput(t *testing.T) {
+	asked := openai.StreamOptions{IncludeUsage: true, Prices: &prices}
+	noNull := strings.NewReplacer(`,"usage":null`, ``)
+	for name, tc := range map[string]struct {
+		stream, want string
+		options      openai.StreamOptions
+	}{
+		"usage not asked for":         {stream: role + hello + finish + usage + done, want: noNull.Replace(role+hello+finish) + done},
+		"usage asked for":             {stream: role + hello + usage + done, options: asked, want: role + hello + strings.Replace(usage, `}}}`, `},"cost":0.00000630}}`, 1) + done},
+		"asked for, no price":         {stream: hello + usage + done, options: openai.StreamOptions{IncludeUsage: true}, want: hello + usage + done},
+		"untouched":                   {stream: ": ping\n\nid: 3\r\ndata:{\"choices\":[{\"text\":\"x\"}]}\r\n\r\n" + done, want: ": ping\n\nid: 3\r\ndata:{\"choices\":[{\"text\":\"x\"}]}\r\n\r\n" + done},
+		"usage beside choices":        {stream: `data: {"usage":{"prompt_tokens":1,"completion_tokens":1},"choices":[{"delta":{"content":"x"}}]}` + "\n\n", want: `data: {"choices":[{"delta":{"content":"x"}}]}` + "\n\n"},
+		"usage in the middle":         {stream: "data: {\"id\":1 ,\n" + "data:  \"usage\" : null , \"choices\":[]\ndata:}\n\n", want: "data: {\"id\":1  , \"choices\":[] }\n\n"},
+		"usage alone":                 {stream: `data: {"usage":null}` + "\n\n", want: "data: {}\n\n"},
+		"no choices at all":           {stream: `data: {"id":1,"usage":{"prompt_tokens":1}}` + "\n\n" + done, want: done},
+		"filter results stay":         {stream: `data: {"choices":[],"prompt_filter_results":[{}],"usage":null}` + "\n\n", want: `data: {"choices":[],"prompt_filter_results":[{}]}` + "\n\n"},
+		"frame kept around an edit":   {stream: ": c\r\nid: 1\r\ndata:  {\"choices\":[],\"usage\":null} \r\nretry: 5\r\n\r\n", want: ": c\r\nid: 1\r\ndata:  {\"choices\":[]} \r\nretry: 5\r\n\r\n"},
+		"usage as text stays":         {stream: `data: {"choices":[{"delta":{"content":",\"usage\":null"}}],"x":{"usage":null}}` + "\n\n", want: `data: {"choices":[{"delta":{"content":",\"usage\":null"}}],"x":{"usage":null}}` + "\n\n"},
+		"Groq's own, not asked for":   {stream: `data: {"choices":[],"x_groq":{"id":"r","usage":{"prompt_tokens":1}}}` + "\n\n", want: `data: {"choices":[],"x_groq":{"id":"r","usage":{"prompt_tokens":1}}}` + "\n\n"},
+		"Groq's own, asked for":       {stream: `data: {"choices":[],"x_groq":{"id":"r","usage":{"prompt_tokens":1}}}` + "\n\n", options: asked, want: `data: {"choices":[],"x_groq":{"id":"r","usage":{"prompt_tokens":1,"cost":0.00000059}}}` + "\n\n"},
+		"both, cost in the common":    {stream: `data: {"usage":{"prompt_tokens":1},"x_groq":{"usage":{"prompt_tokens":1}}}` + "\n\n", options: asked, want: `data: {"usage":{"prompt_tokens":1,"cost":0.00000059},"x_groq":{"usage":{"prompt_tokens":1}}}` + "\n\n"},
+		"a cost of the provider's":    {stream: `data: {"usage":{"cost":0.5,"prompt_tokens":1}}` + "\n\n", options: asked, want: `data: {"usage":{"cost":0.00000059,"prompt_tokens":1}}` + "\n\n"},
+		"an empty usage gets no cost": {stream: `data: {"usage":{}}` + "\n\n", options: asked, want: `data: {"usage":{}}` + "\n\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := filterAll(tc.stream, tc.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := strings.NewReplacer("0.00000630", meter.FormatUSD(6300)).Replace(tc.want) // 6 prompt, 4 cached, 2 completion tokens.
+			if diff := cmp.Diff(want, got.output); diff != "" {
+				t.Errorf("output (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestStreamFilterKinds(t *testing.T) {
+	chunk := func(choice string) string { return `data: {"choices":[` + choice + "]}\n\n" }
+	for name, tc := range map[string]struct {
+		stream string
+		want   openai.StepKind
+	}{
+		"comment":           {": x\n\n", openai.StepComment},
+		"empty data":        {"data:\n\n", openai.StepComment},
+		"done":              {"data: [DONE] \n\n", openai.StepDone},
+		"role":              {role, openai.StepChunk},
+		"empty text":        {chunk(`{"delta":{"content":""}}`), openai.StepChunk},
+		"nulls":             {chunk(`{"delta":{"content":null,"tool_calls":null,"reasoning":""},"finish_reason":null}`), openai.StepChunk},
+		"empty lists":       {chunk(`{"delta":{"tool_calls":[ ],"annotations":[],"x":{ }}}`), openai.StepChunk},
+		"a number":          {chunk(`{"delta":{"index":5}}`), openai.StepChunk},
+		"delta null":        {chunk(`{"delta":null}`), openai.StepChunk},
+		"choice null":       {chunk(`null`), openai.StepChunk},
+		"choices null":      {"data: {\"choices\":null}\n\n", openai.StepChunk},
+		"usage":             {usage, openai.StepChunk},
+		"text":              {hello, openai.StepToken},
+		"blank is text":     {chunk(`{"delta":{"content":" "}}`), openai.StepToken},
+		"second choice":     {chunk(`{"delta":{}},{"delta":{"content":"x"}}`), openai.StepToken},
+		"reasoning":         {chunk(`{"delta":{"role":"assistant","reasoning_content":"x"}}`), openai.StepToken},
+		"refusal":           {chunk(`{"delta":{"refusal":"no"}}`), openai.StepToken},
+		"tool call":         {chunk(`{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":""}}]}}`), openai.StepToken},
+		"finish":            {finish, openai.StepToken},
+		"completion":        {chunk(`{"text":"x"}`), openai.StepToken},
+		"escaped names":     {`data: {"choi\u0063es":[{"delta":{"content":"x"}}]}` + "\n\n", openai.StepToken},
+		"error":             {`data: {"error":{"message":"overloaded"}}` + "\n\n", openai.StepFailure},
+		"error text":        {`data: {"error":"overloaded"}` + "\n\n", openai.StepFailure},
+		"error beside text": {`data: {"choices":[{"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"gone"}}` + "\n\n", openai.StepFailure},
+		"error event":       {"event: error\ndata: {\"detail\":\"overloaded\"}\n\n", openai.StepFailure},
+		"error object":      {`data: {"object":"error","message":"overloaded","code":40303}` + "\n\n", openai.StepFailure},
+		"error null":        {`data: {"error":null,"choices":[]}` + "\n\n", openai.StepChunk},
+		"error empty":       {`data: {"error":{},"choices":[]}` + "\n\n", openai.StepChunk},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := filterAll(tc.stream, openai.StreamOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]openai.StepKind{tc.want}, got.kinds); diff != "" {
+				t.Errorf("kinds (-want +got):\n%s", diff)
+			}
+			if got.filter.Started() != (tc.want == openai.StepToken) || got.filter.Finished() != (tc.want == openai.StepDone) {
+				t.Errorf("started %v, finished %v", got.filter.Started(), got.filter.Finished())
+			}
+		})
+	}
+}
+
+func TestStreamFilterFailure(t *testing.T) {
+	text := `data: {"id":"c","error":{"message":"provider gone","code":502,"type":"server"},"usage":{"prompt_tokens":3,"completion_tokens":4}}` + "\n\n"
+	filter := openai.NewStreamFilter(openai.StreamOptions{})
+	e, err := openai.NewEventReader(strings.NewReader(text), 0).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	step, err := filter.Next(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &openai.UpstreamError{Message: "provider gone", Type: "server", Code: "502", JSON: true}
+	if diff := cmp.Diff(want, step.Err); diff != "" || string(step.Output) != text {
+		t.Errorf("output %q, error (-want +got):\n%s", step.Output, diff)
+	}
+	if got := filter.Settle(1); got.Prompt != 3 || got.Completion != 4 {
+		t.Errorf("usage reported with an error is lost: %+v", got)
+	}
+}
+
+func TestStreamFilterRefuses(t *testing.T) {
+	for name, stream := range map[string]string{
+		"HTML": "<html>\ndata: <html>\n\n", "cut": `data: {"choices":[{"delta":{"cont`, "invalid UTF-8": "data: {\"choices\":[{\"delta\":{\"content\":\"\xff\"}}]}\n\n",
+		"a list": "data: []\n\n", "behind the end": "data: {}{}\n\n", "two usages": `data: {"usage":null,"usage":null}` + "\n\n", "cut end": "data: [DON",
+		"bad choice": "data: {\"choices\":[{\"delta\":{\"content\":tru}}]}\n\n", "deep": "data: {\"choices\":" + strings.Repeat("[", 10_000) + "\n\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := filterAll(stream, openai.StreamOptions{})
+			var problem *openai.StreamError
+			if !errors.As(err, &problem) || got.output != "" {
+				t.Errorf("output %q, error %v, want a StreamError", got.output, err)
+			}
+		})
+	}
+}
+
+func TestStreamFilterSettle(t *testing.T) {
+	const promptBytes = 300
+	with := func(usage string) string {
+		return `data: {"choices":[{"delta":{"content":"abcdef"}}],"usage":` + usage + "}\n\n"
+	}
+	for name, tc := range map[string]struct {
+		stream string
+		want   meter.Usage
+	}{
+		"nothing came":         {want: meter.Usage{Prompt: 100, Estimated: true}},
+		"reported":             {stream: role + hello + finish + usage + done, want: meter.Usage{Prompt: 10, Cached: 4, Completion: 2}},
+		"not reported":         {stream: role + hello + hello + finish + done, want: meter.Usage{Prompt: 100, Completion: 4, Estimated: true}},
+		"cut":                  {stream: role + hello, want: meter.Usage{Prompt: 100, Completion: 2, Estimated: true}},
+		"an event is a token":  {stream: strings.Repeat(`data: {"choices":[{"delta":{"content":"x"}}]}`+"\n\n", 9), want: meter.Usage{Prompt: 100, Completion: 9, Estimated: true}},
+		"cumulative":           {stream: with(`{"prompt_tokens":5,"completion_tokens":1}`) + with(`{"prompt_tokens":5,"completion_tokens":2}`), want: meter.Usage{Prompt: 5, Completion: 2}},
+		"null at the end":      {stream: with(`{"prompt_tokens":5,"completion_tokens":3}`) + finish, want: meter.Usage{Prompt: 5, Completion: 3}},
+		"text after a report":  {stream: with(`{"prompt_tokens":5,"completion_tokens":1}`) + with(`null`), want: meter.Usage{Prompt: 5, Completion: 3, Estimated: true}},
+		"zero is not believed": {stream: with(`{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}`), want: meter.Usage{Prompt: 100, Completion: 2, Estimated: true}},
+		"negative is repaired": {stream: with(`{"prompt_tokens":-5,"completion_tokens":3}`), want: meter.Usage{Prompt: 100, Completion: 3, Estimated: true}},
+		"Groq's own":           {stream: `data: {"choices":[],"x_groq":{"usage":{"prompt_tokens":7,"completion_tokens":8,"queue_time":0.1}}}` + "\n\n", want: meter.Usage{Prompt: 7, Completion: 8}},
+		"Groq's cache numbers": {stream: `data: {"usage":{"prompt_tokens":7,"completion_tokens":8},"x_groq":{"usage":{"dram_cached_tokens":1}}}` + "\n\n", want: meter.Usage{Prompt: 7, Completion: 8}},
+		"tool call":            {stream: `data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"123","function":{"arguments":"abc"}}]}}]}` + "\n\n", want: meter.Usage{Prompt: 100, Completion: 2, Estimated: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := filterAll(tc.stream, openai.StreamOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got.filter.Settle(promptBytes)); diff != "" {
+				t.Errorf("usage (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestStreamFilterState(t *testing.T) {
+	got, err := filterAll(role+hello+finish+usage+done, openai.StreamOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reported, ok := got.filter.Usage()
+	if !got.filter.Started() || !got.filter.FinishSeen() || !got.filter.Finished() || !ok || reported.Prompt != 10 {
+		t.Errorf("started %v, finish seen %v, finished %v, usage %+v %v", got.filter.Started(), got.filter.FinishSeen(), got.filter.Finished(), reported, ok)
+	}
+	got.filter.Reset(openai.StreamOptions{IncludeUsage: true})
+	if _, ok := got.filter.Usage(); ok || got.filter.Started() || got.filter.FinishSeen() || got.filter.Finished() {
+		t.Error("Reset keeps what belongs to another stream")
+	}
+}
+
+// FuzzStreamFilter checks that what a client gets still is JSON with the same content, and never a usage that it did not ask for.
+func FuzzStreamFilter(f *testing.F) {
+	for _, seed := range []string{role, hello, finish, usage, done, `data: {"usage" : null , "choices":[]}` + "\n\n", `data: {"x_groq":{"usage":{}}}` + "\n\n", "data: {\ndata: \"usage\":{\"prompt_tokens\":-1e9}}\n\n"} {
+		f.Add(seed, false)
+		f.Add(seed, true)
+	}
+	f.Fuzz(func(t *testing.T, stream string, asked bool) {
+		reader := openai.NewEventReader(strings.NewReader(stream), 0)
+		options := openai.StreamOptions{IncludeUsage: asked, Prices: &prices}
+		filter := openai.NewStreamFilter(options)
+		for {
+			e, err := reader.Next()
+			if err != nil {
+				break
+			}
+			before := decodeMembers(e.Data)
+			step, err := filter.Next(e)
+			if err != nil || len(step.Output) == 0 || before == nil || step.Kind == openai.StepFailure {
+				continue
+			}
+			compareEvents(t, before, string(step.Output), options)
+		}
+		wantPossible(t, filter.Settle(1))
+	})
+}
+
+// compareEvents checks that the event that a client gets has the members of the original, usage aside.
+func compareEvents(t *testing.T, want map[string]any, output string, options openai.StreamOptions) {
+	t.Helper()
+	e, err := openai.NewEventReader(strings.NewReader(output), 0).Next()
+	got := decodeMembers(e.Data)
+	if _, has := got["usage"]; err != nil || got == nil || has && !options.IncludeUsage {
+		t.Fatalf("the client gets %q, %v", output, err)
+	}
+	for _, mayDiffer := range []string{"usage", "x_groq"} {
+		delete(want, mayDiffer)
+		delete(got, mayDiffer)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("the client gets %q (-want +got):\n%s", output, diff)
+	}
+}
+
+// decodeMembers reads an object; nil when data is none.
+func decodeMembers(data []byte) map[string]any {
+	if !json.Valid(data) {
+		return nil
+	}
+	var members map[string]any
+	decoder := json.NewDecoder(strings.NewReader(string(data)))
+	decoder.UseNumber()
+	if decoder.Decode(&members) != nil {
+		return nil
+	}
+	return members
+}
+
+func BenchmarkStreamFilter(b *testing.B) {
+	const token = `data: {"id":"chatcmpl-9f8e7d6c5b4a39281706","object":"chat.completion.chunk","created":1759396891,"model":"llama-3.3-70b-versatile","system_fingerprint":"fp_1234567890","choices":[{"index":0,"delta":{"content":" junction"},"logprobs":null,"finish_reason":null}]}` + "\n\n"
+	withNull := strings.Replace(token, `}]}`, `}],"usage":null}`, 1)
+	for name, tc := range map[string]struct {
+		event   string
+		options openai.StreamOptions
+	}{
+		"token": {event: token}, "strip null": {event: withNull}, "usage dropped": {event: usage},
+		"usage with cost": {event: usage, options: openai.StreamOptions{IncludeUsage: true, Prices: &prices}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			source := strings.NewReader("")
+			stream := strings.Repeat(tc.event, 1000)
+			reader := openai.NewEventReader(source, 0)
+			filter := openai.NewStreamFilter(tc.options)
+			b.SetBytes(int64(len(tc.event)))
+			b.ReportAllocs()
+			for b.Loop() {
+				e, err := reader.Next()
+				if errors.Is(err, io.EOF) {
+					source.Reset(stream)
+					reader.Reset(source)
+					continue
+				}
+				if _, err := filter.Next(e); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

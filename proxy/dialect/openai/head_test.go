@@ -1,0 +1,252 @@
+package openai_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"signalbox.dev/signalbox/proxy/dialect/openai"
+)
+
+func TestReadHead(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body string
+		kind openai.Kind
+		want openai.Head
+	}{
+		"plain":              {body: `{"model":"chat","messages":[]}`, want: openai.Head{Model: "chat", N: 1}},
+		"blanks around":      {body: " \r\n\t{ \"model\" : \"chat\" } \n", want: openai.Head{Model: "chat", N: 1}},
+		"stream":             {body: `{"model":"chat","stream":true}`, want: openai.Head{Model: "chat", Stream: true, N: 1}},
+		"usage":              {body: `{"stream_options":{"include_usage":true},"stream":true,"model":"a/b:c"}`, want: openai.Head{Model: "a/b:c", Stream: true, IncludeUsage: true, N: 1}},
+		"explicit nulls":     {body: `{"model":"chat","stream":null,"stream_options":null,"n":null,"max_tokens":null,"models":null,"preset":null,"stop":null}`, want: openai.Head{Model: "chat", N: 1}},
+		"include_usage null": {body: `{"model":"chat","stream":true,"stream_options":{"include_usage":null}}`, want: openai.Head{Model: "chat", Stream: true, N: 1}},
+		"escaped names":      {body: `{"mod\u0065l":"\u0063hat","str\u0065am":true}`, want: openai.Head{Model: "chat", Stream: true, N: 1}},
+		"limits":             {body: `{"model":"chat","max_tokens":5,"max_completion_tokens":7,"n":3}`, want: openai.Head{Model: "chat", MaxTokens: 7, N: 3}},
+		"old limit":          {body: `{"model":"chat","max_tokens":5}`, want: openai.Head{Model: "chat", MaxTokens: 5, N: 1}},
+		"senseless limits":   {body: `{"model":"chat","max_tokens":-5,"max_completion_tokens":1e99999,"n":"x"}`, want: openai.Head{Model: "chat", N: 1}},
+		"nested names":       {body: `{"metadata":{"model":"evil","stream":true},"messages":[{"model":1}],"model":"chat"}`, want: openai.Head{Model: "chat", N: 1}},
+		"huge number":        {body: `{"model":"chat","seed":` + strings.Repeat("9", 5000) + `}`, want: openai.Head{Model: "chat", N: 1}},
+		"lone surrogate":     {body: `{"model":"chat","messages":["\ud800"]}`, want: openai.Head{Model: "chat", N: 1}},
+		"escaped NUL":        {body: `{"model":"chat","messages":["\u0000"]}`, want: openai.Head{Model: "chat", N: 1}},
+		"not our names":      {body: `{"model":"chat","modell":1,"nn":2,"streams":true}`, want: openai.Head{Model: "chat", N: 1}},
+		"empty fallbacks":    {body: `{"model":"chat","models":[ ]}`, want: openai.Head{Model: "chat", N: 1}},
+		"embeddings":         {body: `{"model":"embed","input":"x","stream":false}`, kind: openai.Embeddings, want: openai.Head{Model: "embed", N: 1}},
+		"longest model":      {body: `{"model":"` + strings.Repeat("m", openai.MaxModelBytes) + `"}`, want: openai.Head{Model: strings.Repeat("m", openai.MaxModelBytes), N: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := openai.ReadHead([]byte(tc.body), tc.kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreUnexported(openai.Head{})); diff != "" {
+				t.Errorf("head (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReadHeadRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body  string
+		kind  openai.Kind
+		code  openai.RequestCode
+		param string
+	}{
+		"empty":                      {body: ``, code: openai.CodeInvalidJSON},
+		"blanks":                     {body: "  \n", code: openai.CodeInvalidJSON},
+		"not JSON":                   {body: `model=chat`, code: openai.CodeInvalidJSON},
+		"an array":                   {body: `[{"model":"chat"}]`, code: openai.CodeInvalidJSON},
+		"a string":                   {body: `"chat"`, code: openai.CodeInvalidJSON},
+		"truncated":                  {body: `{"model":"chat","messages":[{"role":"us`, code: openai.CodeInvalidJSON},
+		"trailing garbage":           {body: `{"model":"chat"}x`, code: openai.CodeInvalidJSON},
+		"two objects":                {body: `{"model":"chat"}{"model":"other"}`, code: openai.CodeInvalidJSON},
+		"NUL behind":                 {body: "{\"model\":\"chat\"}\x00", code: openai.CodeInvalidJSON},
+		"NUL inside":                 {body: "{\"model\":\"ch\x00at\"}", code: openai.CodeInvalidJSON},
+		"byte order mark":            {body: "\ufeff{\"model\":\"chat\"}", code: openai.CodeInvalidJSON},
+		"UTF-16":                     {body: "{\x00\"\x00", code: openai.CodeInvalidJSON},
+		"invalid UTF-8":              {body: "{\"model\":\"chat\",\"user\":\"\xff\"}", code: openai.CodeInvalidJSON},
+		"encoded surrogate":          {body: "{\"model\":\"chat\",\"user\":\"\xed\xa0\x80\"}", code: openai.CodeInvalidJSON},
+		"comment":                    {body: `{"model":"chat" /* c */}`, code: openai.CodeInvalidJSON},
+		"trailing comma":             {body: `{"model":"chat",}`, code: openai.CodeInvalidJSON},
+		"single quotes":              {body: `{'model':'chat'}`, code: openai.CodeInvalidJSON},
+		"NaN":                        {body: `{"model":"chat","temperature":NaN}`, code: openai.CodeInvalidJSON},
+		"10,000 arrays":              {body: `{"model":"chat","messages":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`, code: openai.CodeInvalidJSON},
+		"10,000 objects":             {body: `{"model":"chat","messages":` + strings.Repeat(`{"a":`, 10_000) + "1" + strings.Repeat("}", 10_000) + `}`, code: openai.CodeInvalidJSON},
+		"no model":                   {body: `{"messages":[]}`, code: openai.CodeMissingParameter, param: "model"},
+		"nothing":                    {body: `{}`, code: openai.CodeMissingParameter, param: "model"},
+		"model null":                 {body: `{"model":null}`, code: openai.CodeInvalidType, param: "model"},
+		"model number":               {body: `{"model":5}`, code: openai.CodeInvalidType, param: "model"},
+		"model list":                 {body: `{"model":["chat"]}`, code: openai.CodeInvalidType, param: "model"},
+		"model empty":                {body: `{"model":""}`, code: openai.CodeInvalidValue, param: "model"},
+		"model too long":             {body: `{"model":"` + strings.Repeat("m", openai.MaxModelBytes+1) + `"}`, code: openai.CodeInvalidValue, param: "model"},
+		"model with NUL":             {body: `{"model":"chat\u0000"}`, code: openai.CodeInvalidValue, param: "model"},
+		"model with line feed":       {body: `{"model":"chat\n"}`, code: openai.CodeInvalidValue, param: "model"},
+		"model with lone surrogate":  {body: `{"model":"chat\udc00"}`, code: openai.CodeInvalidValue, param: "model"},
+		"model twice":                {body: `{"model":"chat","model":"chat"}`, code: openai.CodeDuplicateParameter, param: "model"},
+		"model twice, escaped":       {body: `{"model":"chat","mod\u0065l":"other"}`, code: openai.CodeDuplicateParameter, param: "model"},
+		"stream twice":               {body: `{"model":"chat","stream":true,"stream":false}`, code: openai.CodeDuplicateParameter, param: "stream"},
+		"stream_options twice":       {body: `{"model":"chat","stream_options":{},"stream_options":null}`, code: openai.CodeDuplicateParameter, param: "stream_options"},
+		"limit twice":                {body: `{"model":"chat","max_tokens":1,"max_tokens":2}`, code: openai.CodeDuplicateParameter, param: "max_tokens"},
+		"model in capitals":          {body: `{"model":"chat","Model":"other"}`, code: openai.CodeInvalidValue, param: "model"},
+		"stream with a long s":       {body: `{"model":"chat","ſtream":true}`, code: openai.CodeInvalidValue, param: "stream"},
+		"limit with a Kelvin sign":   {body: `{"model":"chat","max_to\u212aens":1}`, code: openai.CodeInvalidValue, param: "max_tokens"},
+		"stream as text":             {body: `{"model":"chat","stream":"true"}`, code: openai.CodeInvalidType, param: "stream"},
+		"stream as number":           {body: `{"model":"chat","stream":1}`, code: openai.CodeInvalidType, param: "stream"},
+		"stream_options as flag":     {body: `{"model":"chat","stream":true,"stream_options":true}`, code: openai.CodeInvalidType, param: "stream_options"},
+		"stream_options as list":     {body: `{"model":"chat","stream_options":[]}`, code: openai.CodeInvalidType, param: "stream_options"},
+		"include_usage as text":      {body: `{"model":"chat","stream_options":{"include_usage":"yes"}}`, code: openai.CodeInvalidType, param: "stream_options.include_usage"},
+		"include_usage twice":        {body: `{"model":"chat","stream_options":{"include_usage":true,"include_us\u0061ge":false}}`, code: openai.CodeDuplicateParameter, param: "stream_options.include_usage"},
+		"include_usage capitals":     {body: `{"model":"chat","stream_options":{"Include_Usage":true}}`, code: openai.CodeDuplicateParameter, param: "stream_options.include_usage"},
+		"fallback models":            {body: `{"model":"chat","models":["dear"]}`, code: openai.CodeUnsupportedParameter, param: "models"},
+		"preset":                     {body: `{"model":"chat","preset":"p"}`, code: openai.CodeUnsupportedParameter, param: "preset"},
+		"embeddings cannot stream":   {body: `{"model":"chat","stream":true}`, kind: openai.Embeddings, code: openai.CodeUnsupportedParameter, param: "stream"},
+		"first finding wins":         {body: `{"model":5,`, code: openai.CodeInvalidType, param: "model"},
+		"syntax of an unread member": {body: `{"model":"chat","messages":[tru]}`, code: openai.CodeInvalidJSON},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := openai.ReadHead([]byte(tc.body), tc.kind)
+			var problem *openai.RequestError
+			if !errors.As(err, &problem) {
+				t.Fatalf("error %v, want a RequestError", err)
+			}
+			if problem.Code != tc.code || problem.Param != tc.param || problem.Message == "" {
+				t.Errorf("error %+v, want code %s, param %q", problem, tc.code, tc.param)
+			}
+		})
+	}
+}
+
+func TestRequestErrorsHoldNothingOfTheBody(t *testing.T) {
+	for _, body := range []string{`{"model":"se` + "\x01" + `cret"}`, `{"model":"chat","stream":"secret"}`, `{"secret" "model"}`, `secret`, `{"model":"chat"}secret`} {
+		_, err := openai.ReadHead([]byte(body), openai.ChatCompletions)
+		if err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: error %v", body, err)
+		}
+	}
+}
+
+func TestRewrite(t *testing.T) {
+	both := openai.Edit{Model: `up"stream`, ForceUsage: true}
+	for name, tc := range map[string]struct {
+		body, want string
+		edit       openai.Edit
+	}{
+		"nothing":            {body: ` {"model":"chat","stream":true} `, want: ` {"model":"chat","stream":true} `},
+		"model":              {body: `{ "model" : "ch\u0061t" , "x":1.0e0}`, edit: openai.Edit{Model: "up"}, want: `{ "model" : "up" , "x":1.0e0}`},
+		"model, no stream":   {body: `{"model":"chat","stream":false}`, edit: both, want: `{"model":"up\"stream","stream":false}`},
+		"no options":         {body: `{"model":"chat","stream":true}`, edit: both, want: `{"model":"up\"stream","stream_options":{"include_usage":true},"stream":true}`},
+		"usage alone":        {body: `{"model":"chat","stream":true}`, edit: openai.Edit{ForceUsage: true}, want: `{"model":"chat","stream_options":{"include_usage":true},"stream":true}`},
+		"null options":       {body: `{"stream_options":null,"stream":true,"model":"chat"}`, edit: both, want: `{"stream_options":{"include_usage":true},"stream":true,"model":"up\"stream"}`},
+		"null behind":        {body: `{"stream":true,"model":"chat","stream_options":null}`, edit: both, want: `{"stream":true,"model":"up\"stream","stream_options":{"include_usage":true}}`},
+		"empty options":      {body: `{"stream_options":{ },"stream":true,"model":"chat"}`, edit: both, want: `{"stream_options":{"include_usage":true },"stream":true,"model":"up\"stream"}`},
+		"other options":      {body: `{"model":"chat","stream":true,"stream_options":{ "a":[]}}`, edit: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"include_usage":true, "a":[]}}`},
+		"turned off":         {body: `{"model":"chat","stream":true,"stream_options":{"a":1,"include_usage": false }}`, edit: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"a":1,"include_usage": true }}`},
+		"on already":         {body: `{"model":"chat","stream":true,"stream_options":{"include_usage":true}}`, edit: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"include_usage":true}}`},
+		"options, usage":     {body: `{"stream_options":{},"model":"chat","stream":true}`, edit: openai.Edit{ForceUsage: true}, want: `{"stream_options":{"include_usage":true},"model":"chat","stream":true}`},
+		"model of a unicode": {body: `{"model":"chat"}`, edit: openai.Edit{Model: "é\n"}, want: `{"model":"é\n"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			head, err := openai.ReadHead([]byte(tc.body), openai.ChatCompletions)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := head.Rewrite([]byte("kept "), []byte(tc.body), tc.edit)
+			if string(got) != "kept "+tc.want {
+				t.Errorf("rewritten to\n%s\nwant\nkept %s", got, tc.want)
+			}
+		})
+	}
+}
+
+var bodies = []string{
+	`{"model":"chat","messages":[{"role":"user","content":"hi"}]}`, `{"stream":true,"model":"chat"}`, `{"stream_options":null,"stream":true,"model":"chat"}`,
+	`{"stream_options":{"include_usage":false},"stream":true,"model":"chat"}`, `{"stream_options":{"a":{}},"stream":true,"model":"chat","n":2}`,
+	`{"mod\u0065l":"chat","max_tokens":5}`, `{"model":"a","Model":"b"}`, `{"model":"a","model":"b"}`, `{"model":"a"}{}`, "\ufeff{}", `{"model":"\ud800"}`,
+	`{"model":"a","x":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`, `{"model":"a","models":["b"]}`, "{\"model\":\"a\xff\"}",
+}
+
+// FuzzRequest checks that what is read agrees with encoding/json, and that a rewritten body decodes to the original with the edits and nothing else.
+func FuzzRequest(f *testing.F) {
+	for _, body := range bodies {
+		f.Add([]byte(body), "upstream/model")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, model string) {
+		head, err := openai.ReadHead(body, openai.ChatCompletions)
+		if err != nil {
+			var problem *openai.RequestError
+			if !errors.As(err, &problem) || problem.Code == "" || problem.Message == "" {
+				t.Fatalf("%q: error %#v", body, err)
+			}
+			return
+		}
+		before := decode(t, body)
+		if before["model"] != head.Model || (before["stream"] == true) != head.Stream {
+			t.Fatalf("%q is read as %+v", body, head)
+		}
+		model = strings.ToValidUTF8(model, "?")
+		after := decode(t, head.Rewrite(nil, body, openai.Edit{Model: model, ForceUsage: true}))
+		if model != "" {
+			before["model"] = model
+		}
+		if head.Stream {
+			options, _ := before["stream_options"].(map[string]any)
+			if options == nil {
+				options = map[string]any{}
+			}
+			options["include_usage"] = true
+			before["stream_options"] = options
+		}
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Fatalf("%q (-want +got):\n%s", body, diff)
+		}
+	})
+}
+
+func decode(t *testing.T, body []byte) map[string]any {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder.UseNumber()
+	var got map[string]any
+	if err := decoder.Decode(&got); err != nil {
+		t.Fatalf("%q: %v", body, err)
+	}
+	return got
+}
+
+func bodyOf(size int) []byte {
+	text := strings.Repeat("Tell me about the signal box at the junction, please. ", size/54)
+	return []byte(`{"model":"chat","stream":true,"temperature":0.7,"messages":[{"role":"system","content":"Be short."},{"role":"user","content":"` + text + `"}],"max_tokens":512}`)
+}
+
+func BenchmarkReadHead(b *testing.B) {
+	for name, size := range map[string]int{"2KB": 2 << 10, "100KB": 100 << 10} {
+		body := bodyOf(size)
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := openai.ReadHead(body, openai.ChatCompletions); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkRewrite(b *testing.B) {
+	body := bodyOf(2 << 10)
+	head, err := openai.ReadHead(body, openai.ChatCompletions)
+	if err != nil {
+		b.Fatal(err)
+	}
+	edit := openai.Edit{Model: "llama-3.3-70b-versatile", ForceUsage: true}
+	var buffer []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buffer = head.Rewrite(buffer[:0], body, edit)
+	}
+}

@@ -1,0 +1,78 @@
+package openai_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"signalbox.dev/signalbox/proxy/dialect/openai"
+)
+
+func TestParseError(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body string
+		want openai.UpstreamError
+	}{
+		"OpenAI":           {`{"error":{"code":"unsupported_parameter","message":"Unsupported parameter.","param":"max_tokens","type":"invalid_request_error"}}`, openai.UpstreamError{Message: "Unsupported parameter.", Type: "invalid_request_error", Param: "max_tokens", Code: "unsupported_parameter", JSON: true}},
+		"nulls":            {`{"error":{"code":null,"message":"m","param":null,"type":null}}`, openai.UpstreamError{Message: "m", JSON: true}},
+		"OpenRouter":       {`{"error":{"code":429,"message":"Provider returned error","metadata":{"raw":"{\"error\":{\"message\":\"slow down\"}}","provider_name":"Fireworks"}},"user_id":"u"}`, openai.UpstreamError{Message: "Provider returned error (Fireworks): slow down", Code: "429", JSON: true}},
+		"OpenRouter, text": {`{"error":{"code":502,"message":"Provider returned error","metadata":{"raw":"upstream gone"}}}`, openai.UpstreamError{Message: "Provider returned error: upstream gone", Code: "502", JSON: true}},
+		"odd metadata":     {`{"error":{"message":"m","metadata":["x"]}}`, openai.UpstreamError{Message: "m", JSON: true}},
+		"Google":           {`[{"error":{"code":404,"message":"no such model","status":"NOT_FOUND"}}]`, openai.UpstreamError{Message: "no such model", Code: "404"}},
+		"FastAPI":          {`{"detail":"Not Found"}`, openai.UpstreamError{Message: "Not Found"}},
+		"FastAPI fields":   {`{"detail":[{"loc":["body","messages"],"msg":"field required","type":"missing"},{"loc":["body",0],"msg":"bad"}]}`, openai.UpstreamError{Message: "messages: field required; bad"}},
+		"Mistral":          {`{"object":"error","message":{"detail":[{"type":"missing","loc":["body","model"],"msg":"Field required"}]},"type":"invalid_request_error","param":null,"code":null}`, openai.UpstreamError{Message: "model: Field required", Type: "invalid_request_error"}},
+		"vLLM":             {`{"object":"error","message":"too long","type":"BadRequestError","code":400}`, openai.UpstreamError{Message: "too long", Type: "BadRequestError", Code: "400"}},
+		"Ollama":           {`{"error":"model not found"}`, openai.UpstreamError{Message: "model not found"}},
+		"list of errors":   {`{"error":["a","b"]}`, openai.UpstreamError{Message: "a; b"}},
+		"no message":       {`{"error":{"type":"server_error"}}`, openai.UpstreamError{Type: "server_error", JSON: true}},
+		"empty object":     {`{}`, openai.UpstreamError{}},
+		"empty":            {``, openai.UpstreamError{}},
+		"HTML title":       {"<html><head>\n<TITLE>502 Bad\r\nGateway</TITLE></head><body>x</body></html>", openai.UpstreamError{Message: "502 Bad Gateway"}},
+		"HTML":             {"<html><body><h1>Sorry</h1><p>try later</p></body>", openai.UpstreamError{Message: "Sorry try later"}},
+		"text":             {"upstream connect error\r\n\tor disconnect\x00\x1b[31m", openai.UpstreamError{Message: "upstream connect error or disconnect [31m"}},
+		"invalid UTF-8":    {"gone \xff\xfe away", openai.UpstreamError{Message: "gone \ufffd\ufffd away"}},
+		"bad JSON inside":  {"{\"error\":{\"message\":\"\xff\"}}", openai.UpstreamError{Message: "\ufffd"}},
+		"truncated":        {`{"error":{"mess`, openai.UpstreamError{Message: `{"error":{"mess`}},
+		"long":             {`{"error":{"message":"` + strings.Repeat("é ", 5000) + `"}}`, openai.UpstreamError{Message: strings.Repeat("é ", 339) + "é…", JSON: true}},
+		"too deep":         {`{"error":{"message":` + strings.Repeat(`{"message":`, 50) + `"x"` + strings.Repeat("}", 50) + `}}`, openai.UpstreamError{JSON: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, openai.ParseError([]byte(tc.body))); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestParseErrorIsCheap reads what would take a careless reader minutes.
+func TestParseErrorIsCheap(t *testing.T) {
+	start := time.Now()
+	for _, body := range []string{
+		strings.Repeat("[", 1<<20), strings.Repeat("[", 9000) + strings.Repeat("]", 9000), strings.Repeat(`{"error":`, 5000) + "1" + strings.Repeat("}", 5000), "<" + strings.Repeat("<a", 1<<20),
+		`{"error":{"message":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}}",
+	} {
+		openai.ParseError([]byte(body))
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func FuzzParseError(f *testing.F) {
+	for _, seed := range []string{`{"error":{"message":"m","metadata":{"raw":"{\"error\":\"x\"}"}}}`, `[{"error":1}]`, `{"detail":[{"loc":[1],"msg":"m"}]}`, "<title>x</title>", "<İ<title>", "\xff"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got := openai.ParseError(body)
+		for _, text := range []string{got.Message, got.Type, got.Param, got.Code} {
+			if len(text) > 1024 || !utf8.ValidString(text) || strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) {
+				t.Fatalf("%q gives %q", body, text)
+			}
+		}
+	})
+}

@@ -1,0 +1,160 @@
+package openai
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+
+	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+	"signalbox.dev/signalbox/proxy/meter"
+)
+
+// counts are the numbers of a usage object as they were reported.
+type counts struct {
+	prompt, completion, total int64
+	cached, reasoning         int64
+	// split tells that prompt or completion tokens were given, not only a total.
+	split bool
+	// odd tells that a number was negative, too large or no number, and was cut to what is possible.
+	odd bool
+}
+
+// readUsage reads the usage object that starts at data[at] and was checked. It returns false when it reports no tokens at all, which no call has.
+func readUsage(data []byte, at int) (meter.Usage, bool) {
+	var c counts
+	walk := jsonscan.WalkObject(data, at)
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		end := walk.Skip()
+		c.read(member.Name(data), data, member.Value, end)
+	}
+	if c.prompt == 0 && c.completion == 0 && c.total == 0 && !c.odd {
+		return meter.Usage{}, false
+	}
+	return c.normalise(), true
+}
+
+// read takes in one member. Names differ by dialect: hit tokens are DeepSeek's, a bare cached_tokens is Moonshot's, input and output are of newer APIs.
+func (c *counts) read(name, data []byte, at, end int) {
+	raw := data[at:end]
+	switch string(name) {
+	case "prompt_tokens", "input_tokens":
+		c.prompt, c.split = c.count(raw), true
+	case "completion_tokens", "output_tokens":
+		c.completion, c.split = c.count(raw), true
+	case "total_tokens":
+		c.total = c.count(raw)
+	case "prompt_cache_hit_tokens", "cached_tokens":
+		c.cached = max(c.cached, c.count(raw))
+	case "prompt_tokens_details", "input_tokens_details":
+		c.cached = max(c.cached, c.detail(data, at, "cached_tokens"))
+	case "completion_tokens_details", "output_tokens_details":
+		c.reasoning = max(c.reasoning, c.detail(data, at, "reasoning_tokens"))
+	}
+}
+
+// detail reads one number out of the object at data[at]; 0 when it is not there.
+func (c *counts) detail(data []byte, at int, name string) int64 {
+	if data[at] != '{' {
+		return 0
+	}
+	var count int64
+	walk := jsonscan.WalkObject(data, at)
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		end := walk.Skip()
+		if string(member.Name(data)) == name {
+			count = c.count(data[member.Value:end])
+		}
+	}
+	return count
+}
+
+// count reads a number of tokens, cut to 0 and meter.MaxTokens. Fractions round up.
+func (c *counts) count(raw []byte) int64 {
+	if string(raw) == "null" {
+		return 0
+	}
+	value, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		value, err = fraction(raw)
+	}
+	if err != nil || value < 0 || value > meter.MaxTokens {
+		c.odd = true
+	}
+	return min(max(value, 0), meter.MaxTokens)
+}
+
+// fraction reads a number that is not a plain integer, or not of 64 bits.
+func fraction(raw []byte) (int64, error) {
+	value, err := strconv.ParseFloat(string(raw), 64)
+	switch {
+	case value > meter.MaxTokens:
+		return meter.MaxTokens + 1, nil
+	case err != nil:
+		return 0, err
+	case value < 0:
+		return -1, nil
+	}
+	return int64(math.Ceil(value)), nil
+}
+
+// normalise makes the parts lie inside their wholes. Providers differ in what they leave out: what the total has more is reasoning that is not in the
+// completion (xAI), cached tokens that are not in the prompt, or thinking that is reported nowhere else (Google), which is billed as completion.
+func (c *counts) normalise() meter.Usage {
+	if !c.split {
+		c.prompt = c.total
+	}
+	switch extra := c.total - c.prompt - c.completion; {
+	case extra <= 0:
+	case extra == c.cached && extra != c.reasoning:
+		c.prompt += extra
+	default:
+		c.completion += extra
+	}
+	if c.cached > c.prompt {
+		c.prompt += c.cached
+		c.odd = true
+	}
+	if c.reasoning > c.completion {
+		c.completion += c.reasoning
+		c.odd = true
+	}
+	return meter.Usage{
+		Prompt: min(c.prompt, meter.MaxTokens), Cached: c.cached,
+		Completion: min(c.completion, meter.MaxTokens), Reasoning: c.reasoning,
+		Estimated: c.odd,
+	}
+}
+
+// appendWithCost appends data to dst, with "cost" set in the usage object that starts at data[at] and was checked.
+func appendWithCost(dst, data []byte, at int, nano int64) []byte {
+	walk := jsonscan.WalkObject(data, at)
+	empty := true
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		empty = false
+		end := walk.Skip()
+		if string(member.Name(data)) == "cost" {
+			dst = meter.AppendUSD(append(dst, data[:member.Value]...), nano)
+			return append(dst, data[end:]...)
+		}
+	}
+	end, _ := walk.End()
+	dst = append(dst, data[:end-1]...)
+	if !empty {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"cost":`...)
+	dst = meter.AppendUSD(dst, nano)
+	return append(dst, data[end-1:]...)
+}
+
+// appendWithout appends data to dst without the member that stands from start to end, and without its comma.
+func appendWithout(dst, data []byte, start, end int) []byte {
+	before := bytes.TrimRight(data[:start], " \t\r\n")
+	if before[len(before)-1] == ',' {
+		return append(append(dst, before[:len(before)-1]...), data[end:]...)
+	}
+	if after := jsonscan.Space(data, end); data[after] == ',' {
+		end = after + 1
+	}
+	return append(append(dst, data[:start]...), data[end:]...)
+}
