@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Starts a cluster, loads the images, runs the end-to-end suite inside the cluster's network, and leaves nothing behind: e2e.sh NAME [FLAGS...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export E2E_CLUSTER=$1 KUBECONFIG=$PWD/bin/kubeconfig-$1
+shift
+at=(--name "$E2E_CLUSTER" --kubeconfig "$KUBECONFIG")
+trap 'bin/cluster down "${at[@]}"' EXIT
+bin/cluster down "${at[@]}"
+bin/cluster up "${at[@]}"
+bin/cluster load "${at[@]}" bin/images/signalbox.tar bin/images/fakeprovider.tar bin/images/testapp.tar
+suite=$PWD/bin/e2e.test cluster=$PWD/bin/cluster
+cd hack/e2e
+"$cluster" exec "${at[@]}" -- "$suite" -test.timeout 60m -test.v "$@"

@@ -1,0 +1,30 @@
+##@ End to end
+TEST_IMAGES := $(BIN)/images
+
+.PHONY: ci-packages
+ci-packages: ## Install the Debian packages that tests and benchmarks need, where they are missing (root).
+	$(ROOT)/hack/packages.sh
+
+# Images for tests: the product from its Dockerfile; fake provider and app as single static programs.
+.PHONY: test-images
+test-images: $(BIN)/cluster
+	mkdir -p $(TEST_IMAGES)
+	$(BIN)/cluster packages buildah
+	$(ROOT)/hack/image.sh signalbox.local/signalbox:e2e $(TEST_IMAGES)/signalbox.tar
+	cd hack/fakeprovider && CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o $(TEST_IMAGES)/fakeprovider ./cmd/fakeprovider
+	cd hack/testapp && CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o $(TEST_IMAGES)/testapp .
+	$(BIN)/cluster image --name signalbox.local/fakeprovider:e2e --entrypoint /fakeprovider --output $(TEST_IMAGES)/fakeprovider.tar $(TEST_IMAGES)/fakeprovider
+	$(BIN)/cluster image --name signalbox.local/testapp:e2e --entrypoint /testapp --output $(TEST_IMAGES)/testapp.tar $(TEST_IMAGES)/testapp
+
+# A cluster of its own, so that one from cluster-up or demo is left alone.
+E2E_CLUSTER := signalbox-e2e
+E2E_KUBECONFIG := $(BIN)/kubeconfig-$(E2E_CLUSTER)
+
+.PHONY: e2e
+e2e: kube-binaries $(BIN)/coredns $(BIN)/helm $(BIN)/cluster test-images ## Run the end-to-end suite on a real cluster on this machine (Linux, root).
+	cd hack/e2e && CGO_ENABLED=0 $(GO) test -c -tags e2e -o $(BIN)/e2e.test .
+	$(ROOT)/hack/e2e.sh $(E2E_CLUSTER) $(E2E_FLAGS)
+
+.PHONY: e2e-full
+e2e-full: ## Run the end-to-end suite with the long versions of its proofs.
+	E2E_FULL=1 $(MAKE) e2e

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the given programs come in, where the programs are missing: packages.sh (all that CI needs)
+set -euo pipefail
+declare -A package=([gcc]=gcc [git]=git [nginx]=nginx-light [buildah]=buildah)
+missing=()
+for program in "${!package[@]}"; do
+  command -v "$program" >/dev/null || [ -x "/usr/sbin/$program" ] || missing+=("${package[$program]}")
+done
+[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+[ ${#missing[@]} -gt 0 ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  echo "please install: ${missing[*]}" >&2
+  exit 1
+fi
+echo "installing Debian packages: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,259 @@
+package chart
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"signalbox.dev/signalbox/controllers/platform"
+)
+
+// binary is a program that make built into bin.
+func binary(name string) string { return filepath.Join("..", "..", "bin", name) }
+
+// render is the chart's output with the values, by kind and name.
+func render(t *testing.T, values string) map[string]*unstructured.Unstructured {
+	t.Helper()
+	text, err := template(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse(t, text)
+}
+
+func template(t *testing.T, values string) (string, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return run(t, binary("helm"), "template", "signalbox", "../../charts/signalbox", "--namespace", "signalbox-system", "--values", file)
+}
+
+func run(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), name, args...)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	if err := command.Run(); err != nil {
+		return "", errors.Join(err, errors.New(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+func parse(t *testing.T, text string) map[string]*unstructured.Unstructured {
+	t.Helper()
+	objects := map[string]*unstructured.Unstructured{}
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		err := decoder.Decode(object)
+		if errors.Is(err, io.EOF) {
+			return objects
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(object.Object) == 0 {
+			continue
+		}
+		key := object.GetKind() + "/" + object.GetName()
+		if object.GetNamespace() != "" && object.GetNamespace() != "signalbox-system" {
+			key += "@" + object.GetNamespace()
+		}
+		if _, twice := objects[key]; twice {
+			t.Fatalf("%s is rendered twice", key)
+		}
+		objects[key] = object
+	}
+}
+
+func convert[T any](t *testing.T, objects map[string]*unstructured.Unstructured, key string) T {
+	t.Helper()
+	var out T
+	object, ok := objects[key]
+	if !ok {
+		t.Fatalf("%s is not rendered", key)
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func keys(objects map[string]*unstructured.Unstructured) []string {
+	var names []string
+	for name := range objects {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// TestPlatformConfig loads what the chart writes with the code that reads it.
+func TestPlatformConfig(t *testing.T) {
+	cases := map[string]struct {
+		values string
+		check  func(t *testing.T, config *platform.Config)
+	}{
+		"default": {"", func(t *testing.T, config *platform.Config) {
+			if got := config.ProxyFor("team-a").Image; got != "ghcr.io/signalbox-dev/signalbox:0.1.0" {
+				t.Errorf("image %q", got)
+			}
+		}},
+		"digest": {"image: {digest: 'sha256:" + strings.Repeat("a", 64) + "'}", func(t *testing.T, config *platform.Config) {
+			if got := config.ProxyFor("team-a").Image; !strings.HasSuffix(got, "@sha256:"+strings.Repeat("a", 64)) {
+				t.Errorf("image %q", got)
+			}
+		}},
+		"override": {"namespaces: {team-a: {replicas: 7}}", func(t *testing.T, config *platform.Config) {
+			if got := config.ProxyFor("team-a").Replicas; got != 7 {
+				t.Errorf("replicas %d, want 7", got)
+			}
+			if got := config.ProxyFor("team-b").Replicas; got != 2 {
+				t.Errorf("replicas elsewhere %d, want 2", got)
+			}
+		}},
+		"autoscaling": {"proxy: {autoscaling: {minReplicas: 3, maxReplicas: 9}}", func(t *testing.T, config *platform.Config) {
+			if got := config.ProxyFor("team-a").Autoscaling; got == nil || got.MinReplicas != 3 || got.MaxReplicas != 9 {
+				t.Errorf("autoscaling %+v", got)
+			}
+		}},
+		"endpoints": {"endpoints: {allowCIDRs: [127.0.0.0/8], probeAllowCIDRs: [10.0.0.0/8]}", func(t *testing.T, config *platform.Config) {
+			if diff := cmp.Diff([]string{"127.0.0.0/8"}, config.Endpoints.AllowCIDRs); diff != "" {
+				t.Error(diff)
+			}
+		}},
+		"watched namespaces": {"watchNamespaces: [team-a]", func(t *testing.T, config *platform.Config) {
+			if diff := cmp.Diff([]string{"team-a"}, config.WatchNamespaces); diff != "" {
+				t.Error(diff)
+			}
+		}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			data := convert[corev1.ConfigMap](t, render(t, tc.values), "ConfigMap/signalbox-manager").Data["config.yaml"]
+			file := filepath.Join(t.TempDir(), "config.yaml")
+			if err := os.WriteFile(file, []byte(data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			config, err := platform.Load(file)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, data)
+			}
+			tc.check(t, config)
+		})
+	}
+}
+
+// TestValuesAreChecked shows that a mistake in the values is refused, by name.
+func TestValuesAreChecked(t *testing.T) {
+	cases := map[string]struct{ values, want string }{
+		"unknown value":      {"replicas: 3", "replicas"},
+		"unknown proxy":      {"proxy: {replica: 3}", "replica"},
+		"negative replicas":  {"proxy: {replicas: -1}", "/proxy/replicas"},
+		"log level":          {"manager: {logLevel: loud}", "/manager/logLevel"},
+		"malformed digest":   {"image: {digest: latest}", "/image/digest"},
+		"malformed duration": {"tokens: {maxLifetime: long}", "/tokens/maxLifetime"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := template(t, tc.values)
+			if err == nil {
+				t.Fatal("admitted")
+			}
+			if !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("the message does not name %s: %v", tc.want, err)
+			}
+		})
+	}
+}
+
+// TestWatchNamespaces shows that a restricted manager gets no ClusterRole.
+func TestWatchNamespaces(t *testing.T) {
+	objects := render(t, "watchNamespaces: [team-a, team-b]")
+	for _, key := range keys(objects) {
+		if key == "ClusterRole/signalbox-manager" || strings.HasPrefix(key, "ClusterRoleBinding/") {
+			t.Errorf("%s is rendered", key)
+		}
+	}
+	wide := convert[rbacv1.ClusterRole](t, render(t, ""), "ClusterRole/signalbox-manager").Rules
+	for _, namespace := range []string{"team-a", "team-b"} {
+		role := convert[rbacv1.Role](t, objects, "Role/signalbox-manager@"+namespace)
+		if diff := cmp.Diff(wide, role.Rules); diff != "" {
+			t.Errorf("the Role differs from the ClusterRole (-cluster +role):\n%s", diff)
+		}
+		convert[rbacv1.RoleBinding](t, objects, "RoleBinding/signalbox-manager@"+namespace)
+	}
+}
+
+// TestEditCannotRaiseBudgets holds the line between who edits a namespace and who sets its budget.
+func TestEditCannotRaiseBudgets(t *testing.T) {
+	for key, object := range render(t, "") {
+		if object.GetKind() != "ClusterRole" || object.GetLabels()["rbac.authorization.k8s.io/aggregate-to-edit"] != "true" {
+			continue
+		}
+		for _, rule := range convert[rbacv1.ClusterRole](t, map[string]*unstructured.Unstructured{key: object}, key).Rules {
+			if slices.Contains(rule.Resources, "spendbudgets") && !slices.Equal(rule.Verbs, []string{"get", "list", "watch"}) {
+				t.Errorf("%s is aggregated to edit and may %v spendbudgets", key, rule.Verbs)
+			}
+		}
+	}
+}
+
+// TestCRDsAreKept shows that uninstalling the chart leaves the users' objects.
+func TestCRDsAreKept(t *testing.T) {
+	found := 0
+	for key, object := range render(t, "") {
+		if object.GetKind() != "CustomResourceDefinition" {
+			continue
+		}
+		found++
+		if object.GetAnnotations()["helm.sh/resource-policy"] != "keep" {
+			t.Errorf("%s is deleted with the release", key)
+		}
+	}
+	if found != 3 {
+		t.Errorf("%d CRDs are rendered, want 3", found)
+	}
+}
+
+// TestKustomizeInstallsTheSame compares the kustomize base with the chart.
+func TestKustomizeInstallsTheSame(t *testing.T) {
+	text, err := run(t, binary("kubectl"), "kustomize", "../../config/default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := keys(parse(t, text))
+	want := append(keys(render(t, "")), "Namespace/signalbox-system")
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("kustomize differs from the chart (-chart +kustomize):\n%s", diff)
+	}
+}
+
+// TestSamplesRender keeps the samples in a form that kubectl takes.
+func TestSamplesRender(t *testing.T) {
+	text, err := run(t, binary("kubectl"), "kustomize", "../../config/samples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"ModelRoute/chat@team-a", "ProviderCredential/provider@team-a", "SpendBudget/team-a@team-a"} {
+		if _, ok := parse(t, text)[want]; !ok {
+			t.Errorf("%s is missing", want)
+		}
+	}
+}
