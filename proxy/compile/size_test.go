@@ -1,0 +1,168 @@
+package compile_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/compile"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+// incompressible returns text of the length that compression leaves as large as half of it.
+func incompressible(seed string, length int) string {
+	var text string
+	for i := 0; len(text) < length; i++ {
+		sum := sha256.Sum256(fmt.Append(nil, seed, i))
+		text += hex.EncodeToString(sum[:])
+	}
+	return text[:length]
+}
+
+// bulky returns a credential with a price list of about 17 KiB when compressed.
+func bulky(name string, age time.Duration) v1alpha1.ProviderCredential {
+	return credential(name, func(c *v1alpha1.ProviderCredential) {
+		c.CreationTimestamp = metav1.NewTime(start().Add(age))
+		c.Spec.Auth = v1alpha1.ProviderAuth{None: &v1alpha1.NoAuth{}}
+		c.Spec.Prices = nil
+		for i := range 128 {
+			c.Spec.Prices = append(c.Spec.Prices, v1alpha1.ModelPrice{
+				Model: incompressible(fmt.Sprint(name, i), 250), TokenPrices: v1alpha1.TokenPrices{Input: "1"},
+			})
+		}
+	})
+}
+
+func bulk(count int) []v1alpha1.ProviderCredential {
+	credentials := make([]v1alpha1.ProviderCredential, 0, count)
+	for i := range count {
+		credentials = append(credentials, bulky(fmt.Sprintf("bulk-%03d", i), time.Duration(i)*time.Minute))
+	}
+	return credentials
+}
+
+func tooLarge(result compile.Result) []string {
+	var names []string
+	for _, object := range result.Report.Objects {
+		for _, f := range object.Findings {
+			if f.Reason == v1alpha1.ReasonTableTooLarge {
+				names = append(names, object.Name)
+			}
+		}
+	}
+	return names
+}
+
+func packed(t *testing.T, result compile.Result) int {
+	t.Helper()
+	encoded, err := table.Encode(result.Table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(encoded)
+}
+
+func TestTableTooLargeLeavesOutTheNewest(t *testing.T) {
+	result := compile.Compile(input(withCredentials(bulk(70)...)))
+	left := tooLarge(result)
+	if size := packed(t, result); size > table.MaxEncodedBytes || size < table.MaxEncodedBytes*9/10 {
+		t.Errorf("table has %d bytes, want nearly %d", size, table.MaxEncodedBytes)
+	}
+	served := len(result.Table.Credentials)
+	if served+len(left) != 70 || len(left) == 0 {
+		t.Fatalf("%d served, %d left out, want 70 together", served, len(left))
+	}
+	if want := fmt.Sprintf("bulk-%03d", served); left[0] != want {
+		t.Errorf("the oldest one left out is %s, want %s", left[0], want)
+	}
+}
+
+func TestTableTooLargeHoldsBackTheEditAlone(t *testing.T) {
+	fitting := bulk(45)
+	before := compile.Compile(input(withCredentials(fitting...), withRoutes(route("a", func(r *v1alpha1.ModelRoute) { r.Spec.Targets[0].CredentialRef.Name = "bulk-000" }))))
+	if left := tooLarge(before); left != nil {
+		t.Fatalf("%v do not fit", left)
+	}
+	edited := route("a", generation(2), serving("renamed"), func(r *v1alpha1.ModelRoute) { r.Spec.Targets[0].CredentialRef.Name = "bulk-000" })
+	after := compile.Compile(input(withPrevious(before.Table), withRoutes(edited), withCredentials(append(bulk(45)[1:], func() []v1alpha1.ProviderCredential {
+		grown := bulk(70)[45:]
+		return append(grown, bulk(1)...)
+	}()...)...)))
+	if got := servedRoute(t, after, "a"); got.Models[0] != "renamed" {
+		t.Errorf("an older object's edit was held back: %v", got.Models)
+	}
+	for _, name := range tooLarge(after) {
+		if name < "bulk-045" {
+			t.Errorf("%s was served before and has a finding", name)
+		}
+	}
+	if packed(t, after) > table.MaxEncodedBytes {
+		t.Errorf("the table does not fit")
+	}
+}
+
+func TestTableTooLargeStillTakesAway(t *testing.T) {
+	before := compile.Compile(input(withCredentials(append(bulk(45), credential("groq"))...), withRoutes(route("a"))))
+	if left := tooLarge(before); left != nil {
+		t.Fatalf("%v do not fit", left)
+	}
+	after := compile.Compile(input(
+		withPrevious(before.Table), withKeys(), withCredentials(append(bulk(70)[1:], credential("groq"))...),
+		withRoutes(route("a", generation(2), allowing())),
+	))
+	if len(tooLarge(after)) == 0 {
+		t.Fatal("everything fits, the case shows nothing")
+	}
+	if keys := servedCredential(t, after, "groq").Keys; len(keys) != 0 {
+		t.Errorf("a removed key stays in the table")
+	}
+	if access := servedRoute(t, after, "a").Access; access.AnyAccessKey || len(access.Namespaces) > 0 {
+		t.Errorf("narrowed access was held back: %+v", access)
+	}
+	for _, c := range after.Table.Credentials {
+		if c.Name == "bulk-000" {
+			t.Errorf("a deleted object stays in the table")
+		}
+	}
+}
+
+func TestTooManyAccessKeys(t *testing.T) {
+	in := input(withCredentials(bulk(45)...))
+	for i := range 8000 {
+		s := accessKey(fmt.Sprintf("key-%05d", i), fmt.Sprintf("value-%d", i), nil)
+		s.CreationTimestamp = metav1.NewTime(start().Add(time.Hour))
+		in.AccessKeys = append(in.AccessKeys, s)
+	}
+	result := compile.Compile(in)
+	if packed(t, result) > table.MaxEncodedBytes {
+		t.Errorf("the table does not fit")
+	}
+	if len(result.Table.Credentials) != 45 || len(result.Table.AccessKeys) == 0 || len(tooLarge(result)) == 0 {
+		t.Errorf("%d credentials, %d access keys, %d findings", len(result.Table.Credentials), len(result.Table.AccessKeys), len(tooLarge(result)))
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	for _, count := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprint(count, "-routes"), func(b *testing.B) {
+			in := input()
+			for i := range count {
+				in.Routes = append(in.Routes, route(fmt.Sprintf("route-%04d", i), generation(int64(i))))
+			}
+			for i := range 100 {
+				in.Namespaces = append(in.Namespaces, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("ns-%d", i)}})
+			}
+			first := compile.Compile(in)
+			in.Previous = &first.Table
+			for b.Loop() {
+				compile.Compile(in)
+			}
+		})
+	}
+}

@@ -1,0 +1,41 @@
+package ledger
+
+import (
+	"slices"
+
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+// Caller is who makes a call: a ServiceAccount, then Namespace and ServiceAccount are set, or an access key, then AccessKey is.
+type Caller struct {
+	// Namespace of the ServiceAccount.
+	Namespace string
+	// ServiceAccount is its name.
+	ServiceAccount string
+	// AccessKey is the name of the access key.
+	AccessKey string
+}
+
+// Matches tells whether a budget counts the calls of a caller on a route. All that the budget names must match; what it leaves out matches anything.
+func Matches(budget *table.Budget, route string, caller Caller) bool {
+	if len(budget.Routes) > 0 && !slices.Contains(budget.Routes, route) {
+		return false
+	}
+	return len(budget.Callers) == 0 || slices.ContainsFunc(budget.Callers, caller.matches)
+}
+
+// matches compares without building strings, since it runs for each call.
+func (c Caller) matches(match table.CallerMatch) bool {
+	switch {
+	case match.AccessKey != "":
+		return match.AccessKey == c.AccessKey
+	case c.ServiceAccount == "":
+		return false
+	case match.Namespace != "":
+		return match.Namespace == c.Namespace
+	default:
+		want := match.ServiceAccount
+		n := len(c.Namespace)
+		return len(want) == n+1+len(c.ServiceAccount) && want[:n] == c.Namespace && want[n] == '/' && want[n+1:] == c.ServiceAccount
+	}
+}
