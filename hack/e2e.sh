@@ -10,5 +10,4 @@ bin/cluster down "${at[@]}"
 bin/cluster up "${at[@]}"
 bin/cluster load "${at[@]}" bin/images/signalbox.tar bin/images/fakeprovider.tar bin/images/testapp.tar
 suite=$PWD/bin/e2e.test cluster=$PWD/bin/cluster
-cd hack/e2e
-"$cluster" exec "${at[@]}" -- "$suite" -test.timeout 60m -test.v "$@"
+(cd hack/e2e && "$cluster" exec "${at[@]}" -- "$suite" -test.timeout 60m -test.v "$@")

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 name=$1 file=$2 arch=${ARCH:-$(go env GOARCH)}
 command -v buildah >/dev/null || { echo "buildah is missing: apt-get install buildah, or build the Dockerfile with docker" >&2; exit 1; }
 mkdir -p bin/release
-CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build -trimpath -ldflags "-s -w -X main.version=${name##*:}" -o "bin/release/signalbox-linux-$arch" .
+CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build -ldflags "-s -w -X main.version=${name##*:}" -o "bin/release/signalbox-linux-$arch" .
 rm -f "$file"
 buildah build --isolation chroot --storage-driver vfs --platform "linux/$arch" --build-arg "TARGETARCH=$arch" --quiet --tag "$name" . >/dev/null
 buildah push --storage-driver vfs --quiet "$name" "docker-archive:$file:$name"

@@ -68,8 +68,8 @@ func printState(ctx context.Context) {
 	for _, args := range [][]string{
 		{"get", "signalbox,pods", "-A", "-o", "wide"},
 		{"describe", "signalbox", "-A"},
-		{"logs", "-n", systemNamespace, "-l", "app.kubernetes.io/name=signalbox-manager", "--tail=60", "--prefix"},
-		{"get", "events", "-A", "--sort-by=.lastTimestamp"},
+		{"logs", "-n", systemNamespace, "-l", "app.kubernetes.io/name=signalbox-manager", "--tail=25", "--prefix"},
+		{"get", "events", "-A", "--field-selector", "type=Warning", "--sort-by=.lastTimestamp"},
 	} {
 		text, err := output(ctx, binary("kubectl"), args...)
 		GinkgoWriter.Printf("--- kubectl %v\n%s\n", args, text)

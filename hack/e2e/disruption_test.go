@@ -61,7 +61,7 @@ var _ = Describe("a bad day", Serial, func() {
 
 	It("changes a provider key under load without a failed request, in use within two seconds", func(ctx context.Context) {
 		const next = "sk-e2e-provider-key-2"
-		Expect(w.provider.PatchSettings(ctx, map[string]any{"keys": []fakeprovider.Key{{Value: providerKey}, {Value: next}}})).To(Succeed())
+		w.configure(ctx, map[string]any{"keys": []fakeprovider.Key{{Value: providerKey}, {Value: next}}})
 		running := w.startLoad(ctx, "load", 10*time.Second)
 		secret := &corev1.Secret{}
 		Expect(api.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "provider"}, secret)).To(Succeed())
@@ -108,7 +108,7 @@ var _ = Describe("a bad day", Serial, func() {
 	})
 
 	It("rolls the proxies out under streaming load without cutting a stream", func(ctx context.Context) {
-		Expect(w.provider.PatchSettings(ctx, map[string]any{"tokensPerSecond": 10, "completionTokens": 30})).To(Succeed())
+		w.configure(ctx, map[string]any{"tokensPerSecond": 10, "completionTokens": 30})
 		running := w.startLoad(ctx, "load", 15*time.Second, "--stream", "--connections", "400", "--max-tokens", "30")
 		kubectl(ctx, "rollout", "restart", "-n", w.namespace, "deployment/signalbox")
 		kubectl(ctx, "rollout", "status", "-n", w.namespace, "deployment/signalbox", "--timeout=60s")

@@ -54,8 +54,14 @@ func newWorld(ctx context.Context) *world {
 	w.createSecret(ctx, "provider", v1alpha1.LabelProviderKey, map[string]string{"api-key": providerKey})
 	w.createSecret(ctx, "laptop", v1alpha1.LabelAccessKey, map[string]string{v1alpha1.AccessKeySecretKey: accessKey})
 	create(ctx, w.credential("provider"))
-	Expect(w.provider.SetSettings(ctx, fakeprovider.Settings{Models: []string{"*"}, Keys: []fakeprovider.Key{{Value: providerKey}}, CompletionTokens: 12})).To(Succeed())
+	w.configure(ctx, map[string]any{"models": []string{"*"}, "keys": []fakeprovider.Key{{Value: providerKey}}, "completionTokens": 12})
 	return w
+}
+
+// configure changes single settings of the provider.
+func (w *world) configure(ctx context.Context, settings map[string]any) {
+	GinkgoHelper()
+	Expect(w.provider.PatchSettings(ctx, settings)).To(Succeed())
 }
 
 func (w *world) meta(name string) metav1.ObjectMeta {

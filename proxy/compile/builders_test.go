@@ -124,9 +124,8 @@ func keyIn(secret, key string) func(*v1alpha1.ProviderCredential) {
 	}
 }
 
-func credentialGeneration(g int64) func(*v1alpha1.ProviderCredential) {
-	return func(c *v1alpha1.ProviderCredential) { c.Generation = g }
-}
+// editedOnce makes a credential the second generation of its spec.
+func editedOnce(c *v1alpha1.ProviderCredential) { c.Generation = 2 }
 
 func secret(name, key string) corev1.Secret {
 	return corev1.Secret{
@@ -164,11 +163,12 @@ func servedRoute(t *testing.T, result compile.Result, name string) table.Route {
 	return result.Table.Routes[i]
 }
 
-func servedCredential(t *testing.T, result compile.Result, name string) table.Credential {
+// servedGroq returns the entry of the credential that every input has.
+func servedGroq(t *testing.T, result compile.Result) table.Credential {
 	t.Helper()
-	i := slices.IndexFunc(result.Table.Credentials, func(c table.Credential) bool { return c.Name == name })
+	i := slices.IndexFunc(result.Table.Credentials, func(c table.Credential) bool { return c.Name == "groq" })
 	if i < 0 {
-		t.Fatalf("the table has no credential %q", name)
+		t.Fatal("the table has no credential groq")
 	}
 	return result.Table.Credentials[i]
 }

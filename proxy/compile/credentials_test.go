@@ -19,7 +19,7 @@ func TestCredentialIsCompiledWhole(t *testing.T) {
 		Keys:   []table.Key{{Name: "primary", Value: "sk-groq-1", Fingerprint: "3cc43878f81a", Secret: "groq", SecretKey: "api-key"}},
 		Prices: map[string]table.Prices{"llama": {Input: 590_000_000, CachedInput: 590_000_000, Output: 790_000_000}},
 	}
-	if diff := cmp.Diff(want, servedCredential(t, result, "groq")); diff != "" {
+	if diff := cmp.Diff(want, servedGroq(t, result)); diff != "" {
 		t.Errorf("credential (-want +got):\n%s", diff)
 	}
 	wantKeys := []compile.KeyReport{{Name: "primary", Fingerprint: "3cc43878f81a", State: v1alpha1.KeyActive}}
@@ -32,7 +32,7 @@ func TestKeylessCredential(t *testing.T) {
 	result := compile.Compile(input(withCredentials(credential("groq", func(c *v1alpha1.ProviderCredential) {
 		c.Spec.Auth = v1alpha1.ProviderAuth{None: &v1alpha1.NoAuth{}}
 	})), withRoutes(route("chat"))))
-	if got := servedCredential(t, result, "groq"); !got.Keyless || len(got.Keys) != 0 {
+	if got := servedGroq(t, result); !got.Keyless || len(got.Keys) != 0 {
 		t.Errorf("got %+v, want a keyless credential", got)
 	}
 	if got := servedRoute(t, result, "chat").Targets[0].Excluded; got != "" {
@@ -44,7 +44,7 @@ func TestProviderEndpointIsTheDefault(t *testing.T) {
 	result := compile.Compile(input(withCredentials(credential("groq", func(c *v1alpha1.ProviderCredential) {
 		c.Spec.Provider, c.Spec.Endpoint = v1alpha1.ProviderGroq, ""
 	}))))
-	if got := servedCredential(t, result, "groq").Endpoint; got != "https://api.groq.com" {
+	if got := servedGroq(t, result).Endpoint; got != "https://api.groq.com" {
 		t.Errorf("endpoint %q", got)
 	}
 }
@@ -139,8 +139,8 @@ func TestKeyValues(t *testing.T) {
 			result := compile.Compile(input(withKeys(secret("groq", tc.stored))))
 			got := report(t, result, compile.KindProviderCredential, "groq")
 			if tc.reason == "" {
-				if len(got.Findings) != 0 || servedCredential(t, result, "groq").Keys[0].Value != tc.want {
-					t.Errorf("findings %v, keys %v", got.Findings, servedCredential(t, result, "groq").Keys)
+				if len(got.Findings) != 0 || servedGroq(t, result).Keys[0].Value != tc.want {
+					t.Errorf("findings %v, keys %v", got.Findings, servedGroq(t, result).Keys)
 				}
 				return
 			}
@@ -150,7 +150,7 @@ func TestKeyValues(t *testing.T) {
 			if strings.Contains(got.Findings[0].Message, "sk") {
 				t.Errorf("message %q shows the key", got.Findings[0].Message)
 			}
-			if got.Keys[0].State != v1alpha1.KeyMissing || len(servedCredential(t, result, "groq").Keys) != 0 {
+			if got.Keys[0].State != v1alpha1.KeyMissing || len(servedGroq(t, result).Keys) != 0 {
 				t.Errorf("key is in state %s", got.Keys[0].State)
 			}
 		})
@@ -184,7 +184,7 @@ func TestKeyThatIsGone(t *testing.T) {
 			if !strings.Contains(got.Findings[0].Message, tc.says) {
 				t.Errorf("message %q does not say %q", got.Findings[0].Message, tc.says)
 			}
-			if keys := servedCredential(t, result, "groq").Keys; len(keys) != 0 {
+			if keys := servedGroq(t, result).Keys; len(keys) != 0 {
 				t.Errorf("%d keys stay in the table", len(keys))
 			}
 		})

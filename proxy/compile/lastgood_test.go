@@ -108,45 +108,45 @@ func TestLastGoodKey(t *testing.T) {
 		},
 		"other Secret with a bad value": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", keyIn("new", "api-key"), credentialGeneration(2))), withKeys(secret("groq", "sk-groq-1"), secret("new", "\x00")),
+				withCredentials(credential("groq", keyIn("new", "api-key"), editedOnce)), withKeys(secret("groq", "sk-groq-1"), secret("new", "\x00")),
 			},
 			value: "sk-groq-1", generation: 2,
 		},
 		"other Secret with a bad value, old one gone": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", keyIn("new", "api-key"), credentialGeneration(2))), withKeys(secret("new", "\x00")),
+				withCredentials(credential("groq", keyIn("new", "api-key"), editedOnce)), withKeys(secret("new", "\x00")),
 			},
 			generation: 2,
 		},
 		"bad value and another endpoint": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", keyIn("new", "api-key"), endpointAt("https://elsewhere.example"), credentialGeneration(2))),
+				withCredentials(credential("groq", keyIn("new", "api-key"), endpointAt("https://elsewhere.example"), editedOnce)),
 				withKeys(secret("groq", "sk-groq-1"), secret("new", "\x00")),
 			},
 			value: "sk-groq-1", generation: 1, endpoint: "https://api.provider.example/v1",
 		},
 		"endpoint in error keeps rotating its key": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", endpointAt("http://localhost"), credentialGeneration(2))), withKeys(secret("groq", "sk-groq-2")),
+				withCredentials(credential("groq", endpointAt("http://localhost"), editedOnce)), withKeys(secret("groq", "sk-groq-2")),
 			},
 			value: "sk-groq-2", generation: 1,
 		},
 		"endpoint in error never sees another Secret's key": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", endpointAt("http://localhost"), keyIn("new", "api-key"), credentialGeneration(2))),
+				withCredentials(credential("groq", endpointAt("http://localhost"), keyIn("new", "api-key"), editedOnce)),
 				withKeys(secret("groq", "sk-groq-1"), secret("new", "sk-other-1")),
 			},
 			value: "sk-groq-1", generation: 1,
 		},
 		"endpoint in error and key removed": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", endpointAt("http://localhost"), credentialGeneration(2))), withKeys(),
+				withCredentials(credential("groq", endpointAt("http://localhost"), editedOnce)), withKeys(),
 			},
 			generation: 1,
 		},
 		"endpoint in error and key left out": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", endpointAt("http://localhost"), credentialGeneration(2), func(c *v1alpha1.ProviderCredential) {
+				withCredentials(credential("groq", endpointAt("http://localhost"), editedOnce, func(c *v1alpha1.ProviderCredential) {
 					c.Spec.Auth = v1alpha1.ProviderAuth{None: &v1alpha1.NoAuth{}}
 				})),
 			},
@@ -173,7 +173,7 @@ func TestLastGoodKey(t *testing.T) {
 				}
 				return
 			}
-			got := servedCredential(t, result, "groq")
+			got := servedGroq(t, result)
 			value := ""
 			if len(got.Keys) == 1 {
 				value = got.Keys[0].Value

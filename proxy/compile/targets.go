@@ -31,7 +31,7 @@ func (c claims) take(route *table.Route) (won []string, lost []Finding) {
 		lost = append(lost, Finding{
 			Condition: v1alpha1.ConditionAccepted,
 			Reason:    v1alpha1.ReasonModelConflict,
-			Message:   fmt.Sprintf("%s: model %q belongs to ModelRoute %q, which is older; rename the model or remove it from one of the two", field, model, owner),
+			Message:   fmt.Sprintf("%s: model %q belongs to ModelRoute %q, which is older or, at the same age, first by name; rename the model or remove it from one of the two", field, model, owner),
 			Field:     field,
 		})
 	}

@@ -46,7 +46,7 @@ func Allows(access table.Access, c Caller) bool {
 		return access.AnyNamespace || slices.Contains(access.Namespaces, c.Namespace) ||
 			slices.ContainsFunc(access.ServiceAccounts, func(entry string) bool { return names(entry, c) })
 	case AccessKey:
-		return slices.Contains(access.AccessKeys, c.Name)
+		return access.AnyAccessKey || slices.Contains(access.AccessKeys, c.Name)
 	}
 	return false
 }

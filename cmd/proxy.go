@@ -1,0 +1,128 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/klog/v2"
+
+	"signalbox.dev/signalbox/proxy/dataplane"
+	"signalbox.dev/signalbox/proxy/feed"
+	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/ledger/kubernetes"
+	"signalbox.dev/signalbox/proxy/server"
+)
+
+// proxyFlags are the flags of the proxy.
+type proxyFlags struct {
+	kubeconfig  string
+	namespace   string
+	tableSecret string
+	tableDir    string
+	addr        string
+	controlAddr string
+	metricsAddr string
+	pod         string
+	podUID      string
+	drainDelay  time.Duration
+	drainLimit  time.Duration
+	logLevel    slog.Level
+	limits      server.Limits
+}
+
+// NewProxy returns the subcommand that runs the proxy of one namespace.
+func NewProxy() *cobra.Command {
+	flags := &proxyFlags{}
+	command := &cobra.Command{
+		Use:   "proxy",
+		Short: "Run the proxy of one namespace, which answers the calls",
+		Long: "Proxy serves the routing table that the manager keeps in a Secret of the namespace. The manager starts it; to serve manifests without a\n" +
+			"cluster use `signalbox run`. On SIGTERM it takes connections for the drain delay, and then lets requests end up to the drain limit.",
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return runProxy(command, flags)
+		},
+	}
+	set := command.Flags()
+	set.StringVar(&flags.kubeconfig, "kubeconfig", "", "kubeconfig file; without it the proxy uses its pod's ServiceAccount, or $KUBECONFIG")
+	set.StringVar(&flags.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that is served; $POD_NAMESPACE by default")
+	set.StringVar(&flags.tableSecret, "table-secret", "signalbox-table", "name of the Secret that holds the routing table")
+	set.StringVar(&flags.tableDir, "table-dir", "", "directory that the same Secret is mounted at, for a start without the API server; empty if it is not")
+	set.StringVar(&flags.addr, "addr", ":8080", "address to answer calls on")
+	set.StringVar(&flags.controlAddr, "control-addr", ":8443", "address of the control port, where the manager reads what is served; empty for none")
+	set.StringVar(&flags.metricsAddr, "metrics-addr", ":9090", "address of /metrics, /healthz and /readyz; empty for none")
+	set.StringVar(&flags.pod, "pod", os.Getenv("POD_NAME"), "name of the pod; $POD_NAME by default")
+	set.StringVar(&flags.podUID, "pod-uid", os.Getenv("POD_UID"), "UID of the pod; $POD_UID by default")
+	set.DurationVar(&flags.drainDelay, "drain-delay", dataplane.DefaultDrainDelay, "how long connections are taken after SIGTERM, while readiness fails")
+	set.DurationVar(&flags.drainLimit, "drain-limit", dataplane.DefaultDrainLimit, "how long requests may take to end after that")
+	set.TextVar(&flags.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR; the access log has no level")
+	set.Int64Var(&flags.limits.BodyBytes, "max-body-bytes", 32<<20, "largest request body")
+	set.Int64Var(&flags.limits.BufferedBytes, "max-buffered-bytes", 1<<30, "memory that the bodies of all requests and answers may take together")
+	set.Int64Var(&flags.limits.Concurrent, "max-concurrent", 4096, "requests that are answered at a time; more are refused")
+	return command
+}
+
+func (f *proxyFlags) validate() error {
+	switch {
+	case f.namespace == "":
+		return errors.New("--namespace is required")
+	case f.podUID == "":
+		return errors.New("--pod-uid is required: what a proxy counts is kept by it")
+	case f.drainDelay < 0 || f.drainLimit < 0:
+		return errors.New("--drain-delay and --drain-limit must not be negative")
+	case f.limits.BodyBytes <= 0 || f.limits.BufferedBytes <= 0 || f.limits.Concurrent <= 0:
+		return errors.New("--max-body-bytes, --max-buffered-bytes and --max-concurrent must be greater than zero")
+	default:
+		return nil
+	}
+}
+
+func runProxy(command *cobra.Command, flags *proxyFlags) error {
+	started := time.Now()
+	if err := flags.validate(); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: flags.logLevel}))
+	klog.SetSlogLogger(log)
+	core, err := newCoreClient(flags.kubeconfig)
+	if err != nil {
+		return err
+	}
+	plane, err := dataplane.New(command.Context(), dataplane.Options{
+		Addr: flags.addr, MetricsAddr: flags.metricsAddr, ControlAddr: flags.controlAddr, Pod: flags.pod, PodUID: flags.podUID,
+		Source: &feed.Cluster{Secrets: core.Secrets(flags.namespace), Name: flags.tableSecret, Dir: flags.tableDir, Log: log},
+		Owner:  ledger.NewOwner(flags.podUID, started), Store: kubernetes.New(core, flags.namespace, log), StartedAt: started,
+		DrainDelay: flags.drainDelay, DrainLimit: flags.drainLimit, Limits: flags.limits, HTTPProxy: http.ProxyFromEnvironment,
+		Log: log, AccessLog: command.OutOrStdout(),
+	})
+	if err != nil {
+		return err
+	}
+	log.Info("proxy started", "namespace", flags.namespace, "addr", plane.Addr().String())
+	if err := plane.Run(command.Context()); err != nil {
+		return fmt.Errorf("running the proxy: %w", err)
+	}
+	return nil
+}
+
+// newCoreClient returns a client that leaves the pace of its few calls to the API server.
+func newCoreClient(kubeconfig string) (*typedcorev1.CoreV1Client, error) {
+	config, err := loadRESTConfig(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS = -1
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	client, err := typedcorev1.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client for the API server: %w", err)
+	}
+	return client, nil
+}

@@ -1,0 +1,112 @@
+package apiserver
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+const (
+	// refreshInterval is how often the API server is asked.
+	refreshInterval = 30 * time.Second
+	// retryInterval is how soon it is asked again when it did not answer.
+	retryInterval = 2 * time.Second
+	// askTimeout bounds one round of questions.
+	askTimeout = 10 * time.Second
+)
+
+// Watcher keeps Facts up to date. What was once known stays known while the API server does not answer.
+type Watcher struct {
+	asker Asker
+	clock clock.Clock
+	log   logr.Logger
+
+	mutex     sync.Mutex
+	facts     Facts
+	known     bool
+	listeners []func()
+}
+
+// NewWatcher returns a Watcher that asks once it is started.
+func NewWatcher(asker Asker, clock clock.Clock, log logr.Logger) *Watcher {
+	return &Watcher{asker: asker, clock: clock, log: log}
+}
+
+// Facts returns what is known; ok is false before the first answer.
+func (w *Watcher) Facts() (facts Facts, ok bool) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.facts, w.known
+}
+
+// Source is a controller's source of requests at every change of the facts.
+func (w *Watcher) Source(requests func(ctx context.Context) []reconcile.Request) source.Source {
+	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
+		w.listeners = append(w.listeners, func() {
+			for _, request := range requests(ctx) {
+				queue.Add(request)
+			}
+		})
+		return nil
+	})
+}
+
+// NeedLeaderElection tells the manager to run the watcher also before it leads, so that a new leader knows the facts at once.
+func (w *Watcher) NeedLeaderElection() bool { return false }
+
+// Start asks at an interval until the context ends.
+func (w *Watcher) Start(ctx context.Context) error {
+	for {
+		wait := refreshInterval
+		if err := w.Refresh(ctx); err != nil {
+			w.log.Error(err, "asking the API server about itself")
+			wait = retryInterval
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.clock.After(wait):
+		}
+	}
+}
+
+// Refresh asks once. The addresses are enough to begin with: tokens cannot be checked while the issuer is not known, but access keys can.
+func (w *Watcher) Refresh(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	addresses, err := w.asker.addresses(ctx)
+	if err != nil {
+		return err
+	}
+	issuer, keys, err := w.asker.issuer(ctx)
+	old, _ := w.Facts()
+	fresh := Facts{Issuer: issuer, JWKS: keys, Addresses: addresses}
+	if err != nil {
+		fresh.Issuer, fresh.JWKS = old.Issuer, old.JWKS
+	}
+	w.set(fresh)
+	return err
+}
+
+// set stores facts and tells the listeners of a change.
+func (w *Watcher) set(fresh Facts) {
+	w.mutex.Lock()
+	changed := !w.known || !w.facts.equal(fresh)
+	w.facts, w.known = fresh, true
+	listeners := w.listeners
+	w.mutex.Unlock()
+	if !changed {
+		return
+	}
+	for _, listener := range listeners {
+		listener()
+	}
+}

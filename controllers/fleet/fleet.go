@@ -1,0 +1,191 @@
+// Package fleet knows what the proxy pods serve. It keeps one stream to the control port of every running proxy pod and remembers which table each
+// acknowledged, so that a status can say that a generation is in force because it was observed.
+package fleet
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"signalbox.dev/signalbox/proxy/control"
+)
+
+// Identities gives the certificate with which a namespace's proxies are called; nil while the namespace has no table.
+type Identities func(ctx context.Context, namespace string) (*control.Identity, error)
+
+// Stream reads the reports of one proxy until the context ends or the stream breaks; control.Client.Stream is one.
+type Stream func(ctx context.Context, addr string, identity *control.Identity, handle func(control.Report)) error
+
+// Options configure a Fleet.
+type Options struct {
+	// Identities is required.
+	Identities Identities
+	// Stream is required.
+	Stream Stream
+	// Clock paces new attempts.
+	Clock clock.Clock
+	// Log takes broken streams.
+	Log logr.Logger
+}
+
+// Fleet is the state of all proxy pods. It is safe for concurrent use.
+type Fleet struct {
+	options Options
+
+	mutex     sync.Mutex
+	pods      map[string]map[string]*pod // by namespace and name
+	listeners []func(namespace string)
+	streams   sync.WaitGroup
+	closed    bool
+}
+
+// pod is what is known of one pod.
+type pod struct {
+	observation
+	stop context.CancelFunc // ends the stream; nil without one
+
+	sequence int64     // of the table that it acknowledged; 0 is none
+	lostAt   time.Time // since when it has not been heard; zero while it is
+}
+
+// observation is what the Pod object says.
+type observation struct {
+	uid   types.UID
+	addr  string // of the control port; empty while the pod does not run
+	ready bool
+}
+
+// New returns a fleet without pods.
+func New(options Options) *Fleet {
+	return &Fleet{options: options, pods: map[string]map[string]*pod{}}
+}
+
+// Acknowledged counts the ready proxy pods of a namespace, and those of them whose table is older than the sequence since.
+func (f *Fleet) Acknowledged(namespace string, since int64) (ready, behind int) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	for _, pod := range f.pods[namespace] {
+		if !pod.ready {
+			continue
+		}
+		ready++
+		if pod.sequence < since {
+			behind++
+		}
+	}
+	return ready, behind
+}
+
+// Source is a controller's source of requests at every change of readiness or acknowledgement in a namespace.
+func (f *Fleet) Source(requests func(ctx context.Context, namespace string) []reconcile.Request) source.Source {
+	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		f.mutex.Lock()
+		defer f.mutex.Unlock()
+		f.listeners = append(f.listeners, func(namespace string) {
+			for _, request := range requests(ctx, namespace) {
+				queue.Add(request)
+			}
+		})
+		return nil
+	})
+}
+
+// Start waits for the context to end and then ends all streams.
+func (f *Fleet) Start(ctx context.Context) error {
+	<-ctx.Done()
+	f.mutex.Lock()
+	f.closed = true
+	for _, pods := range f.pods {
+		for _, pod := range pods {
+			pod.halt()
+		}
+	}
+	f.mutex.Unlock()
+	f.streams.Wait()
+	return nil
+}
+
+func (p *pod) halt() {
+	if p.stop != nil {
+		p.stop()
+		p.stop = nil
+	}
+}
+
+// observe takes over what a Pod object says.
+func (f *Fleet) observe(name types.NamespacedName, seen observation) {
+	f.mutex.Lock()
+	known := f.pods[name.Namespace][name.Name]
+	if known != nil && known.observation == seen {
+		f.mutex.Unlock()
+		return
+	}
+	if known == nil || known.uid != seen.uid {
+		if known != nil {
+			known.halt()
+		}
+		known = &pod{}
+	}
+	moved := known.addr != seen.addr
+	known.observation = seen
+	f.put(name, known)
+	if moved {
+		known.halt()
+		f.open(name, known)
+	}
+	f.mutex.Unlock()
+	f.notify(name.Namespace)
+}
+
+// forget drops a pod that is gone.
+func (f *Fleet) forget(name types.NamespacedName) {
+	f.mutex.Lock()
+	known := f.pods[name.Namespace][name.Name]
+	if known == nil {
+		f.mutex.Unlock()
+		return
+	}
+	known.halt()
+	delete(f.pods[name.Namespace], name.Name)
+	if len(f.pods[name.Namespace]) == 0 {
+		delete(f.pods, name.Namespace)
+	}
+	f.mutex.Unlock()
+	f.notify(name.Namespace)
+}
+
+// put needs the mutex to be held.
+func (f *Fleet) put(name types.NamespacedName, known *pod) {
+	if f.pods[name.Namespace] == nil {
+		f.pods[name.Namespace] = map[string]*pod{}
+	}
+	f.pods[name.Namespace][name.Name] = known
+}
+
+// open starts the stream of a pod that has an address. It needs the mutex to be held.
+func (f *Fleet) open(name types.NamespacedName, known *pod) {
+	if known.addr == "" || f.closed {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	known.stop = cancel
+	follower := &follower{fleet: f, name: name, pod: known, uid: string(known.uid), addr: known.addr}
+	f.streams.Go(func() { follower.run(ctx) })
+}
+
+// notify calls the listeners, without the mutex.
+func (f *Fleet) notify(namespace string) {
+	f.mutex.Lock()
+	listeners := f.listeners
+	f.mutex.Unlock()
+	for _, listener := range listeners {
+		listener(namespace)
+	}
+}

@@ -1,0 +1,136 @@
+package manager
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"signalbox.dev/signalbox/controllers/apiserver"
+	"signalbox.dev/signalbox/controllers/fleet"
+	"signalbox.dev/signalbox/controllers/modelroute"
+	"signalbox.dev/signalbox/controllers/providercredential"
+	"signalbox.dev/signalbox/controllers/proxydeployment"
+	"signalbox.dev/signalbox/controllers/report"
+	"signalbox.dev/signalbox/controllers/secrets"
+	"signalbox.dev/signalbox/controllers/spendbudget"
+	"signalbox.dev/signalbox/controllers/status"
+	"signalbox.dev/signalbox/proxy/control"
+	"signalbox.dev/signalbox/proxy/provider/registry"
+)
+
+// eventSource is what events name as their reporting controller.
+const eventSource = "signalbox-manager"
+
+// parts are what several controllers share.
+type parts struct {
+	mgr     ctrl.Manager
+	options Options
+	clock   clock.Clock
+	secrets *secrets.Caches
+	lookup  *secrets.Lookup
+	tables  *report.Reader
+	facts   *apiserver.Watcher
+	fleet   *fleet.Fleet
+}
+
+// addControllers registers every controller and what they share.
+func addControllers(mgr ctrl.Manager, restConfig *rest.Config, options Options) error {
+	p, err := newParts(mgr, restConfig, options)
+	if err != nil {
+		return err
+	}
+	for _, add := range []func() error{p.addFleet, p.addProxyDeployment, p.addModelRoute, p.addProviderCredential, p.addSpendBudget} {
+		if err := add(); err != nil {
+			return fmt.Errorf("adding a controller: %w", err)
+		}
+	}
+	return nil
+}
+
+func newParts(mgr ctrl.Manager, restConfig *rest.Config, options Options) (*parts, error) {
+	caches, err := secrets.NewCaches(restConfig, secrets.Options{
+		HTTPClient: mgr.GetHTTPClient(), Mapper: mgr.GetRESTMapper(), Scheme: mgr.GetScheme(), Namespaces: watchedNamespaces(options.Config),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := caches.AddTo(mgr); err != nil {
+		return nil, err
+	}
+	clients, err := kubernetes.NewForConfigAndClient(restConfig, mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("creating a client: %w", err)
+	}
+	wall := clock.RealClock{}
+	asker := apiserver.Asker{REST: clients.Discovery().RESTClient(), Live: mgr.GetAPIReader(), Host: restConfig.Host}
+	p := &parts{
+		mgr: mgr, options: options, clock: wall, secrets: caches,
+		lookup: secrets.NewLookup(caches.ProviderKeys, mgr.GetAPIReader(), wall),
+		tables: report.NewReader(caches.Managed),
+		facts:  apiserver.NewWatcher(asker, wall, mgr.GetLogger().WithName("apiserver")),
+	}
+	p.fleet = fleet.New(fleet.Options{
+		Identities: p.identity, Stream: control.Client{}.Stream, Clock: wall, Log: mgr.GetLogger().WithName("fleet"),
+	})
+	if err := mgr.Add(p.facts); err != nil {
+		return nil, fmt.Errorf("adding the watcher of the API server: %w", err)
+	}
+	return p, nil
+}
+
+// identity is the certificate in a namespace's table.
+func (p *parts) identity(ctx context.Context, namespace string) (*control.Identity, error) {
+	delivered, _, err := p.tables.Table(ctx, namespace)
+	if err != nil || delivered == nil {
+		return nil, err
+	}
+	return control.NewIdentity(delivered.Control)
+}
+
+func (p *parts) addFleet() error {
+	reconciler := &fleet.Reconciler{Client: p.mgr.GetClient(), Fleet: p.fleet}
+	return reconciler.SetupWithManager(p.mgr)
+}
+
+func (p *parts) addProxyDeployment() error {
+	reconciler := &proxydeployment.Reconciler{
+		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), AccessKeys: p.secrets.AccessKeys, Lookup: p.lookup, Tables: p.tables, Facts: p.facts,
+		Config: p.options.Config, Clock: p.clock, Pace: proxydeployment.NewPace(),
+	}
+	if p.options.InCluster {
+		reconciler.ManagerNamespace = p.options.Namespace
+	}
+	return reconciler.SetupWithManager(p.mgr, proxydeployment.Sources{Secrets: p.secrets, Facts: p.facts.Source})
+}
+
+func (p *parts) addModelRoute() error {
+	reconciler := &modelroute.Reconciler{
+		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Reports: p.tables, Fleet: p.fleet, Status: p.statusWriter(), Clock: p.clock,
+	}
+	return reconciler.SetupWithManager(p.mgr, p.secrets.Managed, p.fleet.Source)
+}
+
+func (p *parts) addProviderCredential() error {
+	caller := providercredential.Caller{Config: p.options.Config, Facts: p.facts, Providers: registry.Default(), Clock: p.clock}
+	reconciler := &providercredential.Reconciler{
+		Client: p.mgr.GetClient(), Lookup: p.lookup, Facts: p.facts, Config: p.options.Config,
+		Prober: providercredential.NewProber(caller.Ask), Status: p.statusWriter(), Clock: p.clock,
+	}
+	return reconciler.SetupWithManager(p.mgr, p.secrets.ProviderKeys)
+}
+
+func (p *parts) addSpendBudget() error {
+	reconciler := &spendbudget.Reconciler{
+		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Reports: p.tables, Fleet: p.fleet,
+		Status: p.statusWriter(spendbudget.Adverse()...), Clock: p.clock,
+	}
+	return reconciler.SetupWithManager(p.mgr, p.secrets.Managed, p.fleet.Source)
+}
+
+func (p *parts) statusWriter(adverse ...string) status.Writer {
+	return status.Writer{Client: p.mgr.GetClient(), Events: p.mgr.GetEventRecorder(eventSource), Adverse: adverse}
+}

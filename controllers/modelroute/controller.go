@@ -1,0 +1,150 @@
+// Package modelroute writes the status of ModelRoutes. It compiles nothing itself: what became of a route is in the report beside the namespace's table,
+// what the proxies serve is known by the fleet, and how the providers are is in the status of the ProviderCredentials.
+package modelroute
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/platform"
+	"signalbox.dev/signalbox/controllers/report"
+	"signalbox.dev/signalbox/controllers/retry"
+	"signalbox.dev/signalbox/controllers/status"
+)
+
+const (
+	// workers is how many routes are worked on at a time; most of them have nothing to write.
+	workers = 4
+	// recheckBlocked is when to look again whether a foreign object still keeps the table from being delivered.
+	recheckBlocked = 30 * time.Second
+)
+
+// Reports read the reports of namespaces.
+type Reports interface {
+	// View returns nil for a namespace without table.
+	View(ctx context.Context, namespace string) (*report.View, error)
+}
+
+// Fleet knows what the proxies serve.
+type Fleet interface {
+	// Acknowledged counts the ready proxies of a namespace and those of them whose table is older than the sequence since.
+	Acknowledged(namespace string, since int64) (ready, behind int)
+}
+
+// FleetSource is a source of requests at every change in a namespace's fleet.
+type FleetSource func(requests func(ctx context.Context, namespace string) []reconcile.Request) source.Source
+
+// Reconciler writes the status of one ModelRoute.
+type Reconciler struct {
+	// Client reads the manager's cache.
+	Client client.Reader
+	// Live reads metadata past the cache.
+	Live client.Reader
+	// Reports say what became of the spec.
+	Reports Reports
+	// Fleet says what is served.
+	Fleet Fleet
+	// Status writes.
+	Status status.Writer
+	// Clock tells the time.
+	Clock clock.PassiveClock
+}
+
+// +kubebuilder:rbac:groups=signalbox.dev,resources=modelroutes;providercredentials,verbs=get;list;watch
+// +kubebuilder:rbac:groups=signalbox.dev,resources=modelroutes/status,verbs=get;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// SetupWithManager registers the reconciler. tables holds the Secrets that the manager made.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, tables cache.Cache, fleet FleetSource) error {
+	toRoutes := func(ctx context.Context, object client.Object) []reconcile.Request {
+		return r.requestNamespace(ctx, object.GetNamespace())
+	}
+	tableChanged := handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, secret *corev1.Secret) []reconcile.Request {
+		return toRoutes(ctx, secret)
+	})
+	isTable := predicate.NewTypedPredicateFuncs(func(secret *corev1.Secret) bool { return secret.Name == platform.TableSecret })
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("modelroute").
+		For(&v1alpha1.ModelRoute{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ProviderCredential{}, handler.EnqueueRequestsFromMapFunc(r.requestUsers)).
+		WatchesRawSource(source.Kind(tables, &corev1.Secret{}, tableChanged, isTable)).
+		WatchesRawSource(fleet(r.requestNamespace)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter()}).
+		Complete(r)
+}
+
+// Reconcile writes the status of the route that the request names.
+func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	var route v1alpha1.ModelRoute
+	if err := r.Client.Get(ctx, request.NamespacedName, &route); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if !route.DeletionTimestamp.IsZero() {
+		return reconcile.Result{}, nil
+	}
+	in, err := r.gather(ctx, &route)
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading ModelRoute %s: %w", request, err)
+	}
+	after := route.DeepCopy()
+	after.Status = makeStatus(in)
+	_, err = r.Status.Patch(ctx, &route, after)
+	switch {
+	case apierrors.IsConflict(err):
+		return reconcile.Result{RequeueAfter: retry.Soon}, nil
+	case err != nil:
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	case in.blocked:
+		return reconcile.Result{RequeueAfter: recheckBlocked}, nil
+	}
+	return reconcile.Result{}, nil
+}
+
+// requestNamespace asks for every route of a namespace.
+func (r *Reconciler) requestNamespace(ctx context.Context, namespace string) []reconcile.Request {
+	return r.requestRoutes(ctx, namespace, func(*v1alpha1.ModelRoute) bool { return true })
+}
+
+// requestUsers asks for every route that uses a ProviderCredential.
+func (r *Reconciler) requestUsers(ctx context.Context, credential client.Object) []reconcile.Request {
+	return r.requestRoutes(ctx, credential.GetNamespace(), func(route *v1alpha1.ModelRoute) bool {
+		for i := range route.Spec.Targets {
+			if route.Spec.Targets[i].CredentialRef.Name == credential.GetName() {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func (r *Reconciler) requestRoutes(ctx context.Context, namespace string, wanted func(*v1alpha1.ModelRoute) bool) []reconcile.Request {
+	var routes v1alpha1.ModelRouteList
+	if err := r.Client.List(ctx, &routes, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing ModelRoutes", "namespace", namespace)
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(routes.Items))
+	for i := range routes.Items {
+		if wanted(&routes.Items[i]) {
+			requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: routes.Items[i].Name}})
+		}
+	}
+	return requests
+}

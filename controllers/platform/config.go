@@ -1,0 +1,132 @@
+// Package platform is the manager's configuration: what belongs to the platform team and not to a namespace. It is one YAML file, checked as a whole
+// at start, in which an unknown or impossible field is an error that names its path.
+package platform
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+// Config is the file.
+type Config struct {
+	// WatchNamespaces are the namespaces that the manager looks after; empty means all. With it the manager needs Roles in these namespaces only.
+	WatchNamespaces []string `json:"watchNamespaces,omitempty"`
+	// ClusterDomain is the DNS domain of the cluster. The default is cluster.local.
+	ClusterDomain string `json:"clusterDomain,omitempty"`
+	// Proxy is how the proxies are run.
+	Proxy Proxy `json:"proxy"`
+	// Namespaces override Proxy for single namespaces, in the manner of a JSON merge patch: maps are merged, lists replaced, null removes.
+	Namespaces map[string]Override `json:"namespaces,omitempty"`
+	// Endpoints are the platform's exceptions from what may be called.
+	Endpoints Endpoints `json:"endpoints,omitzero"`
+	// Tokens bound the tokens of callers.
+	Tokens Tokens `json:"tokens,omitzero"`
+	// NetworkPolicy says who may reach the proxies.
+	NetworkPolicy NetworkPolicy `json:"networkPolicy,omitzero"`
+
+	// proxies are Proxy with the overrides, by namespace.
+	proxies map[string]Proxy
+}
+
+// Override is part of a Proxy.
+type Override map[string]any
+
+// Proxy is how the proxies of a namespace are run.
+type Proxy struct {
+	// Image of the proxy. It is required.
+	Image string `json:"image"`
+	// ImagePullPolicy is Always, IfNotPresent or Never; empty leaves it to the cluster.
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+	// ImagePullSecrets name Secrets of the proxy's own namespace.
+	ImagePullSecrets []string `json:"imagePullSecrets,omitempty"`
+	// Replicas, 1 to 1000, while there is no autoscaling. The default is 2.
+	Replicas int32 `json:"replicas,omitempty"`
+	// Autoscaling lets a HorizontalPodAutoscaler choose the number of replicas; null, the default, does not.
+	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
+	// Resources of the container. The default asks for 100m and 128Mi and is limited to 1Gi.
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
+	// NodeSelector of the pods.
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// Tolerations of the pods.
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	// Affinity of the pods.
+	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+	// TopologySpreadConstraints of the pods. A constraint without labelSelector gets the one of the proxy's pods. The default spreads over nodes and
+	// zones, as far as it goes.
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+	// PriorityClassName of the pods.
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+	// DrainDelay is how long a proxy that is asked to stop still takes connections, until no load balancer sends any, 0s to 5m. The default is 5s.
+	DrainDelay *metav1.Duration `json:"drainDelay,omitempty"`
+	// DrainLimit is how long open requests may then go on, 0s to 24h. The default is 10m.
+	DrainLimit *metav1.Duration `json:"drainLimit,omitempty"`
+	// PodAnnotations are put on the pods.
+	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
+	// PodLabels are put on the pods; the labels that Signalbox sets itself cannot be changed.
+	PodLabels map[string]string `json:"podLabels,omitempty"`
+}
+
+// Autoscaling bounds the HorizontalPodAutoscaler.
+type Autoscaling struct {
+	// MinReplicas, 1 to 1000. The default is 2.
+	MinReplicas int32 `json:"minReplicas,omitempty"`
+	// MaxReplicas, MinReplicas to 1000. The default is 10.
+	MaxReplicas int32 `json:"maxReplicas,omitempty"`
+	// TargetCPUPercent is the use of the requested CPU that is aimed at, 1 to 100. The default is 70.
+	TargetCPUPercent int32 `json:"targetCPUPercent,omitempty"`
+}
+
+// Endpoints are the platform's exceptions from what may be called.
+type Endpoints struct {
+	// AllowCIDRs open addresses that are closed otherwise: loopback, link-local, cloud metadata, the API server.
+	AllowCIDRs []string `json:"allowCIDRs,omitempty"`
+	// ProbeAllowCIDRs are private addresses that the manager's probes may reach besides Services of the credential's own namespace.
+	ProbeAllowCIDRs []string `json:"probeAllowCIDRs,omitempty"`
+}
+
+// Tokens bound the ServiceAccount tokens of callers.
+type Tokens struct {
+	// MaxLifetime is the longest lifetime of a token that is taken, 10m to 8760h. The default is 24h.
+	MaxLifetime metav1.Duration `json:"maxLifetime,omitzero"`
+}
+
+// State switches something on or off.
+type State string
+
+// The states.
+const (
+	// Enabled is on.
+	Enabled State = "Enabled"
+	// Disabled is off.
+	Disabled State = "Disabled"
+)
+
+// NetworkPolicy says who may reach the proxies. The control port is open to the manager and the proxies of the namespace only.
+type NetworkPolicy struct {
+	// State is Enabled (the default) or Disabled.
+	State State `json:"state,omitempty"`
+	// DataFrom may reach the data port. The default is every pod of the cluster.
+	DataFrom []networkingv1.NetworkPolicyPeer `json:"dataFrom,omitempty"`
+	// MetricsFrom may reach the metrics port; empty means nobody but the node's kubelet.
+	MetricsFrom []networkingv1.NetworkPolicyPeer `json:"metricsFrom,omitempty"`
+	// Egress restricts what the proxies may call. It is not restricted when left out. DNS and the API server must be among the rules.
+	Egress []networkingv1.NetworkPolicyEgressRule `json:"egress,omitempty"`
+}
+
+// ProxyFor returns how the proxies of a namespace are run.
+func (c *Config) ProxyFor(namespace string) Proxy {
+	if proxy, ok := c.proxies[namespace]; ok {
+		return proxy
+	}
+	return c.Proxy
+}
+
+// EndpointRules are the rules for what may be called. The addresses of the API server may not.
+func (c *Config) EndpointRules(apiServers []string) table.EndpointRules {
+	return table.EndpointRules{AllowCIDRs: slices.Clone(c.Endpoints.AllowCIDRs), DenyCIDRs: slices.Clone(apiServers)}
+}

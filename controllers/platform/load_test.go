@@ -1,0 +1,159 @@
+package platform_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	"signalbox.dev/signalbox/controllers/platform"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+func parse(t *testing.T, yaml string) *platform.Config {
+	t.Helper()
+	config, err := platform.Parse([]byte(yaml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+func TestParseFillsInDefaults(t *testing.T) {
+	config := parse(t, "proxy: {image: example/signalbox:1}")
+	proxy := config.ProxyFor("anywhere")
+	type summary struct {
+		Domain      string
+		Lifetime    time.Duration
+		Policy      platform.State
+		Peers       int
+		Replicas    int32
+		Autoscaling *platform.Autoscaling
+		Delay       time.Duration
+		Limit       time.Duration
+		Memory      string
+		Spread      int
+	}
+	got := summary{
+		Domain: config.ClusterDomain, Lifetime: config.Tokens.MaxLifetime.Duration, Policy: config.NetworkPolicy.State,
+		Peers: len(config.NetworkPolicy.DataFrom), Replicas: proxy.Replicas, Autoscaling: proxy.Autoscaling,
+		Delay: proxy.DrainDelay.Duration, Limit: proxy.DrainLimit.Duration, Memory: proxy.Resources.Limits.Memory().String(),
+		Spread: len(proxy.TopologySpreadConstraints),
+	}
+	want := summary{
+		Domain: "cluster.local", Lifetime: 24 * time.Hour, Policy: platform.Enabled, Peers: 1, Replicas: 2,
+		Delay: 5 * time.Second, Limit: 10 * time.Minute, Memory: "1Gi", Spread: 2,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseMergesOverrides(t *testing.T) {
+	config := parse(t, `
+proxy:
+  image: example/signalbox:1
+  replicas: 3
+  autoscaling: {minReplicas: 4}
+  drainDelay: 0s
+  nodeSelector: {pool: general, zone: a}
+  tolerations: [{key: one}]
+namespaces:
+  big:
+    replicas: 9
+    autoscaling: null
+    nodeSelector: {pool: big}
+    tolerations: [{key: two}, {key: three}]
+  small:
+    resources: {limits: {memory: 256Mi}}
+    autoscaling: {maxReplicas: 5}
+`)
+	big, small, other := config.ProxyFor("big"), config.ProxyFor("small"), config.ProxyFor("other")
+	if big.Image != "example/signalbox:1" || big.Replicas != 9 || big.Autoscaling != nil || big.DrainDelay.Duration != 0 {
+		t.Errorf("big is %+v", big)
+	}
+	if diff := cmp.Diff(map[string]string{"pool": "big", "zone": "a"}, big.NodeSelector); diff != "" {
+		t.Errorf("maps are not merged (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]corev1.Toleration{{Key: "two"}, {Key: "three"}}, big.Tolerations); diff != "" {
+		t.Errorf("lists are not replaced (-want +got):\n%s", diff)
+	}
+	if got := small.Resources.Limits.Memory().String() + " " + small.Resources.Requests.Cpu().String(); got != "256Mi 100m" {
+		t.Errorf("small has resources %s", got)
+	}
+	if diff := cmp.Diff(platform.Autoscaling{MinReplicas: 4, MaxReplicas: 5, TargetCPUPercent: 70}, *small.Autoscaling); diff != "" {
+		t.Errorf("small's autoscaling (-want +got):\n%s", diff)
+	}
+	if other.Replicas != 3 || other.Autoscaling.MaxReplicas != 10 {
+		t.Errorf("others are %+v", other)
+	}
+}
+
+func TestParseNamesTheFieldThatIsWrong(t *testing.T) {
+	cases := map[string]struct{ yaml, want string }{
+		"not YAML":             {"proxy: [", "reading YAML"},
+		"a field twice":        {"proxy: {image: a, image: b}", `"image" already set`},
+		"an unknown field":     {"proxy: {image: a, replcas: 2}", `unknown field "proxy.replcas"`},
+		"a wrong type":         {"proxy: {image: a, replicas: many}", "proxy.replicas"},
+		"no image":             {"proxy: {}", "proxy.image: Required"},
+		"a pull policy":        {"proxy: {image: a, imagePullPolicy: Sometimes}", "proxy.imagePullPolicy: Unsupported"},
+		"too many replicas":    {"proxy: {image: a, replicas: 1001}", "proxy.replicas: Invalid"},
+		"negative replicas":    {"proxy: {image: a, replicas: -1}", "proxy.replicas: Invalid"},
+		"max below min":        {"proxy: {image: a, autoscaling: {minReplicas: 5, maxReplicas: 4}}", "proxy.autoscaling.maxReplicas: Invalid"},
+		"a target of 101":      {"proxy: {image: a, autoscaling: {targetCPUPercent: 101}}", "proxy.autoscaling.targetCPUPercent: Invalid"},
+		"a long delay":         {"proxy: {image: a, drainDelay: 1h}", "proxy.drainDelay: Invalid"},
+		"a negative limit":     {"proxy: {image: a, drainLimit: -1s}", "proxy.drainLimit: Invalid"},
+		"a duration":           {"proxy: {image: a, drainLimit: soon}", "soon"},
+		"our own label":        {"proxy: {image: a, podLabels: {app.kubernetes.io/name: x}}", `proxy.podLabels[app.kubernetes.io/name]: Forbidden`},
+		"an override's field":  {"{proxy: {image: a}, namespaces: {team: {replcas: 2}}}", `namespaces[team]: unknown field "replcas"`},
+		"an override's value":  {"{proxy: {image: a}, namespaces: {team: {replicas: 2000}}}", "namespaces[team].replicas: Invalid"},
+		"an override's name":   {"{proxy: {image: a}, namespaces: {Team_A: {replicas: 2}}}", "namespaces[Team_A]: Invalid"},
+		"a watched name":       {"{proxy: {image: a}, watchNamespaces: [ok, Not_OK]}", "watchNamespaces[1]: Invalid"},
+		"a domain":             {"{proxy: {image: a}, clusterDomain: 'x y'}", "clusterDomain: Invalid"},
+		"an allowed address":   {"{proxy: {image: a}, endpoints: {allowCIDRs: [127.0.0.1]}}", "endpoints.allowCIDRs[0]: Invalid"},
+		"a probed address":     {"{proxy: {image: a}, endpoints: {probeAllowCIDRs: [10.0.0.0/8, x]}}", "endpoints.probeAllowCIDRs[1]: Invalid"},
+		"a short token":        {"{proxy: {image: a}, tokens: {maxLifetime: 1m}}", "tokens.maxLifetime: Invalid"},
+		"a state":              {"{proxy: {image: a}, networkPolicy: {state: 'On'}}", "networkPolicy.state: Unsupported"},
+		"several at one time":  {"{proxy: {replicas: -1}, clusterDomain: '-'}", "proxy.image: Required"},
+		"an override by force": {"{proxy: {image: a}, namespaces: {team: {image: null}}}", "namespaces[team].image: Required"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := platform.Parse([]byte(tc.yaml))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want an error with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestLoadNamesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "platform.yaml")
+	if _, err := platform.Load(path); err == nil {
+		t.Error("a missing file was read")
+	}
+	if err := os.WriteFile(path, []byte("proxy: {}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := platform.Load(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
+	}
+	if err := os.WriteFile(path, []byte("proxy: {image: a}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := platform.Load(path); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEndpointRules(t *testing.T) {
+	config := parse(t, "{proxy: {image: a}, endpoints: {allowCIDRs: [127.0.0.0/8]}}")
+	want := table.EndpointRules{AllowCIDRs: []string{"127.0.0.0/8"}, DenyCIDRs: []string{"10.0.0.1:443"}}
+	if diff := cmp.Diff(want, config.EndpointRules([]string{"10.0.0.1:443"})); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+}

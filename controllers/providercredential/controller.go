@@ -1,0 +1,132 @@
+// Package providercredential writes the status of ProviderCredentials: whether the Secret with the key can be read, whether the provider takes the key
+// and whether it answers. Providers are asked with free calls only, outside the controller's workers, so that a slow one delays nobody.
+package providercredential
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/apiserver"
+	"signalbox.dev/signalbox/controllers/platform"
+	"signalbox.dev/signalbox/controllers/retry"
+	"signalbox.dev/signalbox/controllers/secrets"
+	"signalbox.dev/signalbox/controllers/status"
+)
+
+const (
+	workers = 4
+	// retryFacts is when to look again whether the API server's addresses are known.
+	retryFacts = time.Second
+)
+
+// Facts tell what is known of the API server; ok is false before it first answered.
+type Facts interface {
+	Facts() (facts apiserver.Facts, ok bool)
+}
+
+// Reconciler writes the status of one ProviderCredential.
+type Reconciler struct {
+	// Client reads the manager's cache.
+	Client client.Reader
+	// Lookup finds the Secrets of keys.
+	Lookup *secrets.Lookup
+	// Facts are about the API server.
+	Facts Facts
+	// Config is the platform's configuration.
+	Config *platform.Config
+	// Prober asks providers.
+	Prober *Prober
+	// Status writes.
+	Status status.Writer
+	// Clock tells the time.
+	Clock clock.PassiveClock
+}
+
+// +kubebuilder:rbac:groups=signalbox.dev,resources=providercredentials,verbs=get;list;watch
+// +kubebuilder:rbac:groups=signalbox.dev,resources=providercredentials/status,verbs=get;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// SetupWithManager registers the reconciler and its prober. keys holds the Secrets that are labelled as providers' keys.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, keys cache.Cache) error {
+	if err := mgr.Add(r.Prober); err != nil {
+		return fmt.Errorf("adding the prober: %w", err)
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("providercredential").
+		For(&v1alpha1.ProviderCredential{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(source.Kind(keys, &corev1.Secret{}, handler.TypedEnqueueRequestsFromMapFunc(r.requestUsers))).
+		WatchesRawSource(r.Prober.Source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter()}).
+		Complete(r)
+}
+
+// Reconcile writes the status of the credential that the request names, and has its provider asked when that is due.
+func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	var credential v1alpha1.ProviderCredential
+	err := r.Client.Get(ctx, request.NamespacedName, &credential)
+	if apierrors.IsNotFound(err) || err == nil && !credential.DeletionTimestamp.IsZero() {
+		r.Prober.Forget(request.NamespacedName)
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading ProviderCredential %s: %w", request, err)
+	}
+	in, err := r.gather(ctx, &credential)
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading ProviderCredential %s: %w", request, err)
+	}
+	if in.wait > 0 {
+		return reconcile.Result{RequeueAfter: in.wait}, nil
+	}
+	planned := makePlan(in)
+	if planned.probe != nil {
+		r.Prober.Probe(request.NamespacedName, *planned.probe)
+	}
+	after := credential.DeepCopy()
+	after.Status = planned.status
+	_, err = r.Status.Patch(ctx, &credential, after)
+	switch {
+	case apierrors.IsConflict(err):
+		return reconcile.Result{RequeueAfter: retry.Soon}, nil
+	case err != nil:
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	return reconcile.Result{RequeueAfter: planned.next}, nil
+}
+
+// requestUsers asks for every credential that takes a key from a Secret.
+func (r *Reconciler) requestUsers(ctx context.Context, secret *corev1.Secret) []reconcile.Request {
+	var credentials v1alpha1.ProviderCredentialList
+	if err := r.Client.List(ctx, &credentials, client.InNamespace(secret.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing ProviderCredentials", "namespace", secret.Namespace)
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range credentials.Items {
+		for _, key := range credentials.Items[i].Spec.Auth.Keys {
+			if key.SecretKeyRef.Name == secret.Name {
+				name := types.NamespacedName{Namespace: secret.Namespace, Name: credentials.Items[i].Name}
+				requests = append(requests, reconcile.Request{NamespacedName: name})
+				break
+			}
+		}
+	}
+	return requests
+}

@@ -1,0 +1,135 @@
+package providercredential
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+func name(n string) types.NamespacedName { return types.NamespacedName{Namespace: "team-a", Name: n} }
+
+// asked is a probe that is under way; the test lets it end through answer.
+type asked struct {
+	request Request
+	answer  chan Outcome
+	ended   <-chan struct{} // of its context
+}
+
+// newProber returns a running prober, the probes that it starts, and the queue that it fills.
+func newProber(t *testing.T) (*Prober, <-chan asked, workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	t.Helper()
+	started := make(chan asked, 10)
+	prober := NewProber(func(ctx context.Context, _ string, request Request) Outcome {
+		now := asked{request: request, answer: make(chan Outcome, 1), ended: ctx.Done()}
+		started <- now
+		select {
+		case outcome := <-now.answer:
+			outcome.Subject = request.Subject
+			return outcome
+		case <-ctx.Done():
+			return Outcome{Subject: request.Subject, Result: NoAnswer}
+		}
+	})
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := prober.Source().Start(ctx, queue); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- prober.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		queue.ShutDown()
+	})
+	return prober, started, queue
+}
+
+func receive[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case value := <-from:
+		return value
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}
+
+func about(fingerprint string) Request {
+	return Request{Subject: Subject{Fingerprint: fingerprint}, Timeout: time.Hour}
+}
+
+func TestProberTellsWhenItIsDone(t *testing.T) {
+	prober, started, queue := newProber(t)
+	prober.Probe(name("a"), about("1"))
+	probe := receive(t, started)
+	if _, ok := prober.Outcome(name("a")); ok {
+		t.Error("there is an outcome before the answer")
+	}
+	probe.answer <- Outcome{Result: Answered}
+	if done, _ := queue.Get(); done.NamespacedName != name("a") {
+		t.Errorf("asked to look at %s", done)
+	}
+	if outcome, ok := prober.Outcome(name("a")); !ok || outcome.Result != Answered || outcome.Subject.Fingerprint != "1" {
+		t.Errorf("the outcome is %+v", outcome)
+	}
+}
+
+func TestProberAsksOneQuestionOnce(t *testing.T) {
+	prober, started, _ := newProber(t)
+	prober.Probe(name("a"), about("1"))
+	prober.Probe(name("a"), about("1"))
+	prober.Probe(name("b"), about("1"))
+	first, second := receive(t, started), receive(t, started)
+	if len(started) > 0 {
+		t.Error("the same question is asked twice at the same time")
+	}
+	first.answer <- Outcome{}
+	second.answer <- Outcome{}
+}
+
+func TestProberDoesNotLetASlowProviderDelayOthers(t *testing.T) {
+	prober, started, queue := newProber(t)
+	prober.Probe(name("slow"), about("1"))
+	receive(t, started)
+	prober.Probe(name("fast"), about("2"))
+	receive(t, started).answer <- Outcome{Result: Answered}
+	if done, _ := queue.Get(); done.NamespacedName != name("fast") {
+		t.Errorf("asked to look at %s", done)
+	}
+}
+
+func TestProberGivesUpAnOldQuestion(t *testing.T) {
+	prober, started, queue := newProber(t)
+	prober.Probe(name("a"), about("old"))
+	old := receive(t, started)
+	prober.Probe(name("a"), about("new"))
+	receive(t, old.ended)
+	receive(t, started).answer <- Outcome{Result: Answered}
+	if done, _ := queue.Get(); done.NamespacedName != name("a") {
+		t.Errorf("asked to look at %s", done)
+	}
+	if outcome, _ := prober.Outcome(name("a")); outcome.Subject.Fingerprint != "new" {
+		t.Errorf("the outcome is %+v", outcome)
+	}
+}
+
+func TestProberForgets(t *testing.T) {
+	prober, started, _ := newProber(t)
+	prober.Probe(name("a"), about("1"))
+	running := receive(t, started)
+	prober.Forget(name("a"))
+	receive(t, running.ended)
+	if outcome, ok := prober.Outcome(name("a")); ok {
+		t.Errorf("the outcome is %+v", outcome)
+	}
+	prober.Probe(name("a"), about("1"))
+	receive(t, started)
+}

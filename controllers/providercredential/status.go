@@ -1,0 +1,196 @@
+package providercredential
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/status"
+	"signalbox.dev/signalbox/proxy/provider"
+)
+
+// makeStatus builds the whole status. It is pure.
+func makeStatus(in *input) v1alpha1.ProviderCredentialStatus {
+	built := v1alpha1.ProviderCredentialStatus{
+		Conditions:         slices.Clone(in.credential.Status.Conditions),
+		ObservedGeneration: in.credential.Generation,
+		Endpoint:           in.credential.Spec.Endpoint,
+		Health:             in.health(),
+	}
+	if in.entry != nil {
+		built.Endpoint = in.entry.Endpoint
+	}
+	resolved, keyValid, healthy := in.resolvedRefs(), in.keyValid(), in.healthy()
+	built.Keys = in.keys(keyValid)
+	conditions := []metav1.Condition{in.ready(resolved, keyValid, healthy), resolved, keyValid, healthy}
+	status.Set(&built.Conditions, in.credential.Generation, in.now, conditions...)
+	return built
+}
+
+// finding turns the findings of one condition type into a false condition. All of them are told; the first one gives the reason.
+func (in *input) finding(condition string) (metav1.Condition, bool) {
+	var reason string
+	var messages []string
+	for _, finding := range in.report.Findings {
+		if finding.Condition != condition {
+			continue
+		}
+		if reason == "" {
+			reason = finding.Reason
+		}
+		messages = append(messages, finding.Message)
+	}
+	found := metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: reason, Message: strings.Join(messages, "; ")}
+	return found, reason != ""
+}
+
+func (in *input) resolvedRefs() metav1.Condition {
+	if found, bad := in.finding(v1alpha1.ConditionResolvedRefs); bad {
+		return found
+	}
+	return metav1.Condition{
+		Type: v1alpha1.ConditionResolvedRefs, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonResolvedRefs, Message: "all references resolve",
+	}
+}
+
+// current is the last outcome, if it speaks of what is configured now.
+func (in *input) current() *Outcome {
+	if in.usable() && in.outcome != nil && in.outcome.Subject == in.subject() {
+		return in.outcome
+	}
+	return nil
+}
+
+// carried is a condition that an earlier process wrote and that still speaks of what is configured now; nil if there is none.
+func (in *input) carried(kind string) *metav1.Condition {
+	if !in.usable() || !in.remembered(in.subject()) {
+		return nil
+	}
+	return meta.FindStatusCondition(in.credential.Status.Conditions, kind)
+}
+
+// unknown is the state of what cannot be told: nobody asked, or there is nothing to ask with.
+func (in *input) unknown(kind string) metav1.Condition {
+	if old := in.carried(kind); old != nil {
+		return *old
+	}
+	message := "the provider has not been asked yet"
+	if !in.usable() {
+		message = "the provider cannot be asked; ResolvedRefs and Ready say why"
+	}
+	return metav1.Condition{Type: kind, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending, Message: message}
+}
+
+func (in *input) keyValid() metav1.Condition {
+	kind := v1alpha1.ConditionKeyValid
+	if in.entry != nil && in.entry.Keyless {
+		return metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoKeyNeeded, Message: "the endpoint takes no key"}
+	}
+	outcome := in.current()
+	if outcome == nil {
+		return in.unknown(kind)
+	}
+	condition := metav1.Condition{Type: kind, Message: outcome.Message}
+	switch outcome.Verdict.Key {
+	case provider.KeyValid:
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionTrue, v1alpha1.ReasonKeyAccepted, "the provider took the key"
+	case provider.KeyInvalid:
+		condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonKeyRejected
+	default:
+		condition.Status, condition.Reason = metav1.ConditionUnknown, v1alpha1.ReasonProbeInconclusive
+	}
+	if outcome.Result == NotPermitted {
+		condition.Reason = v1alpha1.ReasonProbeNotPermitted
+	}
+	return condition
+}
+
+func (in *input) healthy() metav1.Condition {
+	kind := v1alpha1.ConditionHealthy
+	outcome := in.current()
+	if outcome == nil {
+		return in.unknown(kind)
+	}
+	condition := metav1.Condition{Type: kind, Message: outcome.Message}
+	switch {
+	case outcome.Result == NotPermitted:
+		condition.Status, condition.Reason = metav1.ConditionUnknown, v1alpha1.ReasonProbeNotPermitted
+	case outcome.Result == NoAnswer || outcome.Verdict.Health == provider.Unhealthy:
+		condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonProbeFailed
+	case outcome.Verdict.Health == provider.Healthy:
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionTrue, v1alpha1.ReasonProbeSucceeded, "the provider answered"
+	default:
+		condition.Status, condition.Reason = metav1.ConditionUnknown, v1alpha1.ReasonProbeInconclusive
+	}
+	return condition
+}
+
+// ready sums up: a finding of its own, then the first condition that is false, then one that is still to come. A provider that may not be probed, or
+// whose answer tells nothing, can still be called.
+func (in *input) ready(conditions ...metav1.Condition) metav1.Condition {
+	if found, bad := in.finding(v1alpha1.ConditionReady); bad {
+		return found
+	}
+	for _, condition := range conditions {
+		if condition.Status == metav1.ConditionFalse {
+			return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: condition.Reason, Message: condition.Message}
+		}
+	}
+	for _, condition := range conditions {
+		if condition.Reason == v1alpha1.ReasonPending {
+			return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown, Reason: condition.Reason, Message: condition.Message}
+		}
+	}
+	return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady, Message: "the credential can be used"}
+}
+
+// keys lists the keys of the spec and their states.
+func (in *input) keys(keyValid metav1.Condition) []v1alpha1.ProviderKeyStatus {
+	keys := make([]v1alpha1.ProviderKeyStatus, 0, len(in.report.Keys))
+	for _, found := range in.report.Keys {
+		key := v1alpha1.ProviderKeyStatus{Name: found.Name, Fingerprint: found.Fingerprint, State: found.State, Message: found.Message}
+		if key.State == v1alpha1.KeyActive && keyValid.Status == metav1.ConditionFalse {
+			key.State, key.Message = v1alpha1.KeyRejected, keyValid.Message
+		}
+		key.Since = in.since(key)
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return keys
+}
+
+// since is when a key came into its state.
+func (in *input) since(key v1alpha1.ProviderKeyStatus) metav1.Time {
+	for _, old := range in.credential.Status.Keys {
+		if old.Name == key.Name && old.State == key.State && old.Fingerprint == key.Fingerprint {
+			return old.Since
+		}
+	}
+	return metav1.NewTime(in.now.Truncate(time.Second))
+}
+
+// health is what the last probe found; of an earlier process, if it still speaks of what is configured now.
+func (in *input) health() *v1alpha1.ProviderHealth {
+	outcome := in.current()
+	if outcome == nil {
+		if in.usable() && in.remembered(in.subject()) {
+			return in.credential.Status.Health
+		}
+		return nil
+	}
+	if outcome.Result == NotPermitted {
+		return nil
+	}
+	health := &v1alpha1.ProviderHealth{LastProbe: metav1.NewTime(outcome.At.Truncate(time.Second))}
+	if outcome.Result == Answered {
+		latency := outcome.Latency.Milliseconds()
+		health.LatencyMilliseconds, health.HTTPStatus = &latency, outcome.HTTPStatus
+	}
+	return health
+}

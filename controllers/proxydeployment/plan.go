@@ -1,0 +1,254 @@
+package proxydeployment
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/platform"
+	"signalbox.dev/signalbox/controllers/secrets"
+	"signalbox.dev/signalbox/proxy/compile"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+const (
+	// foreignRecheck is when to look again whether somebody else's object is still in the way; nothing tells when it goes.
+	foreignRecheck = 30 * time.Second
+	// longest is the longest time until the next look, when nothing happens.
+	longest = 12 * time.Hour
+)
+
+// plan is what is to be written, in this order.
+type plan struct {
+	namespace string
+	// handover, if not nil, is the number of replicas to hand over to the autoscaler before anything else.
+	handover *int32
+	// table, if not nil, is the Secret to write, and tableSize the bytes in it.
+	table     *write
+	tableSize int
+	// objects to apply.
+	objects []write
+	// remove lists objects that are no longer wanted.
+	remove []object
+	// next is when to look again.
+	next time.Duration
+}
+
+// write is one object to apply.
+type write struct {
+	document *unstructured.Unstructured
+	// uid of the object that is applied to; empty if it has to be made.
+	uid types.UID
+	// resourceVersion that it must still have; empty if any will do.
+	resourceVersion string
+}
+
+// makePlan decides what to write. It is pure.
+func makePlan(in *input) (*plan, error) {
+	p := &plan{namespace: in.namespace, next: longest}
+	if !in.serves() {
+		p.next = 0
+		p.remove = unwanted(in, nil)
+		return p, nil
+	}
+	compiled := compile.Compile(in.compileInput())
+	addConflicts(&compiled.Report, in.foreign)
+	if in.foreign[tablePart()] {
+		// Nothing can be delivered, so nothing is started.
+		p.next = foreignRecheck
+		return p, nil
+	}
+	if err := p.addTable(in, compiled); err != nil {
+		return nil, err
+	}
+	s := in.settings(ledgerNames(in, compiled.Table))
+	if err := p.addObjects(in, objects(s)); err != nil {
+		return nil, err
+	}
+	p.remove = unwanted(in, wantedParts(s))
+	p.addTimes(in, compiled.Table)
+	return p, nil
+}
+
+// compileInput is what the compiler reads.
+func (in *input) compileInput() compile.Input {
+	view := compile.AllNamespaces
+	if len(in.config.WatchNamespaces) > 0 {
+		view = compile.NamesOnly
+	}
+	return compile.Input{
+		Namespace:         in.namespace,
+		Routes:            in.routes,
+		Credentials:       in.credentials,
+		Budgets:           in.budgets,
+		ProviderKeys:      in.referenced.Labelled,
+		UnlabelledSecrets: in.referenced.Unlabelled,
+		AccessKeys:        in.accessKeys,
+		Namespaces:        in.namespaces,
+		View:              view,
+		Issuers:           in.issuers(),
+		Endpoints:         in.config.EndpointRules(in.facts.Addresses),
+		ClusterDomain:     in.config.ClusterDomain,
+		Previous:          in.previous,
+		Fresh:             in.fresh,
+	}
+}
+
+// issuers are those of the previous table while the API server has not said who signs.
+func (in *input) issuers() []table.Issuer {
+	if in.facts.Issuer == "" {
+		if in.previous == nil {
+			return nil
+		}
+		return in.previous.Issuers
+	}
+	return []table.Issuer{{
+		URL:         in.facts.Issuer,
+		Audience:    "signalbox." + in.namespace,
+		JWKS:        in.facts.JWKS,
+		MaxLifetime: in.config.Tokens.MaxLifetime.Duration,
+	}}
+}
+
+// addConflicts tells every route which objects are somebody else's.
+func addConflicts(report *compile.Report, foreign map[part]bool) {
+	if len(foreign) == 0 {
+		return
+	}
+	names := make([]string, 0, len(foreign))
+	for part := range foreign {
+		names = append(names, part.String())
+	}
+	slices.Sort(names)
+	finding := compile.Finding{
+		Condition: v1alpha1.ConditionProgrammed,
+		Reason:    v1alpha1.ReasonConflict,
+		Message:   ConflictMessage(names),
+	}
+	for i := range report.Objects {
+		if report.Objects[i].Kind == compile.KindModelRoute {
+			report.Objects[i].Findings = append(report.Objects[i].Findings, finding)
+		}
+	}
+}
+
+// ConflictMessage tells which objects are in the way.
+func ConflictMessage(names []string) string {
+	return fmt.Sprintf("the proxy needs names that are taken by objects that Signalbox did not make, and it does not take them over: %s; rename or delete them",
+		strings.Join(names, ", "))
+}
+
+// addTable plans the Secret, if it changed and it is time to write.
+func (p *plan) addTable(in *input, compiled compile.Result) error {
+	encoded, err := table.Encode(compiled.Table)
+	if err != nil {
+		return err
+	}
+	report, err := compile.EncodeReport(compiled.Report)
+	if err != nil {
+		return err
+	}
+	if in.secret != nil && bytes.Equal(in.secret.Data[platform.TableKey], encoded) && bytes.Equal(in.secret.Data[platform.ReportKey], report) &&
+		in.secret.Labels[v1alpha1.LabelComponent] == v1alpha1.ComponentProxy {
+		return nil
+	}
+	if in.pace > 0 {
+		p.next = in.pace
+		return nil
+	}
+	secret := &corev1.Secret{
+		TypeMeta:   typeMeta(secretKind()),
+		ObjectMeta: in.settings(nil).meta(platform.TableSecret),
+		Type:       corev1.SecretTypeOpaque,
+		Data:       map[string][]byte{platform.TableKey: encoded, platform.ReportKey: report},
+	}
+	secret.Annotations = map[string]string{platform.AnnotationRevision: compiled.Table.Revision}
+	built, err := document(secret)
+	if err != nil {
+		return err
+	}
+	p.table, p.tableSize = &write{document: built}, len(encoded)+len(report)
+	if in.secret != nil {
+		p.table.uid, p.table.resourceVersion = in.secret.UID, in.secret.ResourceVersion
+	}
+	return nil
+}
+
+// addObjects plans the objects that are not yet as wanted. Those of others are left alone.
+func (p *plan) addObjects(in *input, wanted []object) error {
+	for _, next := range wanted {
+		if in.foreign[partOf(next)] {
+			continue
+		}
+		built, err := document(next)
+		if err != nil {
+			return err
+		}
+		existing := in.existing[partOf(next)]
+		done, err := inForce(built, existing)
+		if err != nil {
+			return err
+		}
+		if done {
+			continue
+		}
+		planned := write{document: built, uid: in.unseen[partOf(next)]}
+		if existing != nil {
+			planned.uid = existing.GetUID()
+		}
+		p.objects = append(p.objects, planned)
+		p.addHandover(next, existing)
+	}
+	return nil
+}
+
+// addHandover keeps the number of replicas when an autoscaler takes over.
+func (p *plan) addHandover(wanted, existing object) {
+	want, isDeployment := wanted.(*appsv1.Deployment)
+	have, exists := existing.(*appsv1.Deployment)
+	if isDeployment && exists && want.Spec.Replicas == nil && ownsReplicas(have) {
+		p.handover = have.Spec.Replicas
+	}
+}
+
+// unwanted lists our objects that are not among the wanted parts, ordered by kind and name.
+func unwanted(in *input, wanted []part) []object {
+	byName := func(a, b part) int { return strings.Compare(a.kind.Kind+"/"+a.name, b.kind.Kind+"/"+b.name) }
+	var remove []object
+	for _, part := range slices.SortedFunc(maps.Keys(in.existing), byName) {
+		if !slices.Contains(wanted, part) && in.existing[part].GetDeletionTimestamp().IsZero() {
+			remove = append(remove, in.existing[part])
+		}
+	}
+	return remove
+}
+
+// ledgerNames are the ledgers that the proxies may write: those of the table's budgets, and those whose budget is gone but whose window is not over.
+func ledgerNames(in *input, compiled table.Table) []string {
+	names := slices.Clone(in.ledgers)
+	for i := range compiled.Budgets {
+		names = append(names, compiled.Budgets[i].Ledger)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// addTimes finds out when to look again though nothing happened.
+func (p *plan) addTimes(in *input, compiled table.Table) {
+	p.next = min(p.next, max(renewAt(&compiled).Sub(in.now), time.Second))
+	if !in.referenced.Complete() {
+		p.next = min(p.next, secrets.RecheckAfter)
+	}
+	if len(in.foreign) > 0 {
+		p.next = min(p.next, foreignRecheck)
+	}
+}

@@ -1,0 +1,377 @@
+package proxydeployment
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/apiserver"
+	"signalbox.dev/signalbox/controllers/controllertest"
+	"signalbox.dev/signalbox/controllers/platform"
+	"signalbox.dev/signalbox/controllers/secrets"
+	"signalbox.dev/signalbox/proxy/compile"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+func noon() time.Time { return time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC) }
+
+// newInput is a namespace with one working route and nothing written yet.
+func newInput(t testing.TB, changes ...func(*input)) *input {
+	t.Helper()
+	pair, err := newControl("team-a", noon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &input{
+		namespace: "team-a", config: parseConfig(t, plainConfig), now: noon(),
+		routes:      []v1alpha1.ModelRoute{*controllertest.Route("team-a", "chat")},
+		credentials: []v1alpha1.ProviderCredential{*controllertest.Credential("team-a", "provider")},
+		referenced:  secrets.Referenced{Labelled: []corev1.Secret{*controllertest.KeySecret("team-a", "provider-key", "sk-one")}},
+		facts:       apiserver.Facts{Issuer: "https://issuer", JWKS: []byte("{}"), Addresses: []string{"10.96.0.1"}},
+		fresh:       compile.Fresh{AccessKeySalt: slices.Repeat([]byte{7}, saltBytes), Control: pair, FirstSequence: 100},
+		existing:    map[part]object{},
+	}
+	for _, change := range changes {
+		change(in)
+	}
+	return in
+}
+
+func planFor(t testing.TB, in *input) *plan {
+	t.Helper()
+	planned, err := makePlan(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return planned
+}
+
+// applied puts what a plan writes into the input of the next one, as the API server would.
+func applied(t testing.TB, in *input, p *plan) {
+	t.Helper()
+	for _, w := range p.objects {
+		made, err := controllertest.Scheme().New(w.document.GroupVersionKind())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(w.document.Object, made); err != nil {
+			t.Fatal(err)
+		}
+		stored := made.(object)
+		stored.SetUID(types.UID("uid of " + stored.GetName()))
+		in.existing[partOf(w.document)] = stored
+	}
+	if p.table == nil {
+		return
+	}
+	secret := &corev1.Secret{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(p.table.document.Object, secret); err != nil {
+		t.Fatal(err)
+	}
+	secret.UID, secret.ResourceVersion = "uid-1", "17"
+	decoded, err := table.Decode(secret.Data[platform.TableKey])
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.secret, in.previous, in.existing[tablePart()] = secret, decoded, secret
+	in.fresh = compile.Fresh{}
+}
+
+func writtenNames(p *plan) []string {
+	var names []string
+	for _, w := range p.objects {
+		names = append(names, w.document.GetKind()+"/"+w.document.GetName())
+	}
+	return names
+}
+
+func removedNames(p *plan) []string {
+	var names []string
+	for _, removed := range p.remove {
+		names = append(names, removed.GetName())
+	}
+	return names
+}
+
+func TestPlanWritesEverythingOnce(t *testing.T) {
+	in := newInput(t)
+	first := planFor(t, in)
+	want := []string{
+		"ServiceAccount/signalbox", "Role/signalbox", "RoleBinding/signalbox", "Service/signalbox", "Service/signalbox-control",
+		"PodDisruptionBudget/signalbox", "NetworkPolicy/signalbox", "Deployment/signalbox",
+	}
+	if diff := cmp.Diff(want, writtenNames(first)); diff != "" {
+		t.Errorf("written (-want +got):\n%s", diff)
+	}
+	if first.table == nil || first.table.uid != "" || first.table.resourceVersion != "" {
+		t.Fatalf("the first table is %+v", first.table)
+	}
+}
+
+func TestPlanWritesNothingTwice(t *testing.T) {
+	in := newInput(t)
+	applied(t, in, planFor(t, in))
+	if in.previous.Sequence != 100 || len(in.previous.Routes) != 1 || in.previous.Issuers[0].Audience != "signalbox.team-a" {
+		t.Errorf("the table is %+v", in.previous)
+	}
+	second := planFor(t, in)
+	if second.table != nil || len(second.objects) > 0 || len(second.remove) > 0 {
+		t.Errorf("the same input writes again: table %v, objects %v, remove %v", second.table, writtenNames(second), removedNames(second))
+	}
+	if second.next != longest {
+		t.Errorf("the next look is in %s", second.next)
+	}
+}
+
+func TestPlanPinsTheTableItReplaces(t *testing.T) {
+	in := newInput(t)
+	applied(t, in, planFor(t, in))
+	in.routes = append(in.routes, *controllertest.Route("team-a", "second"))
+	next := planFor(t, in)
+	if next.table == nil || next.table.uid != "uid-1" || next.table.resourceVersion != "17" {
+		t.Fatalf("the second table is %+v", next.table)
+	}
+	if len(next.objects) > 0 {
+		t.Errorf("a route more writes %v", writtenNames(next))
+	}
+}
+
+func TestPlanWaitsItsTurnWithALargeTable(t *testing.T) {
+	in := newInput(t)
+	applied(t, in, planFor(t, in))
+	in.routes = append(in.routes, *controllertest.Route("team-a", "second"))
+	in.pace = 300 * time.Millisecond
+	next := planFor(t, in)
+	if next.table != nil || next.next != 300*time.Millisecond {
+		t.Errorf("table %v, next look in %s", next.table, next.next)
+	}
+}
+
+func TestPlanKeepsTheIssuerWhileItIsNotKnown(t *testing.T) {
+	in := newInput(t)
+	applied(t, in, planFor(t, in))
+	in.facts.Issuer, in.facts.JWKS = "", nil
+	if next := planFor(t, in); next.table != nil {
+		t.Error("the issuer was dropped")
+	}
+}
+
+func TestPlanRemovesEverythingWithTheLastRoute(t *testing.T) {
+	in := newInput(t)
+	applied(t, in, planFor(t, in))
+	in.routes = nil
+	last := planFor(t, in)
+	want := []string{
+		"signalbox", "signalbox", "signalbox", "signalbox", "signalbox", "signalbox-table", "signalbox", "signalbox-control", "signalbox",
+	}
+	got := removedNames(last)
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("removed (-want +got):\n%s", diff)
+	}
+	if last.table != nil || len(last.objects) > 0 || last.next != 0 {
+		t.Errorf("and writes %v, %v", last.table, writtenNames(last))
+	}
+}
+
+func TestPlanRemovesWhatIsNoLongerWanted(t *testing.T) {
+	in := newInput(t, func(in *input) { in.config = parseConfig(t, plainConfig+"\n") })
+	applied(t, in, planFor(t, in))
+	in.config = parseConfig(t, plainConfig+"\nnetworkPolicy: {state: Disabled}")
+	next := planFor(t, in)
+	if diff := cmp.Diff([]string{"signalbox"}, removedNames(next)); diff != "" {
+		t.Errorf("removed (-want +got):\n%s", diff)
+	}
+	if kind := partOf(next.remove[0]).kind.Kind; kind != "NetworkPolicy" {
+		t.Errorf("removed a %s", kind)
+	}
+	going := metav1.NewTime(noon())
+	next.remove[0].SetDeletionTimestamp(&going)
+	if again := planFor(t, in); len(again.remove) > 0 {
+		t.Error("what is being deleted is deleted again")
+	}
+}
+
+func TestPlanLeavesForeignObjectsAlone(t *testing.T) {
+	service := part{corev1.SchemeGroupVersion.WithKind("Service"), v1alpha1.ProxyName}
+	in := newInput(t, func(in *input) { in.foreign = map[part]bool{service: true} })
+	planned := planFor(t, in)
+	if names := writtenNames(planned); slices.Contains(names, "Service/signalbox") || !slices.Contains(names, "Deployment/signalbox") {
+		t.Errorf("written are %v", names)
+	}
+	applied(t, in, planned)
+	report, err := compile.DecodeReport(in.secret.Data[platform.ReportKey])
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, _ := report.Object(compile.KindModelRoute, "chat")
+	if len(found.Findings) != 1 || found.Findings[0].Reason != v1alpha1.ReasonConflict || !strings.Contains(found.Findings[0].Message, `Service "signalbox"`) {
+		t.Errorf("the findings are %+v", found.Findings)
+	}
+	if planned.next != foreignRecheck {
+		t.Errorf("the next look is in %s", planned.next)
+	}
+}
+
+func TestPlanStartsNothingWhenTheTableIsForeign(t *testing.T) {
+	planned := planFor(t, newInput(t, func(in *input) { in.foreign = map[part]bool{tablePart(): true} }))
+	if planned.table != nil || len(planned.objects) > 0 || planned.next != foreignRecheck {
+		t.Errorf("table %v, objects %v, next %s", planned.table, writtenNames(planned), planned.next)
+	}
+}
+
+func TestPlanForcesOnlyWhatWasSeenToBeOurs(t *testing.T) {
+	deployment := part{appsv1.SchemeGroupVersion.WithKind("Deployment"), v1alpha1.ProxyName}
+	planned := planFor(t, newInput(t, func(in *input) { in.unseen = map[part]types.UID{deployment: "uid-9"} }))
+	for _, w := range planned.objects {
+		want := types.UID("")
+		if w.document.GetKind() == "Deployment" {
+			want = "uid-9"
+		}
+		if w.uid != want {
+			t.Errorf("%s is pinned to %q, want %q", w.document.GetKind(), w.uid, want)
+		}
+	}
+}
+
+func TestPlanLooksAgainForMissingSecrets(t *testing.T) {
+	planned := planFor(t, newInput(t, func(in *input) { in.referenced = secrets.Referenced{Unlabelled: []string{"provider-key"}} }))
+	if planned.next != secrets.RecheckAfter {
+		t.Errorf("the next look is in %s", planned.next)
+	}
+}
+
+func TestPlanNamesTheLedgersOfTheRole(t *testing.T) {
+	in := newInput(t, func(in *input) { in.ledgers = []string{"signalbox-ledger-old"} })
+	applied(t, in, planFor(t, in))
+	role := in.existing[part{kinds()[1].gvk, v1alpha1.ProxyName}]
+	if role == nil {
+		t.Fatal("no role")
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := content["rules"].([]any)
+	want := []any{"signalbox-ledger-old"}
+	if diff := cmp.Diff(want, rules[1].(map[string]any)["resourceNames"]); diff != "" {
+		t.Errorf("ledgers (-want +got):\n%s", diff)
+	}
+}
+
+func TestPlanHandsReplicasOver(t *testing.T) {
+	in := newInput(t)
+	applied(t, in, planFor(t, in))
+	deployment := in.existing[part{appsv1.SchemeGroupVersion.WithKind("Deployment"), v1alpha1.ProxyName}].(*appsv1.Deployment)
+	scaled := int32(7)
+	deployment.Spec.Replicas = &scaled
+	in.config = parseConfig(t, plainConfig+"\nnamespaces: {team-a: {autoscaling: {}}}")
+
+	if planned := planFor(t, in); planned.handover != nil {
+		t.Error("replicas that we do not own are handed over")
+	}
+	deployment.ManagedFields = []metav1.ManagedFieldsEntry{{
+		Manager: FieldOwner, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`),
+	}}
+	planned := planFor(t, in)
+	if planned.handover == nil || *planned.handover != 7 {
+		t.Errorf("handed over is %v", planned.handover)
+	}
+	if names := writtenNames(planned); !slices.Contains(names, "HorizontalPodAutoscaler/signalbox") {
+		t.Errorf("written are %v", names)
+	}
+}
+
+func TestInForce(t *testing.T) {
+	in := newInput(t)
+	wanted, err := document(deployment(in.settings(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct {
+		change func(*appsv1.Deployment)
+		want   bool
+	}{
+		"as it was applied":          {change: func(*appsv1.Deployment) {}, want: true},
+		"with defaults and status":   {change: func(d *appsv1.Deployment) { d.Spec.Template.Spec.DNSPolicy = "ClusterFirst"; d.Status.Replicas = 3 }, want: true},
+		"with somebody's annotation": {change: func(d *appsv1.Deployment) { d.Annotations["theirs"] = "x" }, want: true},
+		"with another image":         {change: func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "other" }},
+		"with a second container": {change: func(d *appsv1.Deployment) {
+			d.Spec.Template.Spec.Containers = append(d.Spec.Template.Spec.Containers, corev1.Container{})
+		}},
+		"without a label":              {change: func(d *appsv1.Deployment) { delete(d.Labels, platform.LabelName) }},
+		"with other replicas":          {change: func(d *appsv1.Deployment) { replicas := int32(9); d.Spec.Replicas = &replicas }},
+		"applied from something else":  {change: func(d *appsv1.Deployment) { d.Annotations[annotationApplied] = "0" }},
+		"without what says what it is": {change: func(d *appsv1.Deployment) { d.Annotations = nil }},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			existing := deployment(in.settings(nil))
+			existing.Annotations = maps.Clone(wanted.GetAnnotations())
+			tc.change(existing)
+			got, err := inForce(wanted, existing)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != tc.want {
+				t.Errorf("in force is %v", got)
+			}
+		})
+	}
+	if got, err := inForce(wanted, nil); got || err != nil {
+		t.Errorf("what does not exist is in force: %v, %v", got, err)
+	}
+}
+
+func TestPace(t *testing.T) {
+	pace := NewPace()
+	if got := pace.Wait("team-a", noon()); got != 0 {
+		t.Errorf("the first table waits %s", got)
+	}
+	pace.Wrote("team-a", bytesPerSecond/4, noon())
+	if got := pace.Wait("team-a", noon().Add(100*time.Millisecond)); got != 150*time.Millisecond {
+		t.Errorf("the second waits %s", got)
+	}
+	if got := pace.Wait("team-b", noon()); got != 0 {
+		t.Errorf("another namespace waits %s", got)
+	}
+	if got := pace.Wait("team-a", noon().Add(time.Second)); got != 0 {
+		t.Errorf("later it waits %s", got)
+	}
+	pace.Forget("team-a")
+	if got := pace.Wait("team-a", noon()); got != 0 {
+		t.Errorf("after all is gone it waits %s", got)
+	}
+}
+
+func TestCertificateIsRenewedInTime(t *testing.T) {
+	pair, err := newControl("team-a", noon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	previous := &table.Table{Control: pair}
+	if got, want := renewAt(previous), noon().Add(60*24*time.Hour); !got.Equal(want) {
+		t.Errorf("renewed at %s, want %s", got, want)
+	}
+	broken := &table.Table{Control: pair}
+	broken.Control.PrivateKeyPEM = []byte("broken")
+	for name, tc := range map[string]*table.Table{"none": nil, "empty": {}, "broken": broken} {
+		if got := renewAt(tc); !got.IsZero() {
+			t.Errorf("%s is renewed at %s", name, got)
+		}
+	}
+	if other, err := newControl("team-a", noon()); err != nil || string(other.PrivateKeyPEM) == string(pair.PrivateKeyPEM) {
+		t.Errorf("two certificates share a key, or %v", err)
+	}
+}

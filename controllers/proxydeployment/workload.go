@@ -1,0 +1,221 @@
+package proxydeployment
+
+import (
+	"maps"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/platform"
+)
+
+const (
+	// tableDir is where the table's Secret is mounted.
+	tableDir = "/etc/signalbox/table"
+	// stateDir is where a proxy may write.
+	stateDir = "/var/lib/signalbox"
+	// nonRoot is the user and group that the proxy runs as.
+	nonRoot int64 = 65532
+	// shutdownMargin is the time beyond the drain limit for the last settlements.
+	shutdownMargin = 15 * time.Second
+	// readableByGroup is the mode of the mounted table.
+	readableByGroup int32 = 0o440
+	// maxHistory is how many old ReplicaSets are kept.
+	maxHistory int32 = 3
+)
+
+// deployment runs the proxies. A new table needs no new pods, so nothing of it is in the template.
+func deployment(s settings) *appsv1.Deployment {
+	none, one, history := intstr.FromInt32(0), intstr.FromInt32(1), maxHistory
+	template := corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(s.proxy), Annotations: s.proxy.PodAnnotations},
+		Spec:       podSpec(s.proxy),
+	}
+	built := &appsv1.Deployment{
+		TypeMeta:   typeMeta(appsv1.SchemeGroupVersion.WithKind("Deployment")),
+		ObjectMeta: s.meta(v1alpha1.ProxyName),
+		Spec: appsv1.DeploymentSpec{
+			Selector:             platform.ProxySelector(),
+			RevisionHistoryLimit: &history,
+			Strategy: appsv1.DeploymentStrategy{
+				Type:          appsv1.RollingUpdateDeploymentStrategyType,
+				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: &none, MaxSurge: &one},
+			},
+			Template: template,
+		},
+	}
+	if s.proxy.Autoscaling == nil {
+		replicas := s.proxy.Replicas
+		built.Spec.Replicas = &replicas
+	}
+	return built
+}
+
+func podLabels(proxy platform.Proxy) map[string]string {
+	labels := maps.Clone(proxy.PodLabels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, platform.ProxyLabels())
+	return labels
+}
+
+func podSpec(proxy platform.Proxy) corev1.PodSpec {
+	yes, no, user := true, false, nonRoot
+	grace := int64((proxy.DrainDelay.Duration + proxy.DrainLimit.Duration + shutdownMargin).Seconds())
+	return corev1.PodSpec{
+		ServiceAccountName:            v1alpha1.ProxyName,
+		AutomountServiceAccountToken:  &yes,
+		EnableServiceLinks:            &no,
+		TerminationGracePeriodSeconds: &grace,
+		ImagePullSecrets:              pullSecrets(proxy.ImagePullSecrets),
+		NodeSelector:                  proxy.NodeSelector,
+		Tolerations:                   proxy.Tolerations,
+		Affinity:                      proxy.Affinity,
+		TopologySpreadConstraints:     spread(proxy.TopologySpreadConstraints),
+		PriorityClassName:             proxy.PriorityClassName,
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot: &yes, RunAsUser: &user, RunAsGroup: &user, FSGroup: &user,
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		Containers: []corev1.Container{container(proxy)},
+		Volumes:    volumes(),
+	}
+}
+
+func container(proxy platform.Proxy) corev1.Container {
+	yes, no := true, false
+	return corev1.Container{
+		Name:            platform.ProxyContainer,
+		Image:           proxy.Image,
+		ImagePullPolicy: proxy.ImagePullPolicy,
+		Args:            arguments(proxy),
+		Env:             environment(),
+		Ports: []corev1.ContainerPort{
+			{Name: platform.DataPortName, ContainerPort: platform.DataPort, Protocol: corev1.ProtocolTCP},
+			{Name: platform.ControlPortName, ContainerPort: platform.ControlPort, Protocol: corev1.ProtocolTCP},
+			{Name: platform.MetricsPortName, ContainerPort: platform.MetricsPort, Protocol: corev1.ProtocolTCP},
+		},
+		Resources:      proxy.Resources,
+		StartupProbe:   probe("/healthz", 1, 60),
+		ReadinessProbe: probe("/readyz", 2, 2),
+		LivenessProbe:  probe("/healthz", 10, 6),
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes, RunAsNonRoot: &yes,
+			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		},
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: "table", MountPath: tableDir, ReadOnly: true},
+			{Name: "state", MountPath: stateDir},
+		},
+	}
+}
+
+func arguments(proxy platform.Proxy) []string {
+	return []string{
+		"proxy",
+		"--namespace=$(POD_NAMESPACE)",
+		"--table-secret=" + platform.TableSecret,
+		"--table-dir=" + tableDir,
+		"--addr=" + listen(platform.DataPort),
+		"--control-addr=" + listen(platform.ControlPort),
+		"--metrics-addr=" + listen(platform.MetricsPort),
+		"--drain-delay=" + proxy.DrainDelay.Duration.String(),
+		"--drain-limit=" + proxy.DrainLimit.Duration.String(),
+	}
+}
+
+func listen(port int32) string { return ":" + strconv.Itoa(int(port)) }
+
+func environment() []corev1.EnvVar {
+	field := func(name, path string) corev1.EnvVar {
+		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
+	}
+	return []corev1.EnvVar{
+		field("POD_NAME", "metadata.name"),
+		field("POD_NAMESPACE", "metadata.namespace"),
+		field("POD_UID", "metadata.uid"),
+	}
+}
+
+func probe(path string, period, failures int32) *corev1.Probe {
+	return &corev1.Probe{
+		ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(platform.MetricsPortName)}},
+		PeriodSeconds:    period,
+		FailureThreshold: failures,
+		TimeoutSeconds:   2,
+	}
+}
+
+func volumes() []corev1.Volume {
+	mode, size := readableByGroup, resource.MustParse("64Mi")
+	return []corev1.Volume{
+		{Name: "table", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+			SecretName: platform.TableSecret, DefaultMode: &mode,
+			Items: []corev1.KeyToPath{{Key: platform.TableKey, Path: platform.TableKey}},
+		}}},
+		{Name: "state", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &size}}},
+	}
+}
+
+func pullSecrets(names []string) []corev1.LocalObjectReference {
+	references := make([]corev1.LocalObjectReference, 0, len(names))
+	for _, name := range names {
+		references = append(references, corev1.LocalObjectReference{Name: name})
+	}
+	return references
+}
+
+// spread fills in which pods a constraint counts, where the configuration left it out.
+func spread(constraints []corev1.TopologySpreadConstraint) []corev1.TopologySpreadConstraint {
+	filled := make([]corev1.TopologySpreadConstraint, 0, len(constraints))
+	for _, constraint := range constraints {
+		if constraint.LabelSelector == nil {
+			constraint.LabelSelector = platform.ProxySelector()
+		}
+		filled = append(filled, constraint)
+	}
+	return filled
+}
+
+// disruptionBudget lets nodes be drained one proxy at a time, and pods that are not ready at once.
+func disruptionBudget(s settings) *policyv1.PodDisruptionBudget {
+	one, policy := intstr.FromInt32(1), policyv1.AlwaysAllow
+	return &policyv1.PodDisruptionBudget{
+		TypeMeta:   typeMeta(policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget")),
+		ObjectMeta: s.meta(v1alpha1.ProxyName),
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			MaxUnavailable: &one, Selector: platform.ProxySelector(), UnhealthyPodEvictionPolicy: &policy,
+		},
+	}
+}
+
+// autoscaler chooses the number of replicas by CPU.
+func autoscaler(s settings) *autoscalingv2.HorizontalPodAutoscaler {
+	scaling := s.proxy.Autoscaling
+	least, target := scaling.MinReplicas, scaling.TargetCPUPercent
+	return &autoscalingv2.HorizontalPodAutoscaler{
+		TypeMeta:   typeMeta(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler")),
+		ObjectMeta: s.meta(v1alpha1.ProxyName),
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: v1alpha1.ProxyName},
+			MinReplicas:    &least,
+			MaxReplicas:    scaling.MaxReplicas,
+			Metrics: []autoscalingv2.MetricSpec{{
+				Type: autoscalingv2.ResourceMetricSourceType,
+				Resource: &autoscalingv2.ResourceMetricSource{
+					Name:   corev1.ResourceCPU,
+					Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: &target},
+				},
+			}},
+		},
+	}
+}

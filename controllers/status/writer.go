@@ -1,0 +1,84 @@
+package status
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+)
+
+// action is what the events say was being done; the new events API wants one.
+const action = "Reconcile"
+
+// maxNote is the longest text that the API takes in an event.
+const maxNote = 1024
+
+// Writer writes statuses and emits events. Each controller has its own.
+type Writer struct {
+	// Client writes.
+	Client client.Client
+	// Events takes the events.
+	Events events.EventRecorder
+	// Adverse are the condition types whose True is the bad state, such as Exceeded.
+	Adverse []string
+}
+
+// Patch writes the status of after, which is a copy of before with another status, and tells whether it had to. The patch carries the resource version
+// of before, so a status is never computed from one object and written over another; such a conflict is the error. Once written, each condition that
+// came into its bad state, or changed its reason there, is a Warning event, and Ready becoming true a Normal one.
+func (w Writer) Patch(ctx context.Context, before, after client.Object) (bool, error) {
+	if equality.Semantic.DeepEqual(before, after) {
+		return false, nil
+	}
+	old := slices.Clone(conditionsOf(before))
+	wanted := slices.Clone(conditionsOf(after))
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := w.Client.Status().Patch(ctx, after, patch); err != nil {
+		return false, fmt.Errorf("writing status of %s/%s: %w", after.GetNamespace(), after.GetName(), err)
+	}
+	for _, condition := range wanted {
+		if !repeats(condition, wanted) {
+			w.announce(after, meta.FindStatusCondition(old, condition.Type), condition)
+		}
+	}
+	return true, nil
+}
+
+// repeats tells whether a condition is a summary that only says again what another one says.
+func repeats(condition metav1.Condition, all []metav1.Condition) bool {
+	return condition.Type == v1alpha1.ConditionReady && condition.Status == metav1.ConditionFalse &&
+		slices.ContainsFunc(all, func(other metav1.Condition) bool {
+			return other.Type != condition.Type && other.Status == condition.Status && other.Reason == condition.Reason
+		})
+}
+
+// announce emits the event of one condition, if it is due.
+func (w Writer) announce(object client.Object, old *metav1.Condition, condition metav1.Condition) {
+	if old != nil && old.Status == condition.Status && old.Reason == condition.Reason {
+		return
+	}
+	bad := metav1.ConditionFalse
+	if slices.Contains(w.Adverse, condition.Type) {
+		bad = metav1.ConditionTrue
+	}
+	changed := old == nil || old.Status != condition.Status
+	switch {
+	case condition.Status == bad && condition.Reason != v1alpha1.ReasonPending:
+		w.emit(object, corev1.EventTypeWarning, condition)
+	case condition.Type == v1alpha1.ConditionReady && condition.Status == metav1.ConditionTrue && changed:
+		w.emit(object, corev1.EventTypeNormal, condition)
+	}
+}
+
+func (w Writer) emit(object client.Object, kind string, condition metav1.Condition) {
+	note := truncate(condition.Type+": "+condition.Message, maxNote)
+	w.Events.Eventf(object, nil, kind, condition.Reason, action, "%s", note)
+}

@@ -1,0 +1,3 @@
+module signalbox.dev/signalbox/hack/bench
+
+go 1.26

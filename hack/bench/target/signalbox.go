@@ -1,0 +1,73 @@
+package target
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"signalbox.dev/signalbox/hack/bench/upstream"
+)
+
+// manifests is what the proxy is measured with: one route, access-key authentication, a budget. KEY and UPSTREAM are filled in.
+const manifests = `apiVersion: v1
+kind: Secret
+metadata: {name: bench-provider, labels: {signalbox.dev/provider-key: "true"}}
+stringData: {api-key: sk-bench-upstream}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: bench-app, labels: {signalbox.dev/access-key: "true"}}
+stringData: {key: KEY}
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: ProviderCredential
+metadata: {name: bench}
+spec:
+  provider: OpenAICompatible
+  endpoint: http://UPSTREAM/v1
+  auth:
+    keys: [{name: main, secretKeyRef: {name: bench-provider, key: api-key}}]
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: bench}
+spec:
+  models: [MODELS]
+  targets:
+  - name: bench
+    credentialRef: {name: bench}
+    model: "*"
+    prices: {input: "0.15", output: "0.60"}
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: SpendBudget
+metadata: {name: bench}
+spec:
+  limit: {amount: "900000000.00"}
+  window: {period: Month}
+`
+
+// renderManifests fills the manifests in.
+func renderManifests(key, upstreamAddr string) string {
+	models := strings.Join([]string{upstream.ModelPlain, upstream.ModelStream, upstream.ModelIdle, upstream.ModelClock}, ", ")
+	return strings.NewReplacer("KEY", key, "UPSTREAM", upstreamAddr, "MODELS", models).Replace(manifests)
+}
+
+// StartProxy starts the proxy under test with a command line in which {file}, {addr}, {metrics} and {state} are replaced by the manifest file,
+// the address to serve, an address for metrics and a directory for its state.
+func (t *Target) StartProxy(commandLine, dir, upstreamAddr, metricsAddr string, cpu int) error {
+	file := filepath.Join(dir, "bench.yaml")
+	if err := os.WriteFile(file, []byte(renderManifests(t.Key, upstreamAddr)), 0o600); err != nil {
+		return fmt.Errorf("writing the manifests: %w", err)
+	}
+	replace := strings.NewReplacer("{file}", file, "{addr}", t.PlainAddr, "{metrics}", metricsAddr, "{state}", filepath.Join(dir, "state"), "{upstream}", upstreamAddr)
+	var args []string
+	for _, word := range strings.Fields(commandLine) {
+		args = append(args, replace.Replace(word))
+	}
+	if len(args) == 0 {
+		return fmt.Errorf("starting %s: empty command line", t.Name)
+	}
+	return t.Start(Command{Args: args, CPU: cpu, Log: filepath.Join(dir, "proxy.log")})
+}

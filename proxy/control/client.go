@@ -1,0 +1,97 @@
+package control
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// DefaultSilence is how long a stream may be silent before the client gives it up: three reports that did not come.
+const DefaultSilence = 3 * DefaultInterval
+
+const dialTimeout = 5 * time.Second
+
+var (
+	// ErrReportTooLong is returned for a line of more than MaxReportBytes.
+	ErrReportTooLong = errors.New("a report is too long")
+	// ErrSilent is returned for a stream that sent nothing for too long.
+	ErrSilent = errors.New("no report came in time")
+)
+
+// Client reads the reports of proxies.
+type Client struct {
+	// Silence is how long a stream may be silent; 0 means DefaultSilence.
+	Silence time.Duration
+}
+
+// Stream calls a proxy's control port, an IP address with port, and hands every report to handle until the context ends or the stream breaks. It
+// always returns an error.
+func (c Client) Stream(ctx context.Context, addr string, identity *Identity, handle func(Report)) error {
+	silence := c.Silence
+	if silence == 0 {
+		silence = DefaultSilence
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watchdog := time.AfterFunc(silence, func() { cancel(ErrSilent) })
+	defer watchdog.Stop()
+
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSClientConfig:     identity.clientConfig(),
+		TLSHandshakeTimeout: dialTimeout,
+		DisableKeepAlives:   true,
+		DisableCompression:  true,
+	}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+addr+ReportsPath, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("building the request for reports: %w", err)
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return fmt.Errorf("asking for reports: %w", because(ctx, err))
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("asking for reports: status %d", response.StatusCode)
+	}
+	return because(ctx, readReports(response.Body, func(report Report) {
+		watchdog.Reset(silence)
+		handle(report)
+	}))
+}
+
+// because prefers the reason why a context ended to the error that the end caused.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// readReports reads lines until the stream ends, which is an error too.
+func readReports(stream io.Reader, handle func(Report)) error {
+	reader := bufio.NewReaderSize(stream, MaxReportBytes)
+	for {
+		line, err := reader.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			return ErrReportTooLong
+		case err != nil:
+			return fmt.Errorf("reading reports: %w", err)
+		}
+		var report Report
+		if err := json.Unmarshal(bytes.TrimSpace(line), &report); err != nil {
+			return fmt.Errorf("decoding a report of %d bytes: %w", len(line), err)
+		}
+		handle(report)
+	}
+}

@@ -1,0 +1,35 @@
+package control
+
+import "time"
+
+// ReportsPath is the path of the stream of reports.
+const ReportsPath = "/v1/reports"
+
+// ContentType is the media type of the stream: one JSON document a line.
+const ContentType = "application/x-ndjson"
+
+// MaxReportBytes bounds one line of the stream; a reader refuses a longer one.
+const MaxReportBytes = 64 << 10
+
+// Report is what a proxy says about itself. It is sent when a stream opens, on every change and at a fixed interval.
+type Report struct {
+	// Pod is the pod's name.
+	Pod string `json:"pod"`
+	// PodUID is the pod's UID.
+	PodUID string `json:"podUID"`
+	// Sequence of the table that new requests are served from; 0 when there is none.
+	Sequence int64 `json:"sequence"`
+	// Revision of that table.
+	Revision string `json:"revision,omitempty"`
+	// StartedAt is when the process started.
+	StartedAt time.Time `json:"startedAt"`
+	Stats
+}
+
+// Stats are the numbers of the data plane.
+type Stats struct {
+	// Draining tells that the proxy is shutting down and takes no new connections.
+	Draining bool `json:"draining,omitempty"`
+	// InFlight is the number of requests that are being served.
+	InFlight int64 `json:"inFlight"`
+}

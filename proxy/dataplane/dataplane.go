@@ -1,0 +1,243 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/control"
+	"signalbox.dev/signalbox/proxy/endpoint"
+	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/provider/registry"
+	"signalbox.dev/signalbox/proxy/server"
+	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/telemetry"
+	"signalbox.dev/signalbox/proxy/upstream"
+)
+
+// Bounds of the operations port and of the end.
+const (
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 32 << 10
+	// ledgerFlushLimit is how long the last write of the ledger may take.
+	ledgerFlushLimit = 10 * time.Second
+	// ballastBytes is memory that is never touched, so that it costs none. It makes the garbage collector wait for that much more garbage: with the few
+	// megabytes that live in an idle proxy it would otherwise run many times a second under load, for a sixth of the CPU time.
+	ballastBytes = 16 << 20
+	// cutLimit is how long requests that were cut may take to settle.
+	cutLimit = 5 * time.Second
+	// operationsLimit is how long a scrape may take.
+	operationsLimit = 10 * time.Second
+)
+
+// DataPlane is one proxy.
+type DataPlane struct {
+	options Options
+	server  *server.Server
+	keeper  *ledger.Keeper
+	control *control.Server
+	lines   *telemetry.Buffer
+
+	requests     *http.Server
+	operations   *http.Server
+	listener     net.Listener
+	operationsOn net.Listener
+	controlOn    net.Listener
+}
+
+// New opens the listeners and puts the parts together. Run must follow, or Close.
+func New(ctx context.Context, options Options) (*DataPlane, error) {
+	metrics := telemetry.NewMetrics()
+	lines := telemetry.NewBuffer(options.AccessLog)
+	if err := metrics.Register(lines.Collector()); err != nil {
+		return nil, fmt.Errorf("registering the access log's metrics: %w", err)
+	}
+	book := ledger.NewBook(options.Owner)
+	d := &DataPlane{options: options, lines: lines}
+	d.keeper = ledger.NewKeeper(book, options.Store, ledger.KeeperOptions{Logger: options.Log, Wrote: metrics.LedgerWrote})
+	d.server = server.New(server.Options{
+		Book: book, Providers: registry.Default(), NewTransport: d.newTransport, Metrics: metrics, AccessLog: telemetry.NewAccessLog(lines),
+		Log: options.Log, Limits: options.Limits,
+	})
+	d.requests = d.server.HTTPServer()
+	d.operations = &http.Server{
+		Handler: d.operationsHandler(metrics), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: operationsLimit,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(options.Log.Handler(), slog.LevelDebug),
+	}
+	d.control = control.NewServer(control.Options{
+		Pod: options.Pod, PodUID: options.PodUID, StartedAt: options.StartedAt, Stats: d.stats, Log: options.Log,
+	})
+	if err := d.listen(ctx); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// newTransport makes the client for upstreams, whose connections all obey the rules.
+func (d *DataPlane) newTransport(rules table.EndpointRules) (http.RoundTripper, error) {
+	allow, deny, err := rules.Parse()
+	if err != nil {
+		return nil, err
+	}
+	dialer := &endpoint.Dialer{Policy: endpoint.ProxyPolicy(endpoint.Rules{Allow: allow, APIServers: deny})}
+	return upstream.NewSelecting(upstream.Options{DialContext: dialer.DialContext}, d.options.HTTPProxy), nil
+}
+
+func (d *DataPlane) listen(ctx context.Context) error {
+	var config net.ListenConfig
+	for _, port := range []struct {
+		listener *net.Listener
+		addr     string
+	}{{&d.listener, d.options.Addr}, {&d.operationsOn, d.options.MetricsAddr}, {&d.controlOn, d.options.ControlAddr}} {
+		if port.addr == "" {
+			continue
+		}
+		listener, err := config.Listen(ctx, "tcp", port.addr)
+		if err != nil {
+			return errors.Join(fmt.Errorf("listening on %s: %w", port.addr, err), d.Close())
+		}
+		*port.listener = listener
+	}
+	return nil
+}
+
+// Addr is where requests are served.
+func (d *DataPlane) Addr() net.Addr { return d.listener.Addr() }
+
+// MetricsAddr is where metrics and health are served; nil if they are not.
+func (d *DataPlane) MetricsAddr() net.Addr {
+	if d.operationsOn == nil {
+		return nil
+	}
+	return d.operationsOn.Addr()
+}
+
+// Close closes the listeners of a DataPlane that is not run.
+func (d *DataPlane) Close() error {
+	var problems []error
+	for _, listener := range []net.Listener{d.listener, d.operationsOn, d.controlOn} {
+		if listener != nil {
+			problems = append(problems, listener.Close())
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (d *DataPlane) stats() control.Stats {
+	return control.Stats{Draining: d.server.Draining(), InFlight: d.server.InFlight()}
+}
+
+// use puts a table in force: the ledger must know its budgets before they are asked, and what is acknowledged must be served already.
+func (d *DataPlane) use(t *table.Table) {
+	d.keeper.Follow(t.Budgets)
+	if err := d.server.Use(t); err != nil {
+		d.options.Log.Error("a routing table cannot be used; the one before it stays", "sequence", t.Sequence, "error", err)
+		return
+	}
+	d.options.Log.Info("routing table in use", "sequence", t.Sequence, "revision", t.Revision, "routes", len(t.Routes))
+	if d.controlOn == nil {
+		return
+	}
+	if err := d.control.Use(t); err != nil {
+		d.options.Log.Error("the control port keeps its identity", "sequence", t.Sequence, "error", err)
+	}
+}
+
+// Run serves until the context ends and then drains: readiness fails, and connections are still taken for DrainDelay; then requests have DrainLimit to
+// end; then the ledger is written. The error is nil if all went that way.
+func (d *DataPlane) Run(ctx context.Context) error {
+	ballast := make([]byte, ballastBytes)
+	defer runtime.KeepAlive(ballast)
+	// The parts outlive the context: they are needed until the last request has ended.
+	parts, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	var running sync.WaitGroup
+	start := func(name string, part func(context.Context) error) {
+		running.Go(func() {
+			if err := part(parts); err != nil && parts.Err() == nil {
+				stop(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	start("writing the access log", d.lines.Run)
+	start("reading routing tables", func(ctx context.Context) error { return d.options.Source.Run(ctx, d.use) })
+	start("keeping the ledger", func(ctx context.Context) error { d.keeper.Run(ctx); return nil })
+	start("serving requests", func(context.Context) error { return served(d.requests.Serve(d.listener)) })
+	if d.operationsOn != nil {
+		start("serving metrics", func(context.Context) error { return served(d.operations.Serve(d.operationsOn)) })
+	}
+	if d.controlOn != nil {
+		start("serving the control port", func(ctx context.Context) error { return d.control.Serve(ctx, d.controlOn) })
+	}
+	select {
+	case <-ctx.Done():
+	case <-parts.Done():
+	}
+	broken := context.Cause(parts)
+	err := errors.Join(broken, d.drain(parts), d.flushLedger(parts))
+	stop(nil)
+	closed := d.operations.Close()
+	running.Wait()
+	return errors.Join(err, closed)
+}
+
+// served is nil for a server that was asked to stop.
+func served(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// drain ends serving without cutting a request before the limit.
+func (d *DataPlane) drain(parts context.Context) error {
+	d.options.Log.Info("draining", "in_flight", d.server.InFlight(), "delay", d.options.DrainDelay.String(), "limit", d.options.DrainLimit.String())
+	d.server.Drain()
+	d.control.Announce()
+	delay := time.NewTimer(d.options.DrainDelay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-parts.Done():
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(parts), d.options.DrainLimit)
+	defer cancel()
+	err := d.requests.Shutdown(limited)
+	if errors.Is(err, context.DeadlineExceeded) {
+		d.options.Log.Warn("requests are cut at the drain limit", "in_flight", d.server.InFlight())
+		err = d.requests.Close()
+		d.awaitCut(parts)
+	}
+	return err
+}
+
+// awaitCut waits for requests that were cut, for they still settle what they used.
+func (d *DataPlane) awaitCut(parts context.Context) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(parts), cutLimit)
+	defer cancel()
+	look := time.NewTicker(cutLimit / 500)
+	defer look.Stop()
+	for d.server.InFlight() > 0 {
+		select {
+		case <-limited.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
+
+func (d *DataPlane) flushLedger(parts context.Context) error {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(parts), ledgerFlushLimit)
+	defer cancel()
+	if err := d.keeper.Flush(limited); err != nil {
+		return fmt.Errorf("writing the ledger: %w", err)
+	}
+	return nil
+}

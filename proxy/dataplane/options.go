@@ -1,0 +1,60 @@
+package dataplane
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/server"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+// Defaults of Options.
+const (
+	// DefaultDrainDelay is how long a proxy keeps taking connections after it was told to end, for its address to leave the Service.
+	DefaultDrainDelay = 5 * time.Second
+	// DefaultDrainLimit is how long requests may then take to end.
+	DefaultDrainLimit = 10 * time.Minute
+)
+
+// Source is where tables come from.
+type Source interface {
+	// Run hands every new table to use until the context ends. It returns an error only for what cannot get better by waiting.
+	Run(ctx context.Context, use func(*table.Table)) error
+}
+
+// Options are what a DataPlane is made of.
+type Options struct {
+	// Addr to serve requests on, such as ":8080"; required.
+	Addr string
+	// MetricsAddr to serve /metrics, /healthz and /readyz on; empty means not to.
+	MetricsAddr string
+	// ControlAddr to serve the control port on; empty means not to.
+	ControlAddr string
+	// Pod and PodUID are told on the control port.
+	Pod, PodUID string
+	// Source of tables; required.
+	Source Source
+	// Owner of what is counted in the ledger; required.
+	Owner ledger.Owner
+	// Store of the ledger; required.
+	Store ledger.Store
+	// StartedAt is when the process started; required.
+	StartedAt time.Time
+	// DrainDelay is the time between the end of Run's context and the refusal of new connections. 0 means none.
+	DrainDelay time.Duration
+	// DrainLimit is how long requests may take to end after that before they are cut. 0 means that they are cut at once.
+	DrainLimit time.Duration
+	// Limits of requests; zero fields take their defaults.
+	Limits server.Limits
+	// HTTPProxy says which HTTP proxy a call to a provider goes through; nil means none.
+	HTTPProxy func(*http.Request) (*url.URL, error)
+	// Log of everything but requests; required.
+	Log *slog.Logger
+	// AccessLog gets one JSON line for each request; required.
+	AccessLog io.Writer
+}

@@ -1,0 +1,138 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/provider/registry"
+	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/telemetry"
+)
+
+// BenchmarkProxy measures whole requests over real connections. Client and upstream are as cheap as they can be: they write prepared bytes and look for
+// the end of what they read, so that what is measured is the proxy and the kernel.
+func BenchmarkProxy(b *testing.B) {
+	chunked := func(events string) string {
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(events), events)
+	}
+	plain := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(goodAnswer), goodAnswer)
+	prompt := strings.Replace(goodBody, "hello", strings.Repeat("hello world ", 170), 1)
+	cases := map[string]struct {
+		body, answer, end string
+	}{
+		"plain":           {prompt, plain, `"cost":0.00002}}`},
+		"stream of 5":     {streamBody, chunked(goodStream), "0\r\n\r\n"},
+		"stream of 1,004": {streamBody, chunked(roleEvent + strings.Repeat(tokenEvent, 1000) + finishEvent + usageEvent + doneEvent), "0\r\n\r\n"},
+	}
+	for name, tc := range cases {
+		b.Run(name, func(b *testing.B) {
+			upstream := listen(b)
+			go serveRaw(upstream, tc.answer)
+			addr := benchProxy(b, "http://"+upstream.Addr().String())
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				conn := dialRaw(b, addr)
+				defer func() { _ = conn.Close() }()
+				request := fmt.Appendf(nil, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", appKey, len(tc.body), tc.body)
+				buffer, end := make([]byte, 512<<10), []byte(tc.end)
+				for pb.Next() {
+					exchangeRaw(b, conn, request, buffer, end)
+				}
+			})
+		})
+	}
+}
+
+func benchProxy(b *testing.B, upstream string) string {
+	b.Helper()
+	t := baseTable()
+	addTarget(t, 0, upstream)
+	budgeted(t)
+	t.Budgets[0].Enforcement = table.Observe
+	s := New(Options{
+		Book: ledger.NewBook(ledger.NewOwner("bench", time.Now())), Providers: registry.Default(), NewTransport: loopbackTransport,
+		Metrics: telemetry.NewMetrics(), AccessLog: telemetry.NewAccessLog(io.Discard), Log: slog.New(slog.DiscardHandler),
+	})
+	if err := s.Use(t); err != nil {
+		b.Fatal(err)
+	}
+	listener := listen(b)
+	front := s.HTTPServer()
+	go func() { _ = front.Serve(listener) }()
+	b.Cleanup(func() { _ = front.Close() })
+	return listener.Addr().String()
+}
+
+func listen(b *testing.B) net.Listener {
+	b.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(b.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = listener.Close() })
+	return listener
+}
+
+func dialRaw(b *testing.B, addr string) net.Conn {
+	b.Helper()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(b.Context(), "tcp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return conn
+}
+
+// serveRaw answers every request with the same bytes.
+func serveRaw(listener net.Listener, answer string) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer func() { _ = conn.Close() }()
+			reader := bufio.NewReader(conn)
+			for {
+				request, err := http.ReadRequest(reader)
+				if err != nil {
+					return
+				}
+				_, _ = io.Copy(io.Discard, request.Body)
+				if _, err := io.WriteString(conn, answer); err != nil {
+					return
+				}
+			}
+		}()
+	}
+}
+
+func exchangeRaw(b *testing.B, conn net.Conn, request, buffer, end []byte) {
+	b.Helper()
+	if _, err := conn.Write(request); err != nil {
+		b.Error(err)
+		return
+	}
+	for read := 0; ; {
+		n, err := conn.Read(buffer[read:])
+		read += n
+		if err != nil {
+			b.Errorf("after %d bytes: %v", read, err)
+			return
+		}
+		if bytes.HasSuffix(buffer[:read], end) {
+			return
+		}
+	}
+}

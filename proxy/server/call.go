@@ -1,0 +1,104 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/identity"
+	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/meter"
+)
+
+// call is the state of one request. It belongs to the goroutine that answers it.
+type call struct {
+	w        http.ResponseWriter
+	r        *http.Request
+	control  *http.ResponseController
+	start    time.Time
+	id       string
+	place    place
+	snapshot *snapshot
+	caller   identity.Caller
+
+	// body is what the client sent, until a stream begins; bytesIn is its length and head what was read of it.
+	body    *buffer
+	bytesIn int64
+	head    openai.Head
+
+	route     *routeEntry
+	target    *targetEntry
+	model     string // that target was asked for
+	attempts  []attempt
+	admission *ledger.Admission
+	bill      bill
+
+	// waited is the time spent on the client's body and on providers until the first byte of the answer.
+	waited     time.Duration
+	firstToken time.Duration
+	firstByte  time.Time
+
+	status         int
+	bytesOut       int64
+	stallDeadline  time.Time
+	clientWriteErr error
+}
+
+// bill is what a call has used so far, over all its attempts.
+type bill struct {
+	usage    meter.Usage
+	nano     int64
+	priced   bool // some of it has a price
+	unpriced bool // some of it has none
+	reached  bool // a provider was reached, whether or not it did anything
+	settled  bool
+}
+
+// started tells whether the answer's status and headers have been sent; from then on only the body can tell of an error.
+func (c *call) started() bool { return c.status != 0 }
+
+// begin sends status and headers.
+func (c *call) begin(status int, now time.Time) {
+	c.status = status
+	c.firstByte = now
+	c.w.WriteHeader(status)
+}
+
+// write sends a part of the body. The client may take WriteStall for it, no longer.
+func (c *call) write(p []byte, now time.Time, stall time.Duration) error {
+	if c.clientWriteErr != nil {
+		return c.clientWriteErr
+	}
+	c.extendWriteDeadline(now, stall)
+	n, err := c.w.Write(p)
+	c.bytesOut += int64(n)
+	c.clientWriteErr = err
+	return err
+}
+
+// flush sends what was written so far at once.
+func (c *call) flush() error {
+	if c.clientWriteErr == nil {
+		c.clientWriteErr = c.control.Flush()
+	}
+	return c.clientWriteErr
+}
+
+// extendWriteDeadline moves the deadline once a quarter of it has passed, which spares most writes of a stream the work.
+// A writer that knows no deadlines, as in tests, goes without.
+func (c *call) extendWriteDeadline(now time.Time, stall time.Duration) {
+	if now.Add(stall * 3 / 4).Before(c.stallDeadline) {
+		return
+	}
+	c.stallDeadline = now.Add(stall)
+	_ = c.control.SetWriteDeadline(c.stallDeadline)
+}
+
+// release gives the body back. A stream that has begun needs it no more, and may take long.
+func (c *call) release(buffers bufferPool) {
+	buffers.put(c.body)
+	c.body = nil
+}
+
+// clientGone tells whether the client has left: its connection is closed, or it took no bytes for too long.
+func (c *call) clientGone() bool { return c.clientWriteErr != nil || c.r.Context().Err() != nil }

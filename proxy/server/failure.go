@@ -1,0 +1,227 @@
+package server
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/endpoint"
+	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/upstream"
+)
+
+const (
+	// maxErrorBody bounds what is read of a provider's error.
+	maxErrorBody = 256 << 10
+	// statusCapacityExceeded is Groq's status for a flex tier without capacity.
+	statusCapacityExceeded = 498
+	// statusOverloaded is what some providers say for 503.
+	statusOverloaded = 529
+	// statusTimeoutUpstream is what Cloudflare says when the server behind it did not answer in time.
+	statusTimeoutUpstream = 524
+	redacted              = "[redacted]"
+)
+
+// mayTryNext tells whether another target may mend the error. What the provider finds wrong with the request itself would be wrong elsewhere too.
+func (c Code) mayTryNext() bool {
+	switch c {
+	case CodeUpstreamRateLimited, CodeUpstreamUnavailable, CodeUpstreamUnreachable, CodeUpstreamAuthFailed, CodeUpstreamInvalidAnswer,
+		CodeUpstreamBroken, CodeUpstreamTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// mostTelling is the error of the call when all attempts failed: the last one in which a provider said something of its load, else the last one.
+func mostTelling(attempts []attempt) *Error {
+	for i := len(attempts) - 1; i >= 0; i-- {
+		switch attempts[i].failure.Code {
+		case CodeUpstreamRateLimited, CodeUpstreamUnavailable:
+			return attempts[i].failure
+		default:
+		}
+	}
+	return attempts[len(attempts)-1].failure
+}
+
+// conclude adds to the error what all attempts came to.
+func (c *call) conclude(failure *Error) *Error {
+	list := make([]openai.Attempt, 0, len(c.attempts))
+	for i := range c.attempts {
+		list = append(list, c.attempts[i].describe())
+	}
+	metadata := openai.Metadata{Attempts: list}
+	for i := range c.attempts {
+		if a := &c.attempts[i]; a.failure == failure {
+			metadata.Provider, metadata.ProviderName, metadata.Status = a.target.credential, a.target.provider, a.status
+			c.target = a.target
+		}
+	}
+	failure.Metadata = &metadata
+	return failure
+}
+
+func (a *attempt) describe() openai.Attempt {
+	described := openai.Attempt{
+		Target: a.target.name, Provider: a.target.provider, Status: a.status, Outcome: string(CodeOK), DurationMS: a.duration.Milliseconds(),
+	}
+	if a.failure != nil {
+		described.Outcome, described.Message = string(a.failure.Code), a.failure.Message
+	}
+	return described
+}
+
+// fail makes an error of this attempt. The text is said of the target's provider.
+func (a *attempt) fail(code Code, status int, text string) *Error {
+	name := a.target.provider
+	if name == "" {
+		name = "of target " + strconv.Quote(a.target.name)
+	}
+	if a.status != 0 {
+		name += " (" + strconv.Itoa(a.status) + ")"
+	}
+	return &Error{Code: code, Status: status, Message: "provider " + name + ": " + a.redact(text)}
+}
+
+// redact keeps the key out of what the provider says; some providers quote it.
+func (a *attempt) redact(text string) string {
+	if a.key == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, a.key, redacted)
+}
+
+// broken is the failure of an exchange that did not come to its end. spent is charged if the provider may have seen the request.
+func (x *exchange) broken(ctx context.Context, err error, spent meter.Usage) *Error {
+	kind, known := upstream.KindOf(err)
+	if !known || kind != upstream.NotSent {
+		x.call.charge(spent, x.attempt.prices)
+	}
+	if x.call.clientGone() {
+		return clientClosed()
+	}
+	failure := x.describeBreak(ctx, err, kind)
+	failure.Cause = err
+	return failure
+}
+
+func (x *exchange) describeBreak(ctx context.Context, err error, kind upstream.Kind) *Error {
+	if ctx.Err() != nil {
+		return x.timedOut(context.Cause(ctx))
+	}
+	var tooLarge *openai.EventTooLargeError
+	var encoding *encodingError
+	switch a := x.attempt; {
+	case endpoint.IsDenied(err):
+		return a.fail(CodeUpstreamUnreachable, http.StatusBadGateway, "its endpoint is at an address that must not be called")
+	case errors.As(err, &encoding):
+		return a.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer has a content encoding that cannot be undone")
+	case errors.As(err, &tooLarge), errors.Is(err, errTooLarge):
+		return a.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is larger than the proxy takes")
+	case errors.Is(err, errNoBuffers):
+		return overloaded("the proxy holds as many answers as it can; try again")
+	case kind == upstream.NotSent:
+		return a.fail(CodeUpstreamUnreachable, http.StatusBadGateway, "no connection could be made")
+	case kind == upstream.SentNoResponse:
+		return a.fail(CodeUpstreamBroken, http.StatusBadGateway, "the connection broke before the answer came")
+	case kind == upstream.BadResponse:
+		return a.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is not proper HTTP")
+	default:
+		return a.fail(CodeUpstreamBroken, http.StatusBadGateway, "its answer broke off")
+	}
+}
+
+// timedOut names the timeout that ended the attempt.
+func (x *exchange) timedOut(cause error) *Error {
+	timeouts := x.call.route
+	text := "the call took longer than timeouts.total, " + timeouts.Total.String()
+	switch {
+	case errors.Is(cause, errFirstTokenTimeout):
+		text = "no first token within timeouts.firstToken, " + timeouts.FirstToken.String()
+	case errors.Is(cause, errIdleTimeout):
+		text = "its stream was silent for timeouts.idle, " + timeouts.Idle.String()
+	}
+	return x.attempt.fail(CodeUpstreamTimeout, http.StatusGatewayTimeout, text)
+}
+
+// refused is the failure of an exchange that ended with an HTTP status other than 200.
+func (s *Server) refused(x *exchange) *Error {
+	x.call.bill.reached = true
+	body := s.buffers.get()
+	defer s.buffers.put(body)
+	// What can be read of the error is enough; a broken rest changes nothing.
+	_ = s.buffers.readAll(body, x.body, reading{limit: maxErrorBody, declared: -1})
+	if x.call.clientGone() {
+		return clientClosed()
+	}
+	said := openai.ParseError(body.bytes)
+	failure := x.classify(x.response.StatusCode, said)
+	if failure.Code != CodeUpstreamRejected {
+		return failure
+	}
+	passHeader(x.call.w.Header(), x.response.Header)
+	if said.JSON && int64(len(body.bytes)) <= maxErrorBody && !x.quotesKey(body.bytes) {
+		failure.Verbatim = bytes.Clone(body.bytes)
+	}
+	return failure
+}
+
+func (x *exchange) quotesKey(body []byte) bool {
+	return x.attempt.key != "" && bytes.Contains(body, []byte(x.attempt.key))
+}
+
+// classify maps the status of an error, the answer's own or one that stands inside an answer of status 200.
+func (x *exchange) classify(status int, said openai.UpstreamError) *Error {
+	a := x.attempt
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired:
+		// The caller's credentials are fine, and the provider's words may quote ours.
+		return a.fail(CodeUpstreamAuthFailed, http.StatusBadGateway,
+			fmt.Sprintf("it refused the key or account of ProviderCredential %q with status %d", a.target.credential, status))
+	case status == http.StatusTooManyRequests:
+		return x.retryLater(a.fail(CodeUpstreamRateLimited, http.StatusTooManyRequests, said.Message))
+	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout, status == statusTimeoutUpstream:
+		return a.fail(CodeUpstreamTimeout, http.StatusGatewayTimeout, said.Message)
+	case status == http.StatusServiceUnavailable, status == statusCapacityExceeded, status == statusOverloaded:
+		return x.retryLater(a.fail(CodeUpstreamUnavailable, http.StatusServiceUnavailable, said.Message))
+	case status >= http.StatusInternalServerError:
+		return a.fail(CodeUpstreamUnavailable, http.StatusBadGateway, said.Message)
+	case status >= http.StatusBadRequest:
+		failure := a.fail(CodeUpstreamRejected, status, said.Message)
+		failure.Param, failure.DialectCode = said.Param, said.Code
+		return failure
+	default:
+		return a.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its endpoint answered with a status that the API does not have")
+	}
+}
+
+// retryLater passes on when the provider wants to be asked again.
+func (x *exchange) retryLater(failure *Error) *Error {
+	for _, name := range []string{headerRetryAfter, "Retry-After-Ms"} {
+		failure = failure.withHeader(name, x.response.Header.Get(name))
+	}
+	return failure
+}
+
+// saidInside is the failure of an answer of status 200 that holds an error. Its code is a status in OpenRouter's dialect.
+func (x *exchange) saidInside(said openai.UpstreamError) *Error {
+	status, err := strconv.Atoi(said.Code)
+	if err != nil || status < http.StatusBadRequest || status > 599 {
+		status = http.StatusBadGateway
+	}
+	return x.classify(status, said)
+}
+
+// isEncodingError tells whether an error is one of gzip's or flate's own.
+func isEncodingError(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt)
+}

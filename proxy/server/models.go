@@ -1,0 +1,61 @@
+package server
+
+import (
+	"net/http"
+
+	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/identity"
+	"signalbox.dev/signalbox/proxy/route"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+// listModels answers with the models that the caller may use. Patterns are left out, for they are no names to call.
+func (s *Server) listModels(c *call) error {
+	var models []openai.Model
+	for _, m := range c.visibleModels() {
+		if !m.IsPattern() {
+			models = append(models, c.describeModel(m))
+		}
+	}
+	return s.sendJSON(c, openai.AppendModelList(nil, models))
+}
+
+// getModel answers with one model, which a pattern may stand for.
+func (s *Server) getModel(c *call) error {
+	name := c.place.modelID
+	found, ok := c.snapshot.index.Lookup(name)
+	if !ok {
+		return c.modelNotFound(name)
+	}
+	if !identity.Allows(found.Access, c.caller) {
+		return c.accessDenied(name, found.Name)
+	}
+	return s.sendJSON(c, openai.AppendModel(nil, c.describeModel(route.Model{Name: name, Route: found})))
+}
+
+func (c *call) describeModel(m route.Model) openai.Model {
+	return openai.NewModel(m.Name, m.Route.Created.Unix(), c.snapshot.namespace, c.priceOf(m))
+}
+
+// priceOf is what the first target that a call would try charges, if one can be used.
+func (c *call) priceOf(m route.Model) *table.Prices {
+	entry := c.snapshot.routes[m.Route]
+	first := func(int64) int64 { return 0 }
+	for _, candidate := range route.Order(nil, entry.Targets, first) {
+		if candidate.Excluded == "" {
+			target := &entry.targets[candidate.Index]
+			return target.pricesOf(target.upstreamModel(m.Name))
+		}
+	}
+	return nil
+}
+
+func (s *Server) sendJSON(c *call, body []byte) error {
+	c.w.Header()[headerContentType] = []string{contentTypeJSON}
+	now := s.now()
+	c.begin(http.StatusOK, now)
+	if err := c.write(body, now, s.limits.WriteStall); err != nil {
+		return clientClosed()
+	}
+	return nil
+}

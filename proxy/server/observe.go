@@ -1,0 +1,166 @@
+package server
+
+import (
+	"crypto/rand"
+	"net/http"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/identity"
+	"signalbox.dev/signalbox/proxy/telemetry"
+)
+
+// Headers of answers.
+const (
+	headerRequestID         = "X-Request-Id"
+	headerRoute             = "X-Signalbox-Route"
+	headerTarget            = "X-Signalbox-Target"
+	headerAttempts          = "X-Signalbox-Attempts"
+	headerCost              = "X-Signalbox-Cost"
+	headerUpstreamRequestID = "X-Signalbox-Upstream-Request-Id"
+	headerRetryAfter        = "Retry-After"
+	headerContentType       = "Content-Type"
+	headerConnection        = "Connection"
+)
+
+const (
+	contentTypeJSON   = "application/json"
+	contentTypeStream = "text/event-stream"
+	closeConnection   = "close"
+	maxRequestID      = 128
+)
+
+// observe is the outermost link: it makes the request's state, writes the reply to an error, and logs and measures what happened.
+func (s *Server) observe(next handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{w: w, r: r, control: http.NewResponseController(w), start: s.now(), id: requestID(r.Header), snapshot: s.current.Load()}
+		s.inFlight.Add(1)
+		s.metrics.RequestStarted()
+		defer func() {
+			s.metrics.RequestEnded()
+			s.inFlight.Add(-1)
+		}()
+		w.Header()[headerRequestID] = []string{c.id}
+		if s.draining.Load() {
+			w.Header()[headerConnection] = []string{closeConnection}
+		}
+		failure := s.answer(c, next)
+		s.record(c, failure)
+		c.release(s.buffers)
+		if failure.Code == CodeInternal && c.status == http.StatusOK {
+			// The answer is cut off in the middle; ending it properly would make it look whole.
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
+// noFailure is what a request without error ends with.
+func noFailure() *Error { return &Error{Code: CodeOK} }
+
+// answer runs the chain and replies to its error. An error that came after the answer had begun has been written into its body already.
+func (s *Server) answer(c *call, next handler) *Error {
+	err := next(c)
+	if err == nil {
+		return noFailure()
+	}
+	failure := asError(err)
+	if failure.Code == CodeInternal {
+		s.log.Error("a request failed", "request_id", c.id, "error", failure.Cause)
+	}
+	if !c.started() {
+		s.reply(c, failure)
+	}
+	return failure
+}
+
+// reply writes an error in the dialect of the surface that was called.
+func (s *Server) reply(c *call, failure *Error) {
+	now := s.now()
+	header := c.w.Header()
+	for name, values := range failure.Header {
+		header[name] = values
+	}
+	setRouting(c)
+	body := failure.Verbatim
+	if body == nil {
+		body = openai.AppendError(nil, c.place.surface, failure.reply())
+	}
+	header[headerContentType] = []string{contentTypeJSON}
+	c.begin(failure.Status, now)
+	// A reply that cannot be written has no reader to be told of it.
+	_ = c.write(body, now, s.limits.WriteStall)
+}
+
+// requestID is the client's own, if it is short and plain enough for a log, else a new one.
+func requestID(header http.Header) string {
+	if given := header[headerRequestID]; len(given) == 1 && isPlain(given[0]) {
+		return given[0]
+	}
+	return rand.Text()
+}
+
+func isPlain(id string) bool {
+	if id == "" || len(id) > maxRequestID {
+		return false
+	}
+	for i := range len(id) {
+		b := id[i]
+		switch {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '-', b == '_', b == '.', b == ':':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// record logs and measures an answered request.
+func (s *Server) record(c *call, failure *Error) {
+	duration := s.now().Sub(c.start)
+	usage := telemetry.Usage{
+		Prompt: c.bill.usage.Prompt, Cached: c.bill.usage.Cached, Completion: c.bill.usage.Completion,
+		Cost: c.bill.nano, Estimated: c.bill.usage.Estimated,
+	}
+	added := time.Duration(-1)
+	if c.started() && !c.firstByte.IsZero() {
+		added = max(0, c.firstByte.Sub(c.start)-c.waited)
+	}
+	s.metricsOf(c).Observe(telemetry.Request{
+		Operation: c.place.operation(), Code: string(failure.Code), Duration: duration, FirstToken: c.firstToken, Added: added, Usage: usage,
+	})
+	s.accessLog.Write(s.entry(c, failure, usage, duration))
+}
+
+func (s *Server) entry(c *call, failure *Error, usage telemetry.Usage, duration time.Duration) *telemetry.Entry {
+	e := &telemetry.Entry{
+		Time: c.start, RequestID: c.id, Method: c.r.Method, Path: c.place.path, Operation: c.place.operation(),
+		Model: c.head.Model, Stream: c.head.Stream, Status: c.status, Code: string(failure.Code), Attempts: len(c.attempts),
+		Usage: usage, Priced: c.bill.priced, FirstToken: c.firstToken, Upstream: c.waited, Duration: duration,
+		BytesIn: c.bytesIn, BytesOut: c.bytesOut,
+	}
+	if c.caller != (identity.Caller{}) {
+		e.Caller = c.caller.String()
+	}
+	if c.route != nil {
+		e.Route = c.route.Name
+	}
+	if c.target != nil {
+		e.Target, e.Provider, e.UpstreamModel = c.target.name, c.target.provider, c.model
+	}
+	if failure.Cause != nil {
+		e.Detail = failure.Cause.Error()
+	}
+	return e
+}
+
+// metricsOf is the handle of what the request came to: a target, a route without one, or neither.
+func (s *Server) metricsOf(c *call) *telemetry.Target {
+	switch {
+	case c.target != nil:
+		return c.target.metrics
+	case c.route != nil:
+		return c.route.noTarget
+	default:
+		return s.metrics.Target(telemetry.Labels{})
+	}
+}

@@ -1,0 +1,83 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/route"
+	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/telemetry"
+)
+
+// Providers knows the providers by the names that the routing table uses.
+type Providers interface {
+	// Lookup returns the provider of a name.
+	Lookup(name string) (provider.Provider, bool)
+}
+
+// Options are what a Server needs. All fields are required but Limits, Now and Random.
+type Options struct {
+	// Book counts and refuses by budget.
+	Book *ledger.Book
+	// Providers of upstreams.
+	Providers Providers
+	// NewTransport makes the client for upstreams under a table's endpoint rules. It is called when the rules change.
+	NewTransport func(table.EndpointRules) (http.RoundTripper, error)
+	// Metrics of requests.
+	Metrics *telemetry.Metrics
+	// AccessLog of requests.
+	AccessLog *telemetry.AccessLog
+	// Log of everything else.
+	Log *slog.Logger
+	// Limits of requests; zero fields take their defaults.
+	Limits Limits
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Random draws targets of one priority; nil means the system's random numbers.
+	Random route.Random
+}
+
+// Limits bound what one client, and all together, can take of the proxy.
+type Limits struct {
+	// BodyBytes is the largest request body. The default is 32 MiB.
+	BodyBytes int64
+	// AnswerBytes is the largest answer that is not a stream. The default is 64 MiB.
+	AnswerBytes int64
+	// EventBytes is the largest event of a stream. The default is 16 MiB.
+	EventBytes int
+	// BufferedBytes is the memory that the bodies of all requests and answers may take together. The default is 1 GiB.
+	BufferedBytes int64
+	// Concurrent is how many requests are answered at a time; more are refused at once. The default is 4096.
+	Concurrent int64
+	// BodyGrace is how long a body may take however small it is. The default is 10 s.
+	BodyGrace time.Duration
+	// BodyBytesPerSecond is the rate that a body must keep after BodyGrace. The default is 16 KiB.
+	BodyBytesPerSecond int64
+	// WriteStall is how long a client may take no byte of its answer before it is cut. The default is 60 s; it is cut at the latest after that time
+	// and at the earliest after three quarters of it.
+	WriteStall time.Duration
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		BodyBytes:          orDefault(l.BodyBytes, 32<<20),
+		AnswerBytes:        orDefault(l.AnswerBytes, 64<<20),
+		EventBytes:         orDefault(l.EventBytes, 16<<20),
+		BufferedBytes:      orDefault(l.BufferedBytes, 1<<30),
+		Concurrent:         orDefault(l.Concurrent, 4096),
+		BodyGrace:          orDefault(l.BodyGrace, 10*time.Second),
+		BodyBytesPerSecond: orDefault(l.BodyBytesPerSecond, 16<<10),
+		WriteStall:         orDefault(l.WriteStall, time.Minute),
+	}
+}
+
+func orDefault[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}

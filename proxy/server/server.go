@@ -1,0 +1,100 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/route"
+	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/telemetry"
+)
+
+// Server answers requests by the newest routing table that Use was given. It is an http.Handler.
+type Server struct {
+	book         *ledger.Book
+	providers    Providers
+	newTransport func(table.EndpointRules) (http.RoundTripper, error)
+	metrics      *telemetry.Metrics
+	accessLog    *telemetry.AccessLog
+	log          *slog.Logger
+	limits       Limits
+	now          func() time.Time
+	random       route.Random
+	buffers      bufferPool
+
+	handler  http.Handler
+	draining atomic.Bool
+	inFlight atomic.Int64
+
+	using   sync.Mutex
+	current atomic.Pointer[snapshot]
+}
+
+// New returns a server without a table: it answers not_ready until Use is called.
+func New(o Options) *Server {
+	limits := o.Limits.withDefaults()
+	s := &Server{
+		book:         o.Book,
+		providers:    o.Providers,
+		newTransport: o.NewTransport,
+		metrics:      o.Metrics,
+		accessLog:    o.AccessLog,
+		log:          o.Log,
+		limits:       limits,
+		now:          o.Now,
+		random:       o.Random,
+		buffers:      newBufferPool(limits.BufferedBytes),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.random == nil {
+		s.random = systemRandom
+	}
+	s.handler = s.chain()
+	return s
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Use makes a table the one that is served. Requests that are under way keep theirs. The table must not change afterwards.
+// An error means that nothing of the table can be served and the one before it stays in use; single broken entries are no error.
+func (s *Server) Use(t *table.Table) error {
+	s.using.Lock()
+	defer s.using.Unlock()
+	previous := s.current.Load()
+	next, err := s.compile(t, previous)
+	if err != nil {
+		return err
+	}
+	s.current.Store(next)
+	s.metrics.TableLoaded(t.Sequence)
+	s.metrics.Retain(next.labels)
+	if previous != nil && previous.transport != next.transport {
+		closeIdle(previous.transport)
+	}
+	return nil
+}
+
+func closeIdle(transport http.RoundTripper) {
+	if pool, ok := transport.(interface{ CloseIdleConnections() }); ok {
+		pool.CloseIdleConnections()
+	}
+}
+
+// Drain makes Ready fail and asks clients to leave their connections with the next answer. Requests are still answered.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Draining tells whether Drain was called.
+func (s *Server) Draining() bool { return s.draining.Load() }
+
+// InFlight is how many requests are being answered.
+func (s *Server) InFlight() int64 { return s.inFlight.Load() }
+
+// Ready tells whether new requests should come here: there is a table, and Drain was not called.
+func (s *Server) Ready() bool { return s.current.Load() != nil && !s.draining.Load() }

@@ -1,0 +1,257 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/meter"
+)
+
+const (
+	// maxHeld bounds what is kept of a stream before its first token. A stream that says so much is taken to have begun.
+	maxHeld = 1 << 20
+	// endPatience is how long the end of a stream's body may take after its last event, for the connection's sake; the client has all of it by then.
+	endPatience = 50 * time.Millisecond
+	// maxTail is how much is read behind the last event to reach that end.
+	maxTail = 4 << 10
+)
+
+var (
+	errIdleTimeout = errors.New("the stream was silent for the route's idle timeout")
+	errStreamOver  = errors.New("the stream has ended, its connection has not")
+)
+
+// relay sends a stream on, event by event.
+type relay struct {
+	server *Server
+	*exchange
+	ctx    context.Context // of the attempt; the relay lives no longer
+	filter *openai.StreamFilter
+	reader *openai.EventReader
+	// idle ends the attempt when the stream stays silent after its first token. It runs only while the provider is waited for, so that a slow client
+	// does not count.
+	idle *time.Timer
+	// held is what came before the first token.
+	held    *buffer
+	unsent  bool
+	charged bool
+}
+
+// relayStream sends on a stream. Until its first token another target can still take over; afterwards errors become the last event.
+func (s *Server) relayStream(ctx context.Context, cancel context.CancelCauseFunc, x *exchange) *Error {
+	if !isEventStream(x.response.Header.Get(headerContentType)) {
+		return s.notAStream(ctx, x)
+	}
+	r := &relay{server: s, exchange: x, ctx: ctx, held: s.buffers.get()}
+	defer func() { s.buffers.put(r.held) }()
+	r.idle = time.AfterFunc(x.call.route.Idle, func() { cancel(errIdleTimeout) })
+	defer r.idle.Stop()
+	r.idle.Stop()
+	r.filter = openai.NewStreamFilter(openai.StreamOptions{IncludeUsage: x.call.head.IncludeUsage, Prices: x.attempt.prices})
+	r.reader = openai.NewEventReader(r, s.limits.EventBytes)
+	if failure := r.run(); failure != nil {
+		return failure
+	}
+	patience := time.AfterFunc(endPatience, func() { cancel(errStreamOver) })
+	defer patience.Stop()
+	_, _ = io.Copy(io.Discard, io.LimitReader(x.body, maxTail))
+	return nil
+}
+
+// isEventStream also takes an answer that does not say what it is.
+func isEventStream(contentType string) bool {
+	if contentType == "" || contentType == contentTypeStream {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == contentTypeStream
+}
+
+// notAStream is the failure of an answer of status 200 that is no stream: an error, or a server that cannot stream.
+func (s *Server) notAStream(ctx context.Context, x *exchange) *Error {
+	body := s.buffers.get()
+	defer s.buffers.put(body)
+	err := s.buffers.readAll(body, x.body, reading{limit: s.limits.AnswerBytes, declared: x.declaredLength()})
+	if err != nil {
+		return x.broken(ctx, err, meter.EstimateUsage(x.call.bytesIn, body.len(), 0))
+	}
+	answer, err := openai.ReadAnswer(body.bytes)
+	if failure := x.judge(body.bytes, answer, err); failure != nil {
+		return failure
+	}
+	x.call.charge(answer.Settle(x.call.bytesIn), x.attempt.prices)
+	return x.attempt.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "it was asked for a stream and did not answer with one")
+}
+
+// run is the stream from its first event to its last.
+func (r *relay) run() *Error {
+	for {
+		event, err := r.reader.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return r.end()
+		case err != nil:
+			return r.fail(r.broken(r.ctx, err, r.spend()))
+		}
+		step, err := r.filter.Next(event)
+		if err != nil {
+			r.charge()
+			failure := r.attempt.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "an event of its stream cannot be read")
+			failure.Cause = err
+			return r.fail(failure)
+		}
+		if done, failure := r.take(step); done || failure != nil {
+			return failure
+		}
+	}
+}
+
+// take does what one event asks for. It tells whether the stream is over.
+func (r *relay) take(step openai.Step) (bool, *Error) {
+	switch step.Kind {
+	case openai.StepComment:
+		if !r.call.started() {
+			return false, nil
+		}
+		return false, r.send(step.Output)
+	case openai.StepFailure:
+		if _, reported := r.filter.Usage(); reported || r.filter.Started() {
+			r.charge()
+		}
+		r.call.bill.reached = true
+		return true, r.fail(r.saidInside(*step.Err))
+	case openai.StepToken:
+		if !r.call.started() {
+			r.begin(step.Kind)
+		}
+		return false, r.send(step.Output)
+	case openai.StepDone:
+		return true, r.finish(step.Output)
+	default:
+		return false, r.hold(step.Output)
+	}
+}
+
+// Read is where the stream's events come from. Everything that was written goes out before the proxy waits for more, and not earlier: events that came
+// together leave together.
+func (r *relay) Read(p []byte) (int, error) {
+	if r.unsent {
+		r.unsent = false
+		if err := r.call.flush(); err != nil {
+			return 0, err
+		}
+	}
+	if r.call.started() {
+		r.idle.Reset(r.call.route.Idle)
+		defer r.idle.Stop()
+	}
+	return r.body.Read(p)
+}
+
+// hold keeps what comes before the first token, and sends on what comes after it.
+func (r *relay) hold(output []byte) *Error {
+	if r.call.started() {
+		return r.send(output)
+	}
+	if len(r.held.bytes)+len(output) > maxHeld {
+		r.begin(openai.StepChunk)
+		return r.send(output)
+	}
+	if err := r.server.buffers.append(r.held, output); err != nil {
+		return r.fail(r.broken(r.ctx, err, r.spend()))
+	}
+	return nil
+}
+
+// begin sends status, headers and what was held back. From here on the target is chosen.
+func (r *relay) begin(kind openai.StepKind) {
+	r.firstToken.Stop()
+	c, now := r.call, r.server.now()
+	c.waited += now.Sub(r.attempt.began)
+	if kind == openai.StepToken {
+		c.firstToken = now.Sub(c.start)
+	}
+	header := c.w.Header()
+	passHeader(header, r.response.Header)
+	setRouting(c)
+	header[headerContentType] = []string{contentTypeStream}
+	header["Cache-Control"] = []string{"no-cache"}
+	header["X-Accel-Buffering"] = []string{"no"}
+	c.begin(http.StatusOK, now)
+	// A client that left is noticed by the send that follows.
+	_ = c.write(r.held.bytes, now, r.server.limits.WriteStall)
+	r.server.buffers.put(r.held)
+	r.held = nil
+	c.release(r.server.buffers)
+}
+
+// send writes an event; Read flushes it. A client that takes nothing ends the attempt, and what the provider did until then is charged.
+func (r *relay) send(output []byte) *Error {
+	if len(output) == 0 {
+		return nil
+	}
+	r.unsent = true
+	if err := r.call.write(output, r.server.now(), r.server.limits.WriteStall); err != nil {
+		r.charge()
+		return clientClosed()
+	}
+	return nil
+}
+
+// finish ends a stream with its last event. The books are in order before the client knows that it has everything.
+func (r *relay) finish(output []byte) *Error {
+	r.charge()
+	r.call.settle()
+	if !r.call.started() {
+		r.begin(openai.StepDone)
+	}
+	if failure := r.send(output); failure != nil {
+		return failure
+	}
+	if r.call.flush() != nil {
+		return clientClosed()
+	}
+	return nil
+}
+
+// end is the end of the body without a last event. After a finish_reason the answer is whole: some servers send no [DONE].
+func (r *relay) end() *Error {
+	if r.filter.FinishSeen() {
+		return r.finish(nil)
+	}
+	r.charge()
+	return r.fail(r.attempt.fail(CodeUpstreamBroken, http.StatusBadGateway, "its stream ended before its end"))
+}
+
+// fail ends a stream with an error: as its last event if the client has seen a part of it.
+func (r *relay) fail(failure *Error) *Error {
+	c := r.call
+	if !c.started() || failure.Code == CodeClientClosed {
+		return failure
+	}
+	c.settle()
+	event := openai.AppendErrorEvent(nil, c.place.surface, failure.reply())
+	if c.write(event, r.server.now(), r.server.limits.WriteStall) == nil {
+		// A client that left does not miss it.
+		_ = c.flush()
+	}
+	return failure
+}
+
+// charge charges what the stream has used, once.
+func (r *relay) charge() {
+	if !r.charged {
+		r.call.charge(r.spend(), r.attempt.prices)
+	}
+}
+
+// spend is what the stream has used so far. Who asks for it charges it.
+func (r *relay) spend() meter.Usage {
+	r.charged = true
+	return r.filter.Settle(r.call.bytesIn)
+}

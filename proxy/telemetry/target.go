@@ -1,0 +1,147 @@
+package telemetry
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Operation is what a request asks for, in the words of OpenTelemetry's gen_ai conventions.
+type Operation uint8
+
+// The operations.
+const (
+	// OtherOperation is a request for anything else, such as the list of models.
+	OtherOperation Operation = iota
+	// Chat is a chat completion.
+	Chat
+	// TextCompletion is a legacy completion.
+	TextCompletion
+	// Embeddings are embeddings.
+	Embeddings
+
+	operationCount
+)
+
+// String is the operation's gen_ai.operation.name.
+func (o Operation) String() string {
+	switch o {
+	case Chat:
+		return "chat"
+	case TextCompletion:
+		return "text_completion"
+	case Embeddings:
+		return "embeddings"
+	default:
+		return "other"
+	}
+}
+
+// Target holds the metrics of one target of one route. Its methods may be called by any number of goroutines.
+type Target struct {
+	metrics *Metrics
+	labels  Labels
+	series  atomic.Pointer[series]
+}
+
+// series are resolved once, so that a request hashes no labels but that of its outcome.
+type series struct {
+	requests     *prometheus.CounterVec
+	attempts     *prometheus.CounterVec
+	duration     *prometheus.HistogramVec
+	byOperation  [operationCount]atomic.Pointer[prometheus.Observer]
+	firstToken   prometheus.Observer
+	addedLatency prometheus.Observer
+	input        prometheus.Counter
+	output       prometheus.Counter
+	cached       prometheus.Counter
+	cost         prometheus.Counter
+	estimated    prometheus.Counter
+}
+
+// Request is what one answered request adds to the metrics.
+type Request struct {
+	// Operation that was asked for.
+	Operation Operation
+	// Code of the error that was answered; "ok" for none.
+	Code string
+	// Duration of the request.
+	Duration time.Duration
+	// FirstToken is the time until the first token of a stream went out; 0 if none did.
+	FirstToken time.Duration
+	// Added is the time until the first byte of the answer that was not spent on waiting for the client's body or a provider; below 0 if not known.
+	Added time.Duration
+	// Usage of the request.
+	Usage Usage
+}
+
+// Usage is what a request used.
+type Usage struct {
+	// Prompt tokens, Cached included.
+	Prompt int64
+	// Cached prompt tokens.
+	Cached int64
+	// Completion tokens.
+	Completion int64
+	// Cost in nano-dollars.
+	Cost int64
+	// Estimated tells that the provider did not report the tokens.
+	Estimated bool
+}
+
+// Observe adds one answered request.
+func (t *Target) Observe(r Request) {
+	s := t.resolve()
+	s.requests.WithLabelValues(r.Code).Inc()
+	s.operation(r.Operation).Observe(r.Duration.Seconds())
+	if r.FirstToken > 0 {
+		s.firstToken.Observe(r.FirstToken.Seconds())
+	}
+	if r.Added >= 0 {
+		s.addedLatency.Observe(r.Added.Seconds())
+	}
+	s.input.Add(float64(r.Usage.Prompt))
+	s.output.Add(float64(r.Usage.Completion))
+	s.cached.Add(float64(r.Usage.Cached))
+	s.cost.Add(float64(r.Usage.Cost))
+	if r.Usage.Estimated {
+		s.estimated.Inc()
+	}
+}
+
+// Attempted counts one call to the provider by its outcome, a word of a closed list.
+func (t *Target) Attempted(outcome string) {
+	t.resolve().attempts.WithLabelValues(outcome).Inc()
+}
+
+func (t *Target) resolve() *series {
+	if s := t.series.Load(); s != nil {
+		return s
+	}
+	m, l := t.metrics, t.labels.values()
+	tokens := m.tokens.MustCurryWith(l)
+	duration, _ := m.duration.MustCurryWith(l).(*prometheus.HistogramVec)
+	t.series.CompareAndSwap(nil, &series{
+		requests:     m.requests.MustCurryWith(l),
+		attempts:     m.attempts.MustCurryWith(l),
+		duration:     duration,
+		firstToken:   m.firstToken.With(l),
+		addedLatency: m.addedLatency.With(l),
+		input:        tokens.WithLabelValues("input"),
+		output:       tokens.WithLabelValues("output"),
+		cached:       tokens.WithLabelValues("cached"),
+		cost:         m.cost.With(l),
+		estimated:    m.estimated.With(l),
+	})
+	return t.series.Load()
+}
+
+func (s *series) operation(o Operation) prometheus.Observer {
+	if observer := s.byOperation[o].Load(); observer != nil {
+		return *observer
+	}
+	observer := s.duration.WithLabelValues(o.String())
+	s.byOperation[o].Store(&observer)
+	return observer
+}

@@ -1,0 +1,2 @@
+// Package standalone makes routing tables from manifests on one machine, without a cluster, and again whenever the files change.
+package standalone
