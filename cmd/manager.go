@@ -67,6 +67,9 @@ func runManager(command *cobra.Command, flags *managerFlags) error {
 	}
 	_, notPod := rest.InClusterConfig()
 	options.InCluster = notPod == nil
+	if err := manager.WaitForAPIServer(command.Context(), restConfig, logger); err != nil {
+		return err
+	}
 	mgr, err := manager.New(restConfig, options)
 	if err != nil {
 		return err

@@ -5,7 +5,10 @@ cd "$(dirname "$0")/.."
 export E2E_CLUSTER=$1 KUBECONFIG=$PWD/bin/kubeconfig-$1
 shift
 at=(--name "$E2E_CLUSTER" --kubeconfig "$KUBECONFIG")
-trap 'bin/cluster down "${at[@]}"' EXIT
+# kubectl remembers what a server can do by its address; another cluster may have had it.
+KUBECACHEDIR=$(mktemp -d)
+export KUBECACHEDIR
+trap 'bin/cluster down "${at[@]}"; rm -rf "$KUBECACHEDIR"' EXIT
 bin/cluster down "${at[@]}"
 bin/cluster up "${at[@]}"
 bin/cluster load "${at[@]}" bin/images/signalbox.tar bin/images/fakeprovider.tar bin/images/testapp.tar

@@ -183,7 +183,7 @@ type ModelRouteStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// address is the base URL for callers in the cluster; clients append /v1.
+	// address is the base URL for callers in the cluster, http://signalbox.<namespace>/v1.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Address string `json:"address,omitempty"`

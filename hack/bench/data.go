@@ -88,7 +88,7 @@ func runData(ctx context.Context, args []string) error {
 
 // pinSelf leaves measuredCPU to the proxies.
 func pinSelf(ctx context.Context) error {
-	output, err := exec.CommandContext(ctx, "taskset", "-a", "-c", "-p", strconv.Itoa(measuredCPU+1), strconv.Itoa(os.Getpid())).CombinedOutput() //nolint:gosec // numbers
+	output, err := exec.CommandContext(ctx, "taskset", "-a", "-c", "-p", strconv.Itoa(measuredCPU+1), strconv.Itoa(os.Getpid())).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("pinning to processor %d: %w: %s", measuredCPU+1, err, output)
 	}

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/meter"
 )
 
 // reportedCost is what the provider's own counts come to at the credential's prices, in nano-dollars. Every price used here is a whole number of
@@ -24,10 +24,6 @@ func reportedCost(ctx context.Context, w *world) int64 {
 	Expect(err).NotTo(HaveOccurred())
 	large, small := counters.ByModel[largeModel].Reported, counters.ByModel[smallModel].Reported
 	return large.PromptTokens*590 + large.CompletionTokens*790 + small.PromptTokens*50 + small.CompletionTokens*80
-}
-
-func dollars(nano int64) string {
-	return fmt.Sprintf("%d.%09d", nano/1e9, nano%1e9)
 }
 
 var _ = Describe("a Soft budget", func() {
@@ -51,8 +47,8 @@ var _ = Describe("a Soft budget", func() {
 		streamed := w.startLoad(ctx, "load-streamed", 8*time.Second, "--stream")
 		sum := plain.finish(ctx, time.Minute)
 		sumStreamed := streamed.finish(ctx, time.Minute)
-		Expect(sum.OK+sumStreamed.OK).To(BeNumerically(">", 0))
-		Expect(sum.Statuses["402"]+sumStreamed.Statuses["402"]).To(BeNumerically(">", 0))
+		Expect(sum.OK + sumStreamed.OK).To(BeNumerically(">", 0))
+		Expect(sum.Statuses["402"] + sumStreamed.Statuses["402"]).To(BeNumerically(">", 0))
 		Expect(sum.Attempts).To(Equal(sum.Statuses["200"]+sum.Statuses["402"]), "%v", sum.Failures)
 		Expect(sumStreamed.Attempts).To(Equal(sumStreamed.Statuses["200"]+sumStreamed.Statuses["402"]), "%v", sumStreamed.Failures)
 
@@ -63,8 +59,8 @@ var _ = Describe("a Soft budget", func() {
 		Expect(want).To(BeNumerically(">=", 10_000_000))
 		Eventually(ctx, func(g Gomega) {
 			g.Expect(api.Get(ctx, client.ObjectKeyFromObject(budget), budget)).To(Succeed())
-			g.Expect(budget.Status.Spent).To(Equal(dollars(want)))
-			g.Expect(budget.Status.Remaining).To(Equal("0.000000000"))
+			g.Expect(budget.Status.Spent).To(Equal(meter.FormatUSD(want)))
+			g.Expect(budget.Status.Remaining).To(Equal("0"))
 			g.Expect(budget.Status.Requests).To(BeEquivalentTo(sum.OK + sumStreamed.OK))
 		}).Should(Succeed())
 

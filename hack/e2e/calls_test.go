@@ -45,7 +45,7 @@ var _ = Describe("calls", Ordered, func() {
 	It("says in status what works", func(ctx context.Context) {
 		route := w.route("chat")
 		eventuallyCondition(ctx, route, v1alpha1.ConditionProgrammed, metav1.ConditionTrue)
-		Expect(route.Status.Address).To(Equal("http://signalbox." + w.namespace))
+		Expect(route.Status.Address).To(Equal("http://signalbox." + w.namespace + "/v1"))
 		Expect(route.Status.AvailableTargets).To(Equal("2/2"))
 		credential := w.credential("provider")
 		eventuallyCondition(ctx, credential, v1alpha1.ConditionKeyValid, metav1.ConditionTrue)

@@ -48,6 +48,10 @@ func newWorld(ctx context.Context) *world {
 	DeferCleanup(func(ctx context.Context) {
 		Expect(client.IgnoreNotFound(api.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}))).To(Succeed())
 	})
+	// Pods are refused until the controller manager has made it.
+	Eventually(ctx, func(g Gomega) {
+		g.Expect(api.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "default"}, &corev1.ServiceAccount{})).To(Succeed())
+	}).Should(Succeed())
 	create(ctx, &corev1.ServiceAccount{ObjectMeta: w.meta("app")}, &corev1.ServiceAccount{ObjectMeta: w.meta("stranger")})
 	w.startProvider(ctx)
 	w.startApp(ctx, "app", "app")

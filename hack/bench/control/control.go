@@ -262,7 +262,7 @@ func (r *run) kubectl(ctx context.Context, stdin string, args ...string) error {
 }
 
 func (r *run) command(ctx context.Context, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, r.Kubectl, args...) //nolint:gosec // the program that the user named
+	command := exec.CommandContext(ctx, r.Kubectl, args...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+r.Kubeconfig)
 	return command
 }

@@ -79,7 +79,7 @@ func NginxVersion(ctx context.Context, say func(string)) (string, error) {
 			return "", err
 		}
 	}
-	output, err := exec.CommandContext(ctx, program, "-v").CombinedOutput() //nolint:gosec // a path that was looked up
+	output, err := exec.CommandContext(ctx, program, "-v").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("asking nginx for its version: %w", err)
 	}

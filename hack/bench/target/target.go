@@ -56,7 +56,7 @@ func (t *Target) Start(command Command) error {
 	if err != nil {
 		return fmt.Errorf("opening the log of %s: %w", t.Name, err)
 	}
-	//nolint:gosec,noctx // the command is the user's own, and it is stopped with a signal that lets it finish
+	//nolint:noctx // the command is the user's own, and it is stopped with a signal that lets it finish
 	t.process = exec.Command(args[0], args[1:]...)
 	t.process.Stdout, t.process.Stderr = log, log
 	t.log, t.ended = command.Log, make(chan struct{})

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -60,7 +61,7 @@ func get(url string, wanted []string) error {
 	}
 	var last error
 	for range 100 {
-		body, err := fetch(client, url, "")
+		body, err := fetch(context.Background(), client, url, "")
 		if err != nil {
 			last = err
 			if len(wanted) == 0 {
@@ -94,7 +95,7 @@ func keys() error {
 	roots.AppendCertsFromPEM(authority)
 	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: config}}
-	body, err := fetch(client, "https://kubernetes.default.svc/openid/v1/jwks", string(token))
+	body, err := fetch(context.Background(), client, "https://kubernetes.default.svc/openid/v1/jwks", string(token))
 	if err != nil {
 		return err
 	}
@@ -102,8 +103,8 @@ func keys() error {
 	return nil
 }
 
-func fetch(client *http.Client, url, token string) (string, error) {
-	request, err := http.NewRequest(http.MethodGet, url, http.NoBody)
+func fetch(ctx context.Context, client *http.Client, url, token string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return "", err
 	}
