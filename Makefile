@@ -35,7 +35,7 @@ image: ## Build the container image as an archive, bin/signalbox-image.tar (buil
 
 ##@ Develop
 .PHONY: generate
-generate: $(BIN)/controller-gen ## Regenerate CRDs, RBAC, deep copies and the chart's copies of them.
+generate: $(BIN)/controller-gen $(BIN)/helm ## Regenerate CRDs, RBAC, deep copies and the chart's copies of them.
 	$(BIN)/controller-gen object paths=./api/...
 	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=config/crd
 	$(BIN)/controller-gen rbac:roleName=signalbox-manager,fileName=role.yaml paths=./controllers/... output:rbac:dir=config/rbac
@@ -61,7 +61,7 @@ tidy: ## Tidy the go.mod of every module.
 ##@ Test
 # What needs no node and no root. The race detector needs a C compiler.
 .PHONY: test
-test: envtest-binaries build ## Run unit tests with the race detector, and controllers against a real kube-apiserver and etcd.
+test: envtest-binaries $(BIN)/helm build ## Run unit tests with the race detector, and controllers against a real kube-apiserver and etcd.
 	KUBEBUILDER_ASSETS=$(BIN) $(GO) test -race ./...
 	@set -e; for m in $(TESTED_HACK_MODULES); do echo "test $$m"; (cd $$m && $(GO) test -race ./...); done
 
