@@ -62,7 +62,7 @@ func NewProxy() *cobra.Command {
 	set.DurationVar(&flags.drainDelay, "drain-delay", dataplane.DefaultDrainDelay, "how long connections are taken after SIGTERM, while readiness fails")
 	set.DurationVar(&flags.drainLimit, "drain-limit", dataplane.DefaultDrainLimit, "how long requests may take to end after that")
 	set.TextVar(&flags.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR; the access log has no level")
-	set.Int64Var(&flags.limits.BodyBytes, "max-body-bytes", 32<<20, "largest request body")
+	set.Int64Var(&flags.limits.BodyBytes, "max-body-bytes", 32<<20, "largest request body; at most half of --max-buffered-bytes, for a body is held twice while it is sent")
 	set.Int64Var(&flags.limits.BufferedBytes, "max-buffered-bytes", 1<<30, "memory that the bodies of all requests and answers may take together")
 	set.Int64Var(&flags.limits.Concurrent, "max-concurrent", 4096, "requests that are answered at a time; more are refused")
 	return command
@@ -83,6 +83,13 @@ func (f *proxyFlags) validate() error {
 	}
 }
 
+// bounded lowers the largest body to what can ever be held: a larger one would be told to come back for ever.
+func (f *proxyFlags) bounded() server.Limits {
+	limits := f.limits
+	limits.BodyBytes = min(limits.BodyBytes, max(1, limits.BufferedBytes/2))
+	return limits
+}
+
 func runProxy(command *cobra.Command, flags *proxyFlags) error {
 	started := time.Now()
 	if err := flags.validate(); err != nil {
@@ -98,7 +105,7 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 		Addr: flags.addr, MetricsAddr: flags.metricsAddr, ControlAddr: flags.controlAddr, Pod: flags.pod, PodUID: flags.podUID,
 		Source: &feed.Cluster{Secrets: core.Secrets(flags.namespace), Name: flags.tableSecret, Dir: flags.tableDir, Log: log},
 		Owner:  ledger.NewOwner(flags.podUID, started), Store: kubernetes.New(core, flags.namespace, log), StartedAt: started,
-		DrainDelay: flags.drainDelay, DrainLimit: flags.drainLimit, Limits: flags.limits, HTTPProxy: http.ProxyFromEnvironment,
+		DrainDelay: flags.drainDelay, DrainLimit: flags.drainLimit, Limits: flags.bounded(), HTTPProxy: http.ProxyFromEnvironment,
 		Log: log, AccessLog: command.OutOrStdout(),
 	})
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"signalbox.dev/signalbox/proxy/server"
 )
 
 func TestProxyRefusesFlagsThatMakeNoSense(t *testing.T) {
@@ -33,6 +35,22 @@ func TestProxyRefusesFlagsThatMakeNoSense(t *testing.T) {
 			command.SilenceUsage, command.SilenceErrors = true, true
 			if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want it to contain %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestLargestBodyFitsTheBuffers: what can never be held is refused as too large, not as something to try again.
+func TestLargestBodyFitsTheBuffers(t *testing.T) {
+	for name, tc := range map[string]struct{ body, buffered, want int64 }{
+		"roomy": {body: 32 << 20, buffered: 1 << 30, want: 32 << 20},
+		"tight": {body: 32 << 20, buffered: 32 << 20, want: 16 << 20},
+		"tiny":  {body: 32 << 20, buffered: 1, want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			flags := proxyFlags{limits: server.Limits{BodyBytes: tc.body, BufferedBytes: tc.buffered}}
+			if got := flags.bounded(); got.BodyBytes != tc.want || got.BufferedBytes != tc.buffered {
+				t.Errorf("bodies of %d bytes in buffers of %d, want %d", got.BodyBytes, got.BufferedBytes, tc.want)
 			}
 		})
 	}

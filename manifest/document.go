@@ -2,7 +2,9 @@ package manifest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -58,11 +60,20 @@ type parsed struct {
 
 // parse reads a document. It returns nil for one that holds nothing.
 func (d document) parse() (*parsed, *Problem) {
-	var root yamlv3.Node
-	if err := yamlv3.Unmarshal(d.text, &root); err != nil {
+	decoder := yamlv3.NewDecoder(bytes.NewReader(d.text))
+	var root, next yamlv3.Node
+	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
 		return nil, d.syntaxError(err)
 	}
-	if root.Kind == 0 || len(root.Content) == 0 {
+	if err := decoder.Decode(&next); err == nil {
+		problem := d.problem(next.Line, "a document begins here that would not be read; put --- on a line of its own")
+		return nil, &problem
+	} else if !errors.Is(err, io.EOF) {
+		return nil, d.syntaxError(err)
+	}
+	if len(root.Content) == 0 {
 		return nil, nil
 	}
 	node := root.Content[0]

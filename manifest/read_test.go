@@ -157,9 +157,17 @@ func TestWrongDocuments(t *testing.T) {
 		content string
 		want    []string
 	}{
-		"empty":            {"", nil},
-		"comments alone":   {"# nothing\n---\n# here\n", nil},
-		"not YAML":         {"---\na: b\n c: d\n", []string{"file:3: it is not YAML: mapping values are not allowed in this context"}},
+		"empty":          {"", nil},
+		"comments alone": {"# nothing\n---\n# here\n", nil},
+		"not YAML":       {"---\na: b\n c: d\n", []string{"file:3: it is not YAML: mapping values are not allowed in this context"}},
+		"text after a separator": {
+			"apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n--- {apiVersion: v1, kind: Secret, metadata: {name: y}}\n",
+			[]string{"file:4: a document begins here that would not be read; put --- on a line of its own"},
+		},
+		"document after an end mark": {
+			"apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n...\napiVersion: v1\nkind: Secret\nmetadata: {name: y}\n",
+			[]string{"file:4: it is not YAML: did not find expected <document start>"},
+		},
 		"text":             {"just text", []string{"file:1: it is not an object with apiVersion and kind"}},
 		"list":             {"- a\n- b\n", []string{"file:1: it is not an object with apiVersion and kind"}},
 		"no kind":          {"apiVersion: v1\n", []string{"file:1: it is not an object with apiVersion and kind"}},

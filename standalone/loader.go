@@ -108,7 +108,7 @@ func (l *Loader) load(ctx context.Context) (bool, error) {
 	problems = append(problems, lint.Findings(set, namespace, result.Report)...)
 	manifest.Sort(problems)
 	fresh := l.current == nil || l.current.Revision != result.Table.Revision
-	l.namespace, l.set, l.current = namespace, set, &result.Table
+	l.namespace, l.set, l.current, l.complaint = namespace, set, &result.Table, ""
 	return fresh, l.print(problems)
 }
 

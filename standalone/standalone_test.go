@@ -225,6 +225,25 @@ func TestBrokenFilesKeepTheTable(t *testing.T) {
 	}
 }
 
+func TestFilesThatAreMendedAreSaidToBeReadAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "all.yaml")
+	write(t, path, serving("first"))
+	r := follow(t, path)
+	r.expect(t, "first")
+	replace := func(content string) {
+		write(t, path+"~", content)
+		if err := os.Rename(path+"~", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := 1; round <= 2; round++ {
+		replace("a: b\n c: d\n")
+		eventually(t, "a complaint", func() bool { return strings.Count(r.findings.String(), "the manifests in use stay") == round })
+		replace(serving("first"))
+		eventually(t, "an all-clear", func() bool { return strings.Count(r.findings.String(), "the manifests were read again") == round })
+	}
+}
+
 func TestObjectInErrorKeepsItsLastGood(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "all.yaml")
 	write(t, path, serving("first"))

@@ -54,14 +54,17 @@ func (l *Loader) Run(ctx context.Context, use func(*table.Table)) error {
 }
 
 func (l *Loader) reload(ctx context.Context, use func(*table.Table)) {
+	complained := l.complaint != ""
 	fresh, err := l.load(ctx)
+	recovered := complained && l.complaint == ""
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
 		l.complain(err)
-	case fresh:
-		l.complaint = ""
-		use(l.current)
+	case fresh || recovered:
+		if fresh {
+			use(l.current)
+		}
 		l.say("the manifests were read again: %d routes, %d credentials, %d budgets", len(l.current.Routes), len(l.current.Credentials), len(l.current.Budgets))
 	}
 }

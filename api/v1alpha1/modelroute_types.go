@@ -133,9 +133,10 @@ type TargetState string
 
 // The states of a target.
 const (
-	// TargetAvailable means that calls can go there.
+	// TargetAvailable means that calls can go there and nothing is known to be wrong.
 	TargetAvailable TargetState = "Available"
-	// TargetUnavailable means that calls cannot go there; reason and message say why.
+	// TargetUnavailable means that calls cannot go there or will fail; reason and message say why. A target whose provider only failed its last probe is
+	// still tried in its turn.
 	TargetUnavailable TargetState = "Unavailable"
 	// TargetDrained means that its weight is 0.
 	TargetDrained TargetState = "Drained"

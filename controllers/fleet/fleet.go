@@ -50,6 +50,7 @@ type Fleet struct {
 type pod struct {
 	observation
 	stop context.CancelFunc // ends the stream; nil without one
+	wake chan struct{}      // holds a token when there is reason to call at once
 
 	sequence int64     // of the table that it acknowledged; 0 is none
 	lostAt   time.Time // since when it has not been heard; zero while it is
@@ -131,17 +132,28 @@ func (f *Fleet) observe(name types.NamespacedName, seen observation) {
 		if known != nil {
 			known.halt()
 		}
-		known = &pod{}
+		known = &pod{wake: make(chan struct{}, 1)}
 	}
-	moved := known.addr != seen.addr
+	moved, becameReady := known.addr != seen.addr, seen.ready && !known.ready
 	known.observation = seen
 	f.put(name, known)
 	if moved {
 		known.halt()
 		f.open(name, known)
 	}
+	if becameReady {
+		known.alert()
+	}
 	f.mutex.Unlock()
 	f.notify(name.Namespace)
+}
+
+// alert ends the pause before the next call.
+func (p *pod) alert() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
 }
 
 // forget drops a pod that is gone.

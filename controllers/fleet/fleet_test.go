@@ -197,6 +197,18 @@ func TestFleetCallsAgain(t *testing.T) {
 	w.expect(t, 6, 1, 0)
 }
 
+// TestFleetCallsAPodThatBecomesReadyAtOnce tells of a pod whose control port was called before it listened: its route was Programmed seconds after the
+// pod was ready.
+func TestFleetCallsAPodThatBecomesReadyAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.observe(podName("one"), observation{uid: "uid-1", addr: "10.0.0.1:8443"})
+	receive(t, w.streams).broken <- errors.New("refused")
+	receive(t, w.clock.waits)
+	w.observe(podName("one"), ready("uid-1", "10.0.0.1:8443"))
+	receive(t, w.streams).handle(control.Report{PodUID: "uid-1", Sequence: 5})
+	w.expect(t, 5, 1, 0)
+}
+
 func TestFleetForgetsAnAcknowledgementThatItCannotConfirm(t *testing.T) {
 	w := newWorld(t)
 	w.observe(podName("one"), ready("uid-1", "10.0.0.1:8443"))

@@ -35,10 +35,14 @@ type follower struct {
 	wait  time.Duration
 }
 
-// run calls the pod again and again until the context ends.
+// run calls the pod again and again until the context ends. A pod that becomes ready is called at once: a route is not Programmed before it answers.
 func (f *follower) run(ctx context.Context) {
 	f.wait = firstWait
 	for {
+		select {
+		case <-f.pod.wake: // the call that follows is the one that was asked for
+		default:
+		}
 		err := f.call(ctx)
 		if ctx.Err() != nil {
 			return
@@ -49,6 +53,8 @@ func (f *follower) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-f.pod.wake:
+			f.wait = firstWait
 		case <-f.fleet.options.Clock.After(wait.Jitter(f.wait/2, 1)):
 		}
 	}

@@ -99,7 +99,7 @@ func (p *parts) addFleet() error {
 func (p *parts) addProxyDeployment() error {
 	reconciler := &proxydeployment.Reconciler{
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), AccessKeys: p.secrets.AccessKeys, Lookup: p.lookup, Tables: p.tables, Facts: p.facts,
-		Config: p.options.Config, Clock: p.clock, Pace: proxydeployment.NewPace(),
+		Config: p.options.Config, Events: p.mgr.GetEventRecorder(eventSource), Clock: p.clock, Pace: proxydeployment.NewPace(),
 	}
 	if p.options.InCluster {
 		reconciler.ManagerNamespace = p.options.Namespace

@@ -209,8 +209,10 @@ var _ = Describe("a manager", Ordered, func() {
 		By("changing the route: it is Programmed again only when the proxy has the new table")
 		var route v1alpha1.ModelRoute
 		Expect(cluster.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: "chat"}, &route)).To(Succeed())
+		// A patch, for the manager writes statuses meanwhile.
+		before := route.DeepCopy()
 		route.Spec.Targets[0].Model = "another-model"
-		Expect(cluster.Client.Update(ctx, &route)).To(Succeed())
+		Expect(cluster.Client.Patch(ctx, &route, client.MergeFrom(before))).To(Succeed())
 		Eventually(condition(ctx, namespace, "chat", "Programmed"), patience, glance).Should(HavePrefix("False Pending: 1 of 1 ready proxies"))
 		proxy.take(ctx)
 		Eventually(condition(ctx, namespace, "chat", "Programmed"), patience, glance).Should(HavePrefix("True Programmed"))
@@ -305,8 +307,9 @@ var _ = Describe("a manager", Ordered, func() {
 		proxy := types.NamespacedName{Namespace: namespace, Name: v1alpha1.ProxyName}
 		var deployment appsv1.Deployment
 		Eventually(func() error { return cluster.Client.Get(ctx, proxy, &deployment) }, patience, glance).Should(Succeed())
+		before := deployment.DeepCopy()
 		deployment.Spec.Template.Spec.Containers[0].Image = "registry.example/other:1"
-		Expect(cluster.Client.Update(ctx, &deployment)).To(Succeed())
+		Expect(cluster.Client.Patch(ctx, &deployment, client.MergeFrom(before))).To(Succeed())
 		stray := &corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "stray", Labels: platform.ProxyLabels()},
 			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 1}}},

@@ -174,7 +174,7 @@ func (in *input) targets() []v1alpha1.RouteTargetStatus {
 	return targets
 }
 
-// addTrouble tells of a target that calls still go to what its ProviderCredential found wrong.
+// addTrouble takes a target whose provider failed its last probe or refused the key for unavailable, and says what the ProviderCredential found.
 func (in *input) addTrouble(target int, state *v1alpha1.RouteTargetStatus) {
 	credential := in.credentials[in.route.Spec.Targets[target].CredentialRef.Name]
 	if state.State != v1alpha1.TargetAvailable || credential == nil {
@@ -182,7 +182,7 @@ func (in *input) addTrouble(target int, state *v1alpha1.RouteTargetStatus) {
 	}
 	for _, kind := range []string{v1alpha1.ConditionKeyValid, v1alpha1.ConditionHealthy} {
 		if found := meta.FindStatusCondition(credential.Status.Conditions, kind); found != nil && found.Status == metav1.ConditionFalse {
-			state.Reason, state.Message = found.Reason, found.Message
+			state.State, state.Reason, state.Message = v1alpha1.TargetUnavailable, found.Reason, found.Message
 			return
 		}
 	}

@@ -182,13 +182,13 @@ func TestTargets(t *testing.T) {
 			in: newInput(func(in *input) { in.report = nil }), available: "0/1",
 			want: []v1alpha1.RouteTargetStatus{{Name: "first", State: v1alpha1.TargetUnavailable, Reason: "Pending"}},
 		},
-		"a rejected key is told though calls go there": {
+		"a target whose key is rejected is not counted": {
 			in: newInput(func(in *input) {
 				in.credentials["provider"] = health(v1alpha1.ConditionKeyValid, metav1.ConditionFalse, v1alpha1.ReasonKeyRejected)
 			}),
-			available: "1/1",
+			available: "0/1",
 			want: []v1alpha1.RouteTargetStatus{{
-				Name: "first", State: v1alpha1.TargetAvailable, Reason: "KeyRejected", Message: "the provider says KeyRejected", Priced: "Priced",
+				Name: "first", State: v1alpha1.TargetUnavailable, Reason: "KeyRejected", Message: "the provider says KeyRejected", Priced: "Priced",
 			}},
 		},
 	}

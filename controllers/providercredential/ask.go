@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
-	"time"
 
 	"k8s.io/utils/clock"
 
@@ -34,6 +34,8 @@ type Caller struct {
 	Facts Facts
 	// Providers are those that can be asked.
 	Providers registry.Registry
+	// Resolver resolves names; nil means net.DefaultResolver.
+	Resolver *net.Resolver
 	// Clock measures latency.
 	Clock clock.PassiveClock
 }
@@ -87,7 +89,7 @@ func (c Caller) policy(namespace string) (endpoint.Policy, error) {
 
 // send makes the call on a connection of its own. A redirect is an answer like any other: following it would send the key elsewhere.
 func (c Caller) send(call *http.Request, outcome Outcome, vendor provider.Provider, policy endpoint.Policy) Outcome {
-	dialer := &endpoint.Dialer{Policy: policy}
+	dialer := &endpoint.Dialer{Policy: policy, Resolver: c.Resolver}
 	transport := &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
 	response, err := transport.RoundTrip(call)
@@ -96,7 +98,7 @@ func (c Caller) send(call *http.Request, outcome Outcome, vendor provider.Provid
 	case endpoint.IsDenied(err):
 		return outcome.notPermitted(err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return outcome.noAnswer(fmt.Errorf("no answer within %s", outcome.Latency.Round(time.Millisecond)))
+		return outcome.noAnswer(errors.New("no answer within spec.probe.timeout"))
 	case err != nil:
 		return outcome.noAnswer(err)
 	}
@@ -115,8 +117,18 @@ func (o Outcome) answered(status int, verdict provider.Verdict) Outcome {
 }
 
 func (o Outcome) noAnswer(err error) Outcome {
-	o.Result, o.Message = NoAnswer, "the probe failed: "+err.Error()
+	o.Result, o.Message = NoAnswer, "the probe failed: "+describe(err)
 	return o
+}
+
+// describe tells an error in words that stay the same while the trouble does: a message with a local port in it would have every status that repeats it
+// written anew after each probe.
+func describe(err error) string {
+	var operation *net.OpError
+	if errors.As(err, &operation) && operation.Source != nil {
+		return fmt.Sprintf("%s %s %s: %v", operation.Op, operation.Net, operation.Addr, operation.Err)
+	}
+	return err.Error()
 }
 
 func (o Outcome) notPermitted(err error) Outcome {

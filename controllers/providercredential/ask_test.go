@@ -1,10 +1,14 @@
 package providercredential
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,4 +160,110 @@ func TestAskTellsWhyThereIsNoAnswer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAskTellsTheSameTroubleInTheSameWords tells of a provider that resets its connections: with the local port in the message, every route that repeats it
+// had its status written after each probe.
+func TestAskTellsTheSameTroubleInTheSameWords(t *testing.T) {
+	resetting, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resetting.Close() }()
+	go func() {
+		for {
+			conn, err := resetting.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
+				_ = conn.(*net.TCPConn).SetLinger(0)
+			}
+			_ = conn.Close()
+		}
+	}()
+	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	for name, address := range map[string]net.Addr{"reset": resetting.Addr(), "silent": silent.Addr()} {
+		t.Run(name, func(t *testing.T) {
+			said := map[string]bool{}
+			for i := range 3 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(200+20*i)*time.Millisecond)
+				said[newCaller(t, loopback).Ask(ctx, "team-a", request("http://"+address.String())).Message] = true
+				cancel()
+			}
+			if len(said) != 1 {
+				t.Errorf("said %v", said)
+			}
+		})
+	}
+}
+
+// TestAskChecksWhereANameLeads gives the prober names that look harmless and lead to what it must not reach.
+func TestAskChecksWhereANameLeads(t *testing.T) {
+	called := make(chan struct{}, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called <- struct{}{} }))
+	defer server.Close()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(server.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct{ leadsTo, want string }{
+		"loopback":        {"127.0.0.1", "loopback"},
+		"metadata":        {"169.254.169.254", "metadata"},
+		"link-local":      {"169.254.7.7", "link-local"},
+		"private address": {"10.1.2.3", "probe"},
+		"API server":      {"203.0.113.7", "API server"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			caller := newCaller(t, strict, "203.0.113.7:"+port)
+			caller.Resolver = resolverTo(t, tc.leadsTo)
+			got := caller.Ask(t.Context(), "team-a", request("http://harmless.example.com:"+port))
+			if got.Result != NotPermitted || !strings.Contains(got.Message, tc.want) || !strings.Contains(got.Message, "harmless.example.com") {
+				t.Errorf("got %+v, want %q", got, tc.want)
+			}
+		})
+	}
+	if len(called) > 0 {
+		t.Error("the server was called")
+	}
+}
+
+// resolverTo answers every question about a name with one IPv4 address.
+func resolverTo(t *testing.T, address string) *net.Resolver {
+	t.Helper()
+	server, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	ip := netip.MustParseAddr(address).As4()
+	go func() {
+		buffer := make([]byte, 1500)
+		for {
+			n, from, err := server.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			_, _ = server.WriteTo(answer(buffer[:n], ip), from)
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "udp", server.LocalAddr().String())
+	}}
+}
+
+// answer is a DNS reply with one A record, or with none to a question about another type.
+func answer(query []byte, ip [4]byte) []byte {
+	const header = 12
+	end := header + bytes.IndexByte(query[header:], 0) + 5 // the name, its type and its class
+	question := query[header:end]
+	if question[len(question)-3] != 1 {
+		return slices.Concat(query[:2], []byte{0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, question)
+	}
+	return slices.Concat(query[:2], []byte{0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0}, question, []byte{0xc0, header, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4}, ip[:])
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/secrets"
@@ -14,6 +15,8 @@ import (
 const (
 	// jitterPercent is by how much intervals differ, so that credentials that were made together are not probed together for ever.
 	jitterPercent = 10
+	// minimumWait is the shortest time between two probes of a provider that fails.
+	minimumWait = 5 * time.Second
 	// defaultInterval and defaultTimeout hold for objects that were stored without the API's defaults.
 	defaultInterval = time.Minute
 	defaultTimeout  = 10 * time.Second
@@ -30,13 +33,13 @@ type plan struct {
 
 // makePlan decides. It is pure.
 func makePlan(in *input) plan {
-	planned := plan{}
+	planned := plan{status: makeStatus(in)}
 	if in.incomplete {
 		planned.next = secrets.RecheckAfter
 	}
 	if in.usable() {
 		request := in.request()
-		due := in.due(request.Subject)
+		due := in.due(request.Subject, planned.status.Conditions)
 		if due <= 0 {
 			planned.probe = &request
 			// The prober asks again for a look once it has an answer; this one is for an answer that got lost.
@@ -46,7 +49,6 @@ func makePlan(in *input) plan {
 			planned.next = due
 		}
 	}
-	planned.status = makeStatus(in)
 	return planned
 }
 
@@ -83,7 +85,7 @@ func (in *input) interval() time.Duration {
 }
 
 // due is how long until the next probe of a subject. Something that was not probed yet is due at once.
-func (in *input) due(subject Subject) time.Duration {
+func (in *input) due(subject Subject, conditions []metav1.Condition) time.Duration {
 	var last time.Time
 	switch {
 	case in.outcome != nil && in.outcome.Subject == subject:
@@ -93,7 +95,17 @@ func (in *input) due(subject Subject) time.Duration {
 	default:
 		return 0
 	}
-	return max(0, last.Add(in.jittered(last)).Sub(in.now))
+	return max(0, last.Add(in.jittered(last, in.pause(last, conditions))).Sub(in.now))
+}
+
+// pause is the time between a probe and the next one: the interval, but no longer than the provider has been failing, so that one that was only starting is
+// soon known to work.
+func (in *input) pause(last time.Time, conditions []metav1.Condition) time.Duration {
+	healthy := meta.FindStatusCondition(conditions, v1alpha1.ConditionHealthy)
+	if healthy == nil || healthy.Status != metav1.ConditionFalse {
+		return in.interval()
+	}
+	return min(in.interval(), max(minimumWait, last.Sub(healthy.LastTransitionTime.Time)))
 }
 
 // remembered tells whether the status, written before this process started, speaks of the subject.
@@ -112,10 +124,10 @@ func (in *input) remembered(subject Subject) bool {
 	return len(old.Keys) > 0 && old.Keys[0].Fingerprint == subject.Fingerprint
 }
 
-// jittered is the interval, a little shorter or longer, always the same for the same credential and time.
-func (in *input) jittered(last time.Time) time.Duration {
+// jittered is a duration, a little shorter or longer, always the same for the same credential and time.
+func (in *input) jittered(last time.Time, duration time.Duration) time.Duration {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(string(in.credential.UID) + strconv.FormatInt(last.Unix(), 10)))
 	percent := 100 - jitterPercent + int64(hash.Sum32()%(2*jitterPercent+1))
-	return in.interval() * time.Duration(percent) / 100
+	return duration * time.Duration(percent) / 100
 }

@@ -59,6 +59,16 @@ func answered(key provider.KeyState, health provider.Health) Outcome {
 	return Outcome{Result: Answered, HTTPStatus: 200, Latency: 40 * time.Millisecond, Verdict: provider.Verdict{Key: key, Health: health}, Message: "the answer"}
 }
 
+// failingSince lets the status say since when the provider has failed.
+func failingSince(ago time.Duration) func(*input) {
+	return func(in *input) {
+		in.credential.Status.Conditions = []metav1.Condition{{
+			Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonProbeFailed,
+			ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(in.now.Add(-ago)),
+		}}
+	}
+}
+
 func broken(condition, reason string) func(*input) {
 	return func(in *input) {
 		in.entry = nil
@@ -143,12 +153,15 @@ func TestConditions(t *testing.T) {
 					t.Errorf("condition %+v", condition)
 				}
 			}
+			if built.ObservedGeneration != 2 {
+				t.Errorf("the status is of generation %d", built.ObservedGeneration)
+			}
 		})
 	}
 }
 
 func TestProbesWhenDue(t *testing.T) {
-	good := answered(provider.KeyValid, provider.Healthy)
+	good, bad := answered(provider.KeyValid, provider.Healthy), answered(provider.KeyUnknown, provider.Unhealthy)
 	cases := map[string]struct {
 		in        *input
 		probe     bool
@@ -158,6 +171,9 @@ func TestProbesWhenDue(t *testing.T) {
 	}{
 		"never probed":               {in: newInput(), probe: true, least: time.Minute, most: 2 * time.Minute},
 		"just probed":                {in: newInput(probed(0, good)), least: 54 * time.Second, most: 66 * time.Second},
+		"failed for the first time":  {in: newInput(probed(0, bad)), least: 4 * time.Second, most: 6 * time.Second},
+		"has failed for a while":     {in: newInput(probed(0, bad), failingSince(20*time.Second)), least: 18 * time.Second, most: 22 * time.Second},
+		"has failed for long":        {in: newInput(probed(0, bad), failingSince(time.Hour)), least: 54 * time.Second, most: 66 * time.Second},
 		"probed long ago":            {in: newInput(probed(2*time.Minute, good)), probe: true, least: time.Minute, most: 2 * time.Minute},
 		"another key was probed":     {in: newInput(probed(0, Outcome{Subject: Subject{Endpoint: baseURL, Provider: "OpenAICompatible", Fingerprint: "x"}})), probe: true, least: time.Minute, most: 2 * time.Minute},
 		"another endpoint was":       {in: newInput(probed(0, Outcome{Subject: Subject{Endpoint: "https://x", Provider: "OpenAICompatible", Fingerprint: "0123456789ab"}})), probe: true, least: time.Minute, most: 2 * time.Minute},
@@ -254,11 +270,11 @@ func TestJitterIsBoundedAndStable(t *testing.T) {
 	different := map[time.Duration]bool{}
 	for second := range 200 {
 		last := noon().Add(time.Duration(second) * time.Second)
-		got := in.jittered(last)
+		got := in.jittered(last, time.Minute)
 		if got < 54*time.Second || got > 66*time.Second {
 			t.Fatalf("the interval is %s", got)
 		}
-		if again := in.jittered(last); again != got {
+		if again := in.jittered(last, time.Minute); again != got {
 			t.Fatalf("the interval is %s, then %s", got, again)
 		}
 		different[got] = true

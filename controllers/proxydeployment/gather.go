@@ -46,6 +46,11 @@ type input struct {
 	// ledgers are the names of all ledger objects of the namespace.
 	ledgers []string
 
+	// reported is the report beside the table in force; nil if there is none.
+	reported *compile.Report
+	// pods counts the proxies that have not ended; it is gathered only once the namespace is to have none.
+	pods int
+
 	// existing are the proxy's objects that carry our labels.
 	existing map[part]object
 	// unseen are objects that carry our labels but that the cache does not have yet.
@@ -61,6 +66,7 @@ func (r *Reconciler) gather(ctx context.Context, namespace string) (*input, erro
 	in := &input{namespace: namespace, managerNamespace: r.ManagerNamespace, config: r.Config, now: r.Clock.Now()}
 	steps := []func(context.Context, *input) error{
 		r.gatherObjects, r.gatherFacts, r.gatherSecrets, r.gatherNamespaces, r.gatherTable, r.gatherExisting, r.gatherForeign, r.gatherFresh,
+		r.gatherPods,
 	}
 	for _, step := range steps {
 		if err := step(ctx, in); err != nil {
@@ -157,7 +163,32 @@ func (r *Reconciler) gatherTable(ctx context.Context, in *input) error {
 		in.previous = nil
 		return nil
 	}
-	return err
+	if err != nil || in.secret == nil {
+		return err
+	}
+	if in.reported, err = r.Tables.Report(ctx, in.namespace); err != nil {
+		// So is a report that cannot be.
+		in.reported = nil
+	}
+	return nil
+}
+
+// gatherPods counts the proxies that are still there.
+func (r *Reconciler) gatherPods(ctx context.Context, in *input) error {
+	if in.serves() {
+		return nil
+	}
+	var pods corev1.PodList
+	proxies := client.MatchingLabels(platform.ProxySelector().MatchLabels)
+	if err := r.Client.List(ctx, &pods, client.InNamespace(in.namespace), proxies, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing proxy pods: %w", err)
+	}
+	for i := range pods.Items {
+		if phase := pods.Items[i].Status.Phase; phase != corev1.PodSucceeded && phase != corev1.PodFailed {
+			in.pods++
+		}
+	}
+	return nil
 }
 
 func (r *Reconciler) gatherExisting(ctx context.Context, in *input) error {

@@ -59,7 +59,7 @@ func networkPolicy(s settings) *networkingv1.NetworkPolicy {
 		types = append(types, networkingv1.PolicyTypeEgress)
 	}
 	return &networkingv1.NetworkPolicy{
-		TypeMeta:   typeMeta(networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")),
+		TypeMeta:   typeMeta(networkingv1.SchemeGroupVersion.WithKind(kindNetworkPolicy)),
 		ObjectMeta: s.meta(v1alpha1.ProxyName),
 		Spec: networkingv1.NetworkPolicySpec{
 			PodSelector: *platform.ProxySelector(),

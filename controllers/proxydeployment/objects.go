@@ -33,6 +33,25 @@ type part struct {
 // String names the part in a message.
 func (p part) String() string { return fmt.Sprintf("%s %q", p.kind.Kind, p.name) }
 
+// Kinds that are told apart by name.
+const (
+	kindServiceAccount = "ServiceAccount"
+	kindRole           = "Role"
+	kindRoleBinding    = "RoleBinding"
+	kindNetworkPolicy  = "NetworkPolicy"
+	kindDeployment     = "Deployment"
+)
+
+// grantsAccess tells whether an object is one of those that give the proxies their rights.
+func grantsAccess(p part) bool {
+	switch p.kind.Kind {
+	case kindServiceAccount, kindRole, kindRoleBinding:
+		return true
+	default:
+		return false
+	}
+}
+
 // kind is one of the kinds that a proxy is made of, the table's Secret apart.
 type kind struct {
 	gvk  schema.GroupVersionKind
@@ -42,13 +61,13 @@ type kind struct {
 // kinds lists them.
 func kinds() []kind {
 	return []kind{
-		{corev1.SchemeGroupVersion.WithKind("ServiceAccount"), func() client.ObjectList { return &corev1.ServiceAccountList{} }},
-		{rbacv1.SchemeGroupVersion.WithKind("Role"), func() client.ObjectList { return &rbacv1.RoleList{} }},
-		{rbacv1.SchemeGroupVersion.WithKind("RoleBinding"), func() client.ObjectList { return &rbacv1.RoleBindingList{} }},
+		{corev1.SchemeGroupVersion.WithKind(kindServiceAccount), func() client.ObjectList { return &corev1.ServiceAccountList{} }},
+		{rbacv1.SchemeGroupVersion.WithKind(kindRole), func() client.ObjectList { return &rbacv1.RoleList{} }},
+		{rbacv1.SchemeGroupVersion.WithKind(kindRoleBinding), func() client.ObjectList { return &rbacv1.RoleBindingList{} }},
 		{corev1.SchemeGroupVersion.WithKind("Service"), func() client.ObjectList { return &corev1.ServiceList{} }},
-		{networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"), func() client.ObjectList { return &networkingv1.NetworkPolicyList{} }},
+		{networkingv1.SchemeGroupVersion.WithKind(kindNetworkPolicy), func() client.ObjectList { return &networkingv1.NetworkPolicyList{} }},
 		{policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"), func() client.ObjectList { return &policyv1.PodDisruptionBudgetList{} }},
-		{appsv1.SchemeGroupVersion.WithKind("Deployment"), func() client.ObjectList { return &appsv1.DeploymentList{} }},
+		{appsv1.SchemeGroupVersion.WithKind(kindDeployment), func() client.ObjectList { return &appsv1.DeploymentList{} }},
 		{autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"), func() client.ObjectList { return &autoscalingv2.HorizontalPodAutoscalerList{} }},
 	}
 }
@@ -96,7 +115,7 @@ func typeMeta(gvk schema.GroupVersionKind) metav1.TypeMeta {
 func serviceAccount(s settings) *corev1.ServiceAccount {
 	mounted := false
 	return &corev1.ServiceAccount{
-		TypeMeta:                     typeMeta(corev1.SchemeGroupVersion.WithKind("ServiceAccount")),
+		TypeMeta:                     typeMeta(corev1.SchemeGroupVersion.WithKind(kindServiceAccount)),
 		ObjectMeta:                   s.meta(v1alpha1.ProxyName),
 		AutomountServiceAccountToken: &mounted,
 	}
@@ -114,7 +133,7 @@ func role(s settings) *rbacv1.Role {
 		})
 	}
 	return &rbacv1.Role{
-		TypeMeta:   typeMeta(rbacv1.SchemeGroupVersion.WithKind("Role")),
+		TypeMeta:   typeMeta(rbacv1.SchemeGroupVersion.WithKind(kindRole)),
 		ObjectMeta: s.meta(v1alpha1.ProxyName),
 		Rules:      rules,
 	}
@@ -122,7 +141,7 @@ func role(s settings) *rbacv1.Role {
 
 func roleBinding(s settings) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{
-		TypeMeta:   typeMeta(rbacv1.SchemeGroupVersion.WithKind("RoleBinding")),
+		TypeMeta:   typeMeta(rbacv1.SchemeGroupVersion.WithKind(kindRoleBinding)),
 		ObjectMeta: s.meta(v1alpha1.ProxyName),
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: v1alpha1.ProxyName},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: v1alpha1.ProxyName, Namespace: s.namespace}},

@@ -23,6 +23,8 @@ import (
 const (
 	// foreignRecheck is when to look again whether somebody else's object is still in the way; nothing tells when it goes.
 	foreignRecheck = 30 * time.Second
+	// drainRecheck is when to look again whether the last proxies have ended.
+	drainRecheck = 5 * time.Second
 	// longest is the longest time until the next look, when nothing happens.
 	longest = 12 * time.Hour
 )
@@ -30,12 +32,16 @@ const (
 // plan is what is to be written, in this order.
 type plan struct {
 	namespace string
+	// access lists the objects that let the proxies read what the table names. They come first: a table must name nothing that a proxy is refused.
+	access []write
 	// handover, if not nil, is the number of replicas to hand over to the autoscaler before anything else.
 	handover *int32
 	// table, if not nil, is the Secret to write, and tableSize the bytes in it.
 	table     *write
 	tableSize int
-	// objects to apply.
+	// notices to give once the table is written.
+	notices []notice
+	// objects to apply besides access.
 	objects []write
 	// remove lists objects that are no longer wanted.
 	remove []object
@@ -57,7 +63,7 @@ func makePlan(in *input) (*plan, error) {
 	p := &plan{namespace: in.namespace, next: longest}
 	if !in.serves() {
 		p.next = 0
-		p.remove = unwanted(in, nil)
+		p.addRemoval(in)
 		return p, nil
 	}
 	compiled := compile.Compile(in.compileInput())
@@ -74,7 +80,9 @@ func makePlan(in *input) (*plan, error) {
 	if err := p.addObjects(in, objects(s)); err != nil {
 		return nil, err
 	}
-	p.remove = unwanted(in, wantedParts(s))
+	for _, part := range unwanted(in, wantedParts(s)) {
+		p.remove = append(p.remove, in.existing[part])
+	}
 	p.addTimes(in, compiled.Table)
 	return p, nil
 }
@@ -177,6 +185,7 @@ func (p *plan) addTable(in *input, compiled compile.Result) error {
 		return err
 	}
 	p.table, p.tableSize = &write{document: built}, len(encoded)+len(report)
+	p.notices = notices(in, compiled.Report)
 	if in.secret != nil {
 		p.table.uid, p.table.resourceVersion = in.secret.UID, in.secret.ResourceVersion
 	}
@@ -205,10 +214,28 @@ func (p *plan) addObjects(in *input, wanted []object) error {
 		if existing != nil {
 			planned.uid = existing.GetUID()
 		}
+		if grantsAccess(partOf(next)) {
+			p.access = append(p.access, planned)
+			continue
+		}
 		p.objects = append(p.objects, planned)
 		p.addHandover(next, existing)
 	}
 	return nil
+}
+
+// addRemoval plans to remove everything. What the last proxies need to write down what they spent, and what keeps others out of them, stays until they
+// have ended: a stream may go on for as long as the drain limit.
+func (p *plan) addRemoval(in *input) {
+	parts := unwanted(in, nil)
+	draining := in.pods > 0 || slices.ContainsFunc(parts, func(part part) bool { return part.kind.Kind == kindDeployment })
+	for _, part := range parts {
+		if draining && (grantsAccess(part) || part.kind.Kind == kindNetworkPolicy) {
+			p.next = drainRecheck
+			continue
+		}
+		p.remove = append(p.remove, in.existing[part])
+	}
 }
 
 // addHandover keeps the number of replicas when an autoscaler takes over.
@@ -221,15 +248,15 @@ func (p *plan) addHandover(wanted, existing object) {
 }
 
 // unwanted lists our objects that are not among the wanted parts, ordered by kind and name.
-func unwanted(in *input, wanted []part) []object {
+func unwanted(in *input, wanted []part) []part {
 	byName := func(a, b part) int { return strings.Compare(a.kind.Kind+"/"+a.name, b.kind.Kind+"/"+b.name) }
-	var remove []object
+	var parts []part
 	for _, part := range slices.SortedFunc(maps.Keys(in.existing), byName) {
 		if !slices.Contains(wanted, part) && in.existing[part].GetDeletionTimestamp().IsZero() {
-			remove = append(remove, in.existing[part])
+			parts = append(parts, part)
 		}
 	}
-	return remove
+	return parts
 }
 
 // ledgerNames are the ledgers that the proxies may write: those of the table's budgets, and those whose budget is gone but whose window is not over.

@@ -9,11 +9,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -44,6 +46,10 @@ type world struct {
 	reconciler *Reconciler
 	// writes counts applies and deletions.
 	writes int
+	// order lists what was applied, by kind.
+	order []string
+	// events are those that were emitted.
+	events *events.FakeRecorder
 	// beforeApply, if set, is called before each apply.
 	beforeApply func()
 }
@@ -54,12 +60,13 @@ func newWorld(ctx context.Context) *world {
 	Expect(err).NotTo(HaveOccurred())
 	parsed, err := platform.Parse([]byte(testConfig))
 	Expect(err).NotTo(HaveOccurred())
-	w := &world{namespace: namespace, clock: testclock.NewFakeClock(time.Now())}
+	w := &world{namespace: namespace, clock: testclock.NewFakeClock(time.Now()), events: events.NewFakeRecorder(10)}
 	direct, err := client.NewWithWatch(cluster.Config, client.Options{Scheme: controllertest.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
 	counting := interceptor.NewClient(direct, interceptor.Funcs{
 		Apply: func(ctx context.Context, next client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			w.writes++
+			w.order = append(w.order, object.(interface{ GetKind() string }).GetKind())
 			if w.beforeApply != nil {
 				w.beforeApply()
 			}
@@ -78,7 +85,7 @@ func newWorld(ctx context.Context) *world {
 		Lookup: secrets.NewLookup(labelled(v1alpha1.LabelProviderKey, "true"), direct, w.clock),
 		Tables: report.NewReader(labelled(v1alpha1.LabelManagedBy, v1alpha1.ManagedByValue)),
 		Facts:  knownFacts{facts: apiserver.Facts{Issuer: "https://issuer", JWKS: []byte("{}")}, known: true},
-		Config: parsed, Clock: w.clock, Pace: NewPace(),
+		Config: parsed, Events: w.events, Clock: w.clock, Pace: NewPace(),
 	}
 	return w
 }
@@ -219,6 +226,19 @@ var _ = Describe("Reconcile", func() {
 		Expect(service.Spec.Selector).To(Equal(map[string]string{"app": "theirs"}))
 	})
 
+	It("does not take over an object either that differs in nothing from its own", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.populate(ctx)
+		w.beforeApply = func() {
+			w.create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: v1alpha1.ProxyName}})
+			w.beforeApply = nil
+		}
+		Expect(w.reconcile(ctx).RequeueAfter).To(Equal(retry.Soon))
+		var theirs corev1.ServiceAccount
+		Expect(w.get(ctx, v1alpha1.ProxyName, &theirs)).To(Succeed())
+		Expect(theirs.Labels).To(BeEmpty())
+	})
+
 	It("leaves the replicas to the autoscaler, through the change too", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.populate(ctx)
@@ -240,6 +260,48 @@ var _ = Describe("Reconcile", func() {
 		Expect(deployment.Spec.Template.Spec.Containers[0].Image).To(Equal("registry.example/signalbox:next"))
 	})
 
+	It("lets the proxies read a new budget's ledger before the table names it", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.populate(ctx)
+		w.reconcile(ctx)
+		w.create(ctx, &v1alpha1.SpendBudget{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "daily"},
+			Spec:       v1alpha1.SpendBudgetSpec{Limit: v1alpha1.SpendLimit{Amount: "1"}, Window: v1alpha1.BudgetWindow{Period: v1alpha1.PeriodDay}},
+		})
+		w.order = nil
+		w.reconcile(ctx)
+		Expect(w.order).To(Equal([]string{"Role", "Secret"}))
+	})
+
+	It("says on an access-key Secret what is wrong with it, once", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.populate(ctx)
+		w.create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "ci", Labels: map[string]string{v1alpha1.LabelAccessKey: "true"}},
+			Data:       map[string][]byte{"kay": []byte("sk-very-secret")},
+		})
+		w.reconcile(ctx)
+		Expect(w.events.Events).To(Receive(Equal(`Warning InvalidKey this access key opens nothing: an access-key Secret holds its key under "key"`)))
+		w.create(ctx, controllertest.Route(w.namespace, "second"))
+		w.reconcile(ctx)
+		Expect(w.table(ctx).Routes).To(HaveLen(2))
+		Expect(w.events.Events).NotTo(Receive())
+	})
+
+	It("keeps the key in use when a credential is led to a Secret whose value cannot be a key", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.populate(ctx)
+		w.reconcile(ctx)
+		before := w.table(ctx)
+		w.create(ctx, controllertest.KeySecret(w.namespace, "next-key", "has a\ttab"))
+		var credential v1alpha1.ProviderCredential
+		Expect(w.get(ctx, "provider", &credential)).To(Succeed())
+		credential.Spec.Auth.Keys[0].SecretKeyRef.Name = "next-key"
+		Expect(cluster.Client.Update(ctx, &credential)).To(Succeed())
+		w.reconcile(ctx)
+		Expect(w.table(ctx).Credentials[0].Keys).To(Equal(before.Credentials[0].Keys))
+	})
+
 	It("removes all that it made and nothing else", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		route := w.populate(ctx)
@@ -248,8 +310,19 @@ var _ = Describe("Reconcile", func() {
 		}}}
 		w.create(ctx, ledger)
 		w.reconcile(ctx)
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "draining", Labels: platform.ProxyLabels()},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: platform.ProxyContainer, Image: "none"}}},
+		}
+		w.create(ctx, pod)
 		Expect(cluster.Client.Delete(ctx, route)).To(Succeed())
-		w.reconcile(ctx)
+		for range 2 {
+			Expect(w.reconcile(ctx).RequeueAfter).To(Equal(drainRecheck))
+			Expect(w.get(ctx, v1alpha1.ProxyName, &rbacv1.Role{})).To(Succeed(), "a proxy that drains writes what it spent")
+			Expect(apierrors.IsNotFound(w.get(ctx, v1alpha1.ProxyName, &appsv1.Deployment{}))).To(BeTrue())
+		}
+		Expect(cluster.Client.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
+		Expect(w.reconcile(ctx)).To(Equal(reconcile.Result{}))
 		ours := client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue, v1alpha1.LabelComponent: v1alpha1.ComponentProxy}
 		for _, kind := range kinds() {
 			list := kind.list()

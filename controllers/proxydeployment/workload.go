@@ -28,6 +28,10 @@ const (
 	shutdownMargin = 15 * time.Second
 	// readableByGroup is the mode of the mounted table.
 	readableByGroup int32 = 0o440
+	// heapPercent is the share of the memory limit that the Go runtime keeps to: it would rather collect garbage than be killed.
+	heapPercent = 90
+	// bodiesPercent is the share of the memory limit that the bodies of all requests and answers may take; garbage and everything else need the rest.
+	bodiesPercent = 50
 	// maxHistory is how many old ReplicaSets are kept.
 	maxHistory int32 = 3
 )
@@ -70,7 +74,7 @@ func podLabels(proxy platform.Proxy) map[string]string {
 
 func podSpec(proxy platform.Proxy) corev1.PodSpec {
 	yes, no, user := true, false, nonRoot
-	grace := int64((proxy.DrainDelay.Duration + proxy.DrainLimit.Duration + shutdownMargin).Seconds())
+	grace := int64((proxy.DrainDelay.Duration + proxy.DrainLimit.Duration + shutdownMargin + time.Second - 1) / time.Second)
 	return corev1.PodSpec{
 		ServiceAccountName:            v1alpha1.ProxyName,
 		AutomountServiceAccountToken:  &yes,
@@ -98,7 +102,7 @@ func container(proxy platform.Proxy) corev1.Container {
 		Image:           proxy.Image,
 		ImagePullPolicy: proxy.ImagePullPolicy,
 		Args:            arguments(proxy),
-		Env:             environment(),
+		Env:             environment(proxy),
 		Ports: []corev1.ContainerPort{
 			{Name: platform.DataPortName, ContainerPort: platform.DataPort, Protocol: corev1.ProtocolTCP},
 			{Name: platform.ControlPortName, ContainerPort: platform.ControlPort, Protocol: corev1.ProtocolTCP},
@@ -120,7 +124,7 @@ func container(proxy platform.Proxy) corev1.Container {
 }
 
 func arguments(proxy platform.Proxy) []string {
-	return []string{
+	list := []string{
 		"proxy",
 		"--namespace=$(POD_NAMESPACE)",
 		"--table-secret=" + platform.TableSecret,
@@ -131,19 +135,33 @@ func arguments(proxy platform.Proxy) []string {
 		"--drain-delay=" + proxy.DrainDelay.Duration.String(),
 		"--drain-limit=" + proxy.DrainLimit.Duration.String(),
 	}
+	if limit := memoryLimit(proxy); limit > 0 {
+		list = append(list, "--max-buffered-bytes="+percentOf(limit, bodiesPercent))
+	}
+	return list
 }
+
+// memoryLimit is the container's limit in bytes; 0 without one.
+func memoryLimit(proxy platform.Proxy) int64 { return proxy.Resources.Limits.Memory().Value() }
+
+// percentOf is a share of bytes, at least one byte.
+func percentOf(bytes, percent int64) string { return strconv.FormatInt(max(1, bytes/100*percent), 10) }
 
 func listen(port int32) string { return ":" + strconv.Itoa(int(port)) }
 
-func environment() []corev1.EnvVar {
+func environment(proxy platform.Proxy) []corev1.EnvVar {
 	field := func(name, path string) corev1.EnvVar {
 		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
 	}
-	return []corev1.EnvVar{
+	list := []corev1.EnvVar{
 		field("POD_NAME", "metadata.name"),
 		field("POD_NAMESPACE", "metadata.namespace"),
 		field("POD_UID", "metadata.uid"),
 	}
+	if limit := memoryLimit(proxy); limit > 0 {
+		list = append(list, corev1.EnvVar{Name: "GOMEMLIMIT", Value: percentOf(limit, heapPercent)})
+	}
+	return list
 }
 
 func probe(path string, period, failures int32) *corev1.Probe {

@@ -9,7 +9,7 @@ import (
 )
 
 // Soon is when to look again after a cache that had not yet seen what was written, or a write that lost against another.
-const Soon = 50 * time.Millisecond
+const Soon = 20 * time.Millisecond
 
 const (
 	firstDelay = 20 * time.Millisecond

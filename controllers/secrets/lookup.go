@@ -58,7 +58,8 @@ func NewLookup(labelled, live client.Reader, clock clock.PassiveClock) *Lookup {
 
 // Referenced are the Secrets that a namespace's ProviderCredentials can use or try to.
 type Referenced struct {
-	// Labelled are the Secrets that carry the label.
+	// Labelled are all Secrets of the namespace that carry the label, whether or not a credential refers to them now: the key that stays in use after a bad
+	// edit is in one that the edit left.
 	Labelled []corev1.Secret
 	// Unlabelled are the names of Secrets that are referred to and exist without it.
 	Unlabelled []string
@@ -71,10 +72,17 @@ type Referenced struct {
 // Complete tells whether every reference leads to a labelled Secret.
 func (r Referenced) Complete() bool { return len(r.Unlabelled) == 0 && len(r.Missing) == 0 }
 
-// Referenced reads the Secrets that credentials of one namespace refer to.
+// Referenced reads the Secrets of one namespace that its credentials can refer to.
 func (l *Lookup) Referenced(ctx context.Context, namespace string, credentials []v1alpha1.ProviderCredential) (Referenced, error) {
-	var found Referenced
+	var cached corev1.SecretList
+	if err := l.labelled.List(ctx, &cached, client.InNamespace(namespace)); err != nil {
+		return Referenced{}, fmt.Errorf("listing the Secrets of provider keys in namespace %s: %w", namespace, err)
+	}
+	found := Referenced{Labelled: cached.Items}
 	seen := map[string]bool{}
+	for i := range cached.Items {
+		seen[cached.Items[i].Name] = true
+	}
 	for i := range credentials {
 		for _, key := range credentials[i].Spec.Auth.Keys {
 			name := key.SecretKeyRef.Name
@@ -90,17 +98,8 @@ func (l *Lookup) Referenced(ctx context.Context, namespace string, credentials [
 	return found, nil
 }
 
-// add looks one Secret up and puts it where it belongs.
+// add finds out about a Secret that the cache does not have and puts it where it belongs.
 func (l *Lookup) add(ctx context.Context, name types.NamespacedName, found *Referenced) error {
-	var secret corev1.Secret
-	err := l.labelled.Get(ctx, name, &secret)
-	if err == nil {
-		found.Labelled = append(found.Labelled, secret)
-		return nil
-	}
-	if !apierrors.IsNotFound(err) {
-		return fmt.Errorf("reading Secret %s: %w", name, err)
-	}
 	state, err := l.state(ctx, name)
 	if err != nil {
 		return err

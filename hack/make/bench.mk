@@ -5,7 +5,6 @@ BENCH_PROXY ?= $(BIN)/signalbox run {file} --addr {addr} --metrics-addr {metrics
 BENCH_FLAGS ?=
 BENCH_CONTROL_FLAGS ?=
 # A server of gpt-4o-mini that the proxies of the cluster can reach.
-BENCH_ENDPOINT ?= http://fakeprovider.fakeprovider.svc:9900/v1
 
 $(BIN)/bench: $(shell find $(ROOT)/hack/bench -name '*.go' -not -name '*_test.go') $(ROOT)/hack/bench/go.mod
 	cd $(ROOT)/hack/bench && CGO_ENABLED=0 $(GO) build -trimpath -o $@ .
@@ -14,9 +13,12 @@ $(BIN)/fakeprovider: $(shell find $(ROOT)/hack/fakeprovider -name '*.go' -not -n
 	cd $(ROOT)/hack/fakeprovider && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/fakeprovider
 
 .PHONY: bench
-bench: $(BIN)/bench $(BIN)/signalbox ## Measure the proxy against nginx as plain reverse proxy (Linux); prints tables, writes bin/bench.json.
+bench: bench-data bench-control ## Measure the data plane against nginx, and the control plane on a real cluster (Linux, root).
+
+.PHONY: bench-data
+bench-data: $(BIN)/bench $(BIN)/signalbox ## Measure the proxy against nginx as plain reverse proxy (Linux); prints tables, writes bin/bench.json.
 	$(BIN)/bench data --proxy '$(BENCH_PROXY)' --out $(BIN)/bench.json $(BENCH_FLAGS)
 
 .PHONY: bench-control
-bench-control: $(BIN)/bench ## Measure kubectl apply to first answer with 10, 100 and 1,000 routes on bin/kubeconfig's cluster.
-	$(BIN)/bench control --kubectl $(BIN)/kubectl --kubeconfig $(BIN)/kubeconfig --endpoint '$(BENCH_ENDPOINT)' --out $(BIN)/bench-control.json $(BENCH_CONTROL_FLAGS)
+bench-control: $(BIN)/bench kube-binaries $(BIN)/coredns $(BIN)/pause $(BIN)/helm $(BIN)/cluster test-images ## Measure kubectl apply to first answer with 10, 100 and 1,000 routes on a real cluster (Linux, root).
+	$(ROOT)/hack/bench-control.sh $(BENCH_CONTROL_FLAGS)

@@ -11,8 +11,9 @@ import (
 
 // drafts are all objects of a namespace, read.
 type drafts struct {
-	in   *Input
-	salt []byte
+	in     *Input
+	bounds bounds
+	salt   []byte
 	// next is the sequence of a table that differs from the previous one.
 	next        int64
 	accessKeys  []*accessKeyDraft
@@ -22,8 +23,8 @@ type drafts struct {
 	budgets []*budgetDraft
 }
 
-func newDrafts(in *Input) *drafts {
-	d := &drafts{in: in, salt: in.salt(), next: in.nextSequence()}
+func newDrafts(in *Input, bounds bounds) *drafts {
+	d := &drafts{in: in, bounds: bounds, salt: in.salt(), next: in.nextSequence()}
 	d.accessKeys = accessKeyDrafts(in, d.salt)
 	credentials := newCredentialCompiler(in)
 	for i := range in.Credentials {
@@ -183,6 +184,6 @@ func (a *assembly) noteSize(report *ObjectReport, key objectKey, condition strin
 		Condition: condition,
 		Reason:    v1alpha1.ReasonTableTooLarge,
 		Message: fmt.Sprintf("the routing table of namespace %s has no room for this: it may have %d KiB; what was served before stays. "+
-			"Remove objects or shorten price lists, or move some to another namespace", a.in.Namespace, table.MaxEncodedBytes>>10),
+			"Remove objects or shorten price lists, or move some to another namespace", a.in.Namespace, a.bounds.table>>10),
 	})
 }

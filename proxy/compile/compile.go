@@ -82,8 +82,7 @@ type Result struct {
 // What an object asks for is served once its spec is valid. After a spec error the last good entry of the same object stays, but a deletion, a removed
 // key and narrowed access always apply. An object never changes what others get, except that the older ModelRoute wins a model name.
 func Compile(in Input) Result {
-	d := newDrafts(&in)
-	return d.fit()
+	return newDrafts(&in, standardBounds()).fit()
 }
 
 // saltBytes is the length of an access-key salt.

@@ -13,6 +13,13 @@ import (
 // maxStoredBytes is what a table and its report may have together: the API server's limit for the data of a Secret, less some for what else is in it.
 const maxStoredBytes = 1<<20 - 16<<10
 
+// bounds are how large a table, and a table together with its report, may be when they are stored.
+type bounds struct {
+	table, stored int
+}
+
+func standardBounds() bounds { return bounds{table: table.MaxEncodedBytes, stored: maxStoredBytes} }
+
 // step leaves something out of a table that is too large.
 type step struct {
 	key     objectKey
@@ -25,22 +32,22 @@ type step struct {
 // returned, which cannot be stored, so that the one in force stays.
 func (d *drafts) fit() Result {
 	whole := d.assemble(nil)
-	if fits(whole) {
+	if d.fits(whole) {
 		return whole
 	}
 	steps := d.steps()
 	// Mostly one object is at fault, so the search widens from there.
 	low, high := 0, 1
-	for high < len(steps) && !fits(d.without(steps[:high])) {
+	for high < len(steps) && !d.fits(d.without(steps[:high])) {
 		low, high = high, high*2
 	}
 	if high >= len(steps) {
 		high = len(steps)
-		if !fits(d.without(steps)) {
+		if !d.fits(d.without(steps)) {
 			return whole
 		}
 	}
-	count := low + 1 + sort.Search(high-low-1, func(i int) bool { return fits(d.without(steps[:low+1+i])) })
+	count := low + 1 + sort.Search(high-low-1, func(i int) bool { return d.fits(d.without(steps[:low+1+i])) })
 	return d.without(steps[:count])
 }
 
@@ -93,7 +100,7 @@ func appendSteps[E any](hold, drop []step, d *draft[E]) (held, dropped []step) {
 
 // fits tells whether a table and its report can be stored. Compression never makes them larger by more than what maxStoredBytes leaves free, so most
 // tables need none to tell.
-func fits(r Result) bool {
+func (d *drafts) fits(r Result) bool {
 	plainTable, err := json.Marshal(r.Table)
 	if err != nil {
 		return false
@@ -102,7 +109,7 @@ func fits(r Result) bool {
 	if err != nil {
 		return false
 	}
-	if len(plainTable)+len(plainReport) <= table.MaxEncodedBytes {
+	if len(plainTable)+len(plainReport) <= d.bounds.table {
 		return true
 	}
 	packedTable, err := table.Compress(plainTable)
@@ -113,5 +120,5 @@ func fits(r Result) bool {
 	if err != nil {
 		return false
 	}
-	return len(packedTable) <= table.MaxEncodedBytes && len(packedTable)+len(packedReport) <= maxStoredBytes
+	return len(packedTable) <= d.bounds.table && len(packedTable)+len(packedReport) <= d.bounds.stored
 }

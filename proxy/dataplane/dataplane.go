@@ -30,7 +30,7 @@ const (
 	ledgerFlushLimit = 10 * time.Second
 	// ballastBytes is memory that is never touched, so that it costs none. It makes the garbage collector wait for that much more garbage: with the few
 	// megabytes that live in an idle proxy it would otherwise run many times a second under load, for a sixth of the CPU time.
-	ballastBytes = 16 << 20
+	ballastBytes = 32 << 20
 	// cutLimit is how long requests that were cut may take to settle.
 	cutLimit = 5 * time.Second
 	// operationsLimit is how long a scrape may take.

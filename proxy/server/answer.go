@@ -15,7 +15,7 @@ func (s *Server) relayAnswer(ctx context.Context, x *exchange) *Error {
 	c := x.call
 	body := s.buffers.get()
 	defer s.buffers.put(body)
-	err := s.buffers.readAll(body, x.body, reading{limit: s.limits.AnswerBytes, declared: x.declaredLength()})
+	err := s.buffers.readAll(body, x.body, reading{limit: s.limits.AnswerBytes, declared: x.declaredLength(), spare: openai.CostRoom})
 	if err != nil {
 		return x.broken(ctx, err, meter.EstimateUsage(c.bytesIn, body.len(), 0))
 	}
@@ -63,21 +63,17 @@ func (x *exchange) judge(body []byte, answer openai.Answer, err error) *Error {
 // sendAnswer writes the answer, with its cost where it is known.
 func (s *Server) sendAnswer(x *exchange, body *buffer, answer openai.Answer) *Error {
 	c := x.call
-	out := body.bytes
 	if x.attempt.prices != nil {
-		priced := s.buffers.get()
-		defer s.buffers.put(priced)
-		priced.bytes = answer.AddCost(priced.bytes, body.bytes, meter.Cost(answer.Settle(c.bytesIn), *x.attempt.prices))
-		out = priced.bytes
+		body.bytes = answer.AddCost(body.bytes, meter.Cost(answer.Settle(c.bytesIn), *x.attempt.prices))
 	}
 	header := c.w.Header()
 	passHeader(header, x.response.Header)
 	setRouting(c)
 	header[headerContentType] = []string{contentTypeJSON}
-	header["Content-Length"] = []string{strconv.Itoa(len(out))}
+	header["Content-Length"] = []string{strconv.Itoa(len(body.bytes))}
 	now := s.now()
-	c.begin(http.StatusOK, now)
-	if err := c.write(out, now, s.limits.WriteStall); err != nil {
+	c.begin(http.StatusOK, now, s.limits.BodyGrace)
+	if err := c.write(body.bytes, now, s.limits.WriteStall); err != nil {
 		return clientClosed()
 	}
 	return nil

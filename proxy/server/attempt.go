@@ -13,7 +13,11 @@ import (
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/upstream"
 )
+
+// editRoom is how much longer than the model's name a request becomes on its way, by the request for usage and by quotes.
+const editRoom = 64
 
 var errFirstTokenTimeout = errors.New("no first token within the route's firstToken timeout")
 
@@ -61,13 +65,13 @@ func (s *Server) attempt(parent context.Context, c *call, t *targetEntry) *Error
 
 	// The key and the endpoint that belongs to it come from the newest table, so that a new key is used and a removed one is not.
 	newest := s.current.Load()
-	request, err := newRequest(ctx, c, newest.credentials[t.credential])
+	credential := newest.credentials[t.credential]
 	a.began = s.now()
-	if err != nil {
-		a.failure = a.fail(CodeUpstreamUnreachable, http.StatusBadGateway, err.Error())
+	if reason := unusable(credential, t); reason != "" {
+		a.failure = a.fail(CodeUpstreamUnreachable, http.StatusBadGateway, reason)
 	} else {
-		a.key = newest.credentials[t.credential].key
-		a.failure = s.exchange(ctx, cancel, exchange{call: c, attempt: a, request: request, transport: newest.transport})
+		a.key = credential.key
+		a.failure = s.exchange(ctx, cancel, exchange{call: c, attempt: a, transport: newest.transport, credential: credential})
 	}
 	a.duration = s.now().Sub(a.began)
 	code := CodeOK
@@ -81,33 +85,38 @@ func (s *Server) attempt(parent context.Context, c *call, t *targetEntry) *Error
 	return a.failure
 }
 
-// newRequest builds the provider's request. Its errors are words for the caller.
-func newRequest(ctx context.Context, c *call, credential *credentialEntry) (*http.Request, error) {
-	switch {
-	case credential == nil:
-		return nil, fmt.Errorf("ProviderCredential %q was deleted", c.target.credential)
-	case credential.excluded != "":
-		return nil, errors.New(credential.excluded)
+// unusable says why the newest table's credential of a target cannot be used; "" when it can.
+func unusable(credential *credentialEntry, t *targetEntry) string {
+	if credential == nil {
+		return fmt.Sprintf("ProviderCredential %q was deleted", t.credential)
 	}
-	streams := credential.provider.StreamUsage
-	body := c.head.Rewrite(nil, c.body.bytes, openai.Edit{Model: c.model, ForceUsage: streams.Requestable()})
+	return credential.excluded
+}
+
+// rewrite appends the body for the provider to dst.
+func (c *call) rewrite(dst []byte, credential *credentialEntry) []byte {
+	edit := openai.Edit{Model: c.model, Usage: openai.DropUsage}
+	if credential.provider.StreamUsage.Requestable() {
+		edit.Usage = openai.ForceUsage
+	}
+	return c.head.Rewrite(dst, c.body.bytes, edit)
+}
+
+// newRequest builds the provider's request.
+func newRequest(ctx context.Context, c *call, credential *credentialEntry, body []byte) *http.Request {
 	request := credential.requests[c.place.upstream()].WithContext(ctx)
 	request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	request.Header = forwardHeader(c, credential.provider.Name)
-	for name, value := range credential.provider.Headers {
-		request.Header.Set(name, value)
-	}
-	credential.provider.Authorize(request.Header, credential.key)
-	return request, nil
+	request.Header = forwardHeader(c, credential)
+	return request
 }
 
 // exchange is what one attempt works with.
 type exchange struct {
-	call      *call
-	attempt   *attempt
-	request   *http.Request
-	transport http.RoundTripper
+	call       *call
+	attempt    *attempt
+	credential *credentialEntry
+	transport  http.RoundTripper
 	// firstToken ends the attempt when a stream has not begun in time; nil without a stream.
 	firstToken *time.Timer
 	response   *http.Response
@@ -121,23 +130,39 @@ func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x
 		x.firstToken = time.AfterFunc(x.call.route.FirstToken, func() { cancel(errFirstTokenTimeout) })
 		defer x.firstToken.Stop()
 	}
-	response, err := x.transport.RoundTrip(x.request)
+	response, err := s.roundTrip(ctx, &x)
 	if err != nil {
 		return x.broken(ctx, err, meter.EstimateUsage(x.call.bytesIn, 0, 0))
 	}
 	defer func() { _ = response.Body.Close() }()
 	x.response, x.attempt.status = response, response.StatusCode
-	// The answer may take long; what was sent is not needed meanwhile.
-	x.request.Body, x.request.GetBody = nil, nil
-	if x.body, err = decompress(response); err != nil {
-		return x.broken(ctx, err, meter.EstimateUsage(x.call.bytesIn, 0, 0))
-	}
+	x.body, err = decompress(response)
 	switch {
 	case response.StatusCode != http.StatusOK:
+		if err != nil {
+			// The status says enough; such an error page was not paid for.
+			x.body = http.NoBody
+		}
 		return s.refused(&x)
+	case err != nil:
+		return x.broken(ctx, err, meter.EstimateUsage(x.call.bytesIn, 0, 0))
 	case x.call.head.Stream:
 		return s.relayStream(ctx, cancel, &x)
 	default:
 		return s.relayAnswer(ctx, &x)
 	}
+}
+
+// roundTrip sends the request, and returns once the head of the answer is there. What was sent counts towards the memory of all bodies only so long: the
+// answer may take its time.
+func (s *Server) roundTrip(ctx context.Context, x *exchange) (*http.Response, error) {
+	sent, err := s.buffers.reserve(x.call.body.len() + int64(len(x.call.model)) + editRoom)
+	if err != nil {
+		return nil, &upstream.Error{Kind: upstream.NotSent, Err: err}
+	}
+	defer s.buffers.drop(sent)
+	request := newRequest(ctx, x.call, x.credential, x.call.rewrite(sent.bytes, x.credential))
+	response, err := x.transport.RoundTrip(request)
+	request.Body, request.GetBody = nil, nil
+	return response, err
 }

@@ -18,30 +18,49 @@ func (s *Server) readBody(c *call) error {
 			Message: "the body must be sent with Content-Type: application/json",
 		}
 	}
+	if encoding := c.r.Header["Content-Encoding"]; len(encoding) > 0 && encoding[0] != "identity" {
+		return &Error{
+			Code: CodeUnsupportedMediaType, Status: http.StatusUnsupportedMediaType,
+			Message: "the body must be sent as it is, without Content-Encoding",
+		}
+	}
 	if c.r.ContentLength > s.limits.BodyBytes {
 		return s.tooLarge()
 	}
 	began := s.now()
 	c.body = s.buffers.get()
-	err := s.buffers.readAll(c.body, c.r.Body, reading{
-		limit: s.limits.BodyBytes, declared: c.r.ContentLength,
-		before: func(read int64) { s.extendReadDeadline(c, began, read) },
-	})
+	pace := &bodyPace{call: c, limits: &s.limits, began: began}
+	err := s.buffers.readAll(c.body, c.r.Body, reading{limit: s.limits.BodyBytes, declared: c.r.ContentLength, before: pace.before})
 	c.waited += s.now().Sub(began)
 	c.bytesIn = c.body.len()
 	if err != nil {
 		return s.bodyError(c, err)
 	}
+	c.bodyRead = true
 	// Without this the deadline would strike while the connection is only watched for the client's leaving.
 	_ = c.control.SetReadDeadline(time.Time{})
 	return nil
 }
 
-// extendReadDeadline gives a body its grace and then the time that its bytes take at the lowest rate.
-func (s *Server) extendReadDeadline(c *call, began time.Time, read int64) {
-	earned := time.Duration(read/s.limits.BodyBytesPerSecond) * time.Second
+// bodyPace gives a body its grace and then the time that its bytes take at the lowest rate.
+type bodyPace struct {
+	call   *call
+	limits *Limits
+	began  time.Time
+	// earned is the time that the deadline gives beyond the grace, once it is set.
+	earned time.Duration
+	set    bool
+}
+
+// before moves the deadline, if the bytes read so far have earned more time.
+func (b *bodyPace) before(read int64) {
+	earned := time.Duration(read/b.limits.BodyBytesPerSecond) * time.Second
+	if b.set && earned == b.earned {
+		return
+	}
+	b.earned, b.set = earned, true
 	// A connection that knows no deadlines, as in tests, goes without.
-	_ = c.control.SetReadDeadline(began.Add(s.limits.BodyGrace + earned))
+	_ = b.call.control.SetReadDeadline(b.began.Add(b.limits.BodyGrace + earned))
 }
 
 func (s *Server) tooLarge() *Error {
@@ -64,6 +83,12 @@ func (s *Server) bodyError(c *call, err error) error {
 		return refusal.withHeader(headerConnection, closeConnection)
 	case c.r.Context().Err() != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return clientClosed()
+	case !errors.Is(err, io.ErrUnexpectedEOF):
+		refusal := &Error{
+			Code: CodeRequestIncomplete, Status: http.StatusBadRequest,
+			Message: fmt.Sprintf("the body cannot be read beyond %d bytes: its transfer coding is malformed", c.bytesIn), Cause: err,
+		}
+		return refusal.withHeader(headerConnection, closeConnection)
 	default:
 		// A client that closed only its sending side can still read this.
 		refusal := &Error{

@@ -74,9 +74,25 @@ func (p bufferPool) put(b *buffer) {
 	}
 }
 
+// reserve lends an empty buffer with room for size bytes, which drop takes back. It is for bytes that others may still read after that.
+func (p bufferPool) reserve(size int64) (*buffer, error) {
+	b := &buffer{}
+	if err := p.resize(b, size); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// drop takes a buffer back without lending it again.
+func (p bufferPool) drop(b *buffer) { p.held.Add(-b.counted) }
+
 // grow makes room for at least one more byte, and up to size bytes in all where that is more.
 func (p bufferPool) grow(b *buffer, size int64) error {
-	target := max(size, 2*int64(cap(b.bytes)), firstBuffer)
+	return p.resize(b, max(size, 2*int64(cap(b.bytes)), firstBuffer))
+}
+
+// resize moves the buffer's bytes to memory of that size, if there is so much.
+func (p bufferPool) resize(b *buffer, target int64) error {
 	counted := max(0, target-smallBuffer)
 	if p.held.Add(counted-b.counted) > p.bound && counted > 0 {
 		p.held.Add(b.counted - counted)
@@ -106,15 +122,17 @@ type reading struct {
 	limit int64
 	// declared is the length that was announced; below 0 if none was.
 	declared int64
+	// spare is how many bytes more there should be room for in the end.
+	spare int64
 	// before is called before each read with the bytes read so far; may be nil.
 	before func(read int64)
 }
 
 // readAll reads until the end, and the end itself, which is what tells net/http's server to watch the connection.
 func (p bufferPool) readAll(b *buffer, from io.Reader, o reading) error {
-	if o.declared >= int64(cap(b.bytes)) {
+	if o.declared+o.spare >= int64(cap(b.bytes)) {
 		// One byte more, so that the end is found without growing.
-		if err := p.grow(b, min(o.declared, trustedLength)+1); err != nil {
+		if err := p.grow(b, min(o.declared, trustedLength)+o.spare+1); err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,8 @@ type call struct {
 	body    *buffer
 	bytesIn int64
 	head    openai.Head
+	// bodyRead tells that the whole body was read.
+	bodyRead bool
 
 	route     *routeEntry
 	target    *targetEntry
@@ -57,10 +59,14 @@ type bill struct {
 // started tells whether the answer's status and headers have been sent; from then on only the body can tell of an error.
 func (c *call) started() bool { return c.status != 0 }
 
-// begin sends status and headers.
-func (c *call) begin(status int, now time.Time) {
+// begin sends status and headers. net/http reads what the handler left of the client's body before it replies, so a client that keeps it back gets its
+// reply after the patience, and the connection ends; without a deadline neither would ever happen.
+func (c *call) begin(status int, now time.Time, patience time.Duration) {
 	c.status = status
 	c.firstByte = now
+	if c.r.ContentLength != 0 && !c.bodyRead {
+		_ = c.control.SetReadDeadline(now.Add(patience))
+	}
 	c.w.WriteHeader(status)
 }
 

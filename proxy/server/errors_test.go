@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -312,20 +313,26 @@ func TestPanicHarmsOneRequestOnly(t *testing.T) {
 
 // TestSlowAndShortBodies sends bodies that no HTTP client would.
 func TestSlowAndShortBodies(t *testing.T) {
+	const length = "Content-Length: 100"
 	cases := map[string]struct {
+		length    string
 		sent      string
 		thenClose bool
 		status    int
 		code      Code
+		message   string
 	}{
-		"too slow": {sent: `{"model":`, status: http.StatusRequestTimeout, code: CodeRequestTimeout},
-		"cut off":  {sent: `{"model":`, thenClose: true, status: http.StatusBadRequest, code: CodeRequestIncomplete},
+		"too slow": {length: length, sent: `{"model":`, status: http.StatusRequestTimeout, code: CodeRequestTimeout, message: "too slowly"},
+		"cut off":  {length: length, sent: `{"model":`, thenClose: true, status: http.StatusBadRequest, code: CodeRequestIncomplete, message: "ended after 9 bytes"},
+		"malformed chunk": {
+			length: "Transfer-Encoding: chunked", sent: "9\r\n{\"model\":\r\nzz\r\n", status: http.StatusBadRequest, code: CodeRequestIncomplete, message: "malformed",
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, []http.HandlerFunc{good}, withLimits(Limits{BodyGrace: 100 * time.Millisecond}))
 			conn := h.dial()
-			_, _ = fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nX-Request-Id: r\r\nContent-Length: 100\r\n\r\n%s", appKey, tc.sent)
+			_, _ = fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nX-Request-Id: r\r\n%s\r\n\r\n%s", appKey, tc.length, tc.sent)
 			if tc.thenClose {
 				if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 					t.Fatal(err)
@@ -336,8 +343,9 @@ func TestSlowAndShortBodies(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = response.Body.Close() }()
-			if response.StatusCode != tc.status || !response.Close {
-				t.Errorf("status %d, close %v", response.StatusCode, response.Close)
+			body, err := io.ReadAll(response.Body)
+			if err != nil || response.StatusCode != tc.status || !response.Close || !strings.Contains(errorOf(t, string(body)).Message, tc.message) {
+				t.Errorf("status %d, close %v, error %v: %s", response.StatusCode, response.Close, err, body)
 			}
 			if line := h.log.request(t, "r"); line["code"] != string(tc.code) {
 				t.Errorf("logged %v, want %s", line["code"], tc.code)

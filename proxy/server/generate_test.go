@@ -188,6 +188,7 @@ func TestFallback(t *testing.T) {
 		"502":              {first: answers(502, "text/html", "<html>"), outcome: CodeUpstreamUnavailable},
 		"503":              {first: answers(503, "application/json", "{}"), outcome: CodeUpstreamUnavailable},
 		"529":              {first: answers(529, "application/json", "{}"), outcome: CodeUpstreamUnavailable},
+		"502 in brotli":    {first: answersEncoded(502, "br"), outcome: CodeUpstreamUnavailable},
 		"capacity":         {first: answers(498, "application/json", "{}"), outcome: CodeUpstreamUnavailable},
 		"bad key":          {first: answers(401, "application/json", "{}"), outcome: CodeUpstreamAuthFailed},
 		"HTML":             {first: answers(200, "text/html", "<html>"), outcome: CodeUpstreamInvalidAnswer},
@@ -223,6 +224,36 @@ func TestFallback(t *testing.T) {
 			}
 			if extra := h.spent() - goodCost; (extra > 0) != tc.charged || extra < 0 {
 				t.Errorf("the failed attempt was charged %d, want charged to be %v", extra, tc.charged)
+			}
+		})
+	}
+}
+
+// answersEncoded is an error page of a server that compresses what nobody asked it to.
+func answersEncoded(status int, encoding string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", encoding)
+		answers(status, "text/html", "compressed")(w, r)
+	}
+}
+
+// TestStreamOptionsByProvider: a provider that reports usage unasked refuses stream_options, the client's own too.
+func TestStreamOptionsByProvider(t *testing.T) {
+	cases := map[string]struct{ provider, body, want string }{
+		"asked for":         {"OpenAICompatible", streamBody, `{"model":"upstream-0","stream_options":{"include_usage":true},"stream":true,`},
+		"refused":           {"Mistral", usageBody, `{"model":"upstream-0","stream":true,"messages":[]}`},
+		"refused, unneeded": {"Mistral", streamBody, `{"model":"upstream-0","stream":true,"messages":[{`},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got seen
+			h := newHarness(t, []http.HandlerFunc{got.then(streams(goodStream))}, withTable(func(tb *table.Table) { tb.Credentials[0].Provider = tc.provider }))
+			answer := h.send(ask{body: tc.body})
+			if !strings.HasPrefix(got.body, tc.want) {
+				t.Errorf("the provider got %s, want it to begin with %s", got.body, tc.want)
+			}
+			if shown := strings.Contains(answer.body, `"cost":0.00002`); shown != (tc.body == usageBody) {
+				t.Errorf("the client got %s", answer.body)
 			}
 		})
 	}
@@ -412,6 +443,24 @@ func TestDeletedCredentialIsNotUsedByRequestsUnderWay(t *testing.T) {
 	got := <-answer
 	if calls.Load() != 0 || got.status != http.StatusBadGateway || !strings.Contains(got.body, "was deleted") {
 		t.Errorf("%d %s, %d calls with the deleted key", got.status, got.body, calls.Load())
+	}
+}
+
+// TestWhatIsSentCounts: a body and its rewritten copy for the provider are in memory at the same time.
+func TestWhatIsSentCounts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		bound  int64
+		status int
+	}{"room for both": {3 << 20, http.StatusOK}, "room for one": {3 << 19, http.StatusServiceUnavailable}} {
+		t.Run(name, func(t *testing.T) {
+			var calls atomic.Int64
+			upstream := func(w http.ResponseWriter, r *http.Request) { calls.Add(1); good(w, r) }
+			h := newHarness(t, []http.HandlerFunc{upstream}, withLimits(Limits{BufferedBytes: tc.bound}), withTable(budgeted))
+			got := h.send(ask{body: goodBody + strings.Repeat(" ", 1<<20)})
+			if served := tc.status == http.StatusOK; got.status != tc.status || (calls.Load() == 1) != served || (h.spent() > 0) != served {
+				t.Errorf("%d %s, %d calls, spent %d", got.status, got.body, calls.Load(), h.spent())
+			}
+		})
 	}
 }
 

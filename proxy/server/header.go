@@ -1,30 +1,40 @@
 package server
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/provider"
 )
 
 // openRouter is the provider that asks for the calling app's name.
 const openRouter = "OpenRouter"
 
-// forwardHeader returns what of the client's header a provider gets to see: never credentials or cookies, nothing that names the client's organisation
-// or network, and nothing that selects an account, for the account is ours.
-func forwardHeader(c *call, providerName string) http.Header {
-	values := [...]string{contentTypeJSON, c.accepts(), "signalbox", c.id}
-	header := make(http.Header, 8)
-	header[headerContentType] = values[0:1:1]
-	header["Accept"] = values[1:2:2]
-	header["User-Agent"] = values[2:3:3]
-	header[headerRequestID] = values[3:4:4]
+// ownHeader is what every request to a provider has, the key too.
+func ownHeader(vendor provider.Provider, key string) http.Header {
+	header := http.Header{headerContentType: {contentTypeJSON}, "User-Agent": {"signalbox"}}
+	for name, value := range vendor.Headers {
+		header.Set(name, value)
+	}
+	vendor.Authorize(header, key)
+	return header
+}
+
+// forwardHeader adds to the credential's own header what of the client's a provider gets to see: never credentials or cookies, nothing that names the
+// client's organisation or network, and nothing that selects an account, for the account is ours.
+func forwardHeader(c *call, credential *credentialEntry) http.Header {
+	values := [...]string{c.accepts(), c.id}
+	header := maps.Clone(credential.header)
+	header["Accept"] = values[0:1:1]
+	header[headerRequestID] = values[1:2:2]
 	if beta, ok := c.r.Header["Openai-Beta"]; ok {
 		header["Openai-Beta"] = beta
 	}
-	if providerName != openRouter {
+	if credential.provider.Name != openRouter {
 		return header
 	}
 	for _, name := range []string{"Http-Referer", "X-Title", "X-Openrouter-Title", "X-Openrouter-Categories"} {

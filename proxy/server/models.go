@@ -53,7 +53,7 @@ func (c *call) priceOf(m route.Model) *table.Prices {
 func (s *Server) sendJSON(c *call, body []byte) error {
 	c.w.Header()[headerContentType] = []string{contentTypeJSON}
 	now := s.now()
-	c.begin(http.StatusOK, now)
+	c.begin(http.StatusOK, now, s.limits.BodyGrace)
 	if err := c.write(body, now, s.limits.WriteStall); err != nil {
 		return clientClosed()
 	}

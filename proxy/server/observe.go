@@ -86,7 +86,7 @@ func (s *Server) reply(c *call, failure *Error) {
 		body = openai.AppendError(nil, c.place.surface, failure.reply())
 	}
 	header[headerContentType] = []string{contentTypeJSON}
-	c.begin(failure.Status, now)
+	c.begin(failure.Status, now, s.limits.BodyGrace)
 	// A reply that cannot be written has no reader to be told of it.
 	_ = c.write(body, now, s.limits.WriteStall)
 }

@@ -70,6 +70,7 @@ func (s *Server) Use(t *table.Table) error {
 	previous := s.current.Load()
 	next, err := s.compile(t, previous)
 	if err != nil {
+		s.metrics.TableRefused()
 		return err
 	}
 	s.current.Store(next)

@@ -52,6 +52,8 @@ type credentialEntry struct {
 	name     string
 	key      string
 	provider provider.Provider
+	// header is sent with every request. It holds the key and is never logged.
+	header http.Header
 	// requests are templates, without header and body.
 	requests map[provider.Operation]*http.Request
 	excluded string
@@ -140,6 +142,7 @@ func (s *Server) compileCredential(c *table.Credential) *credentialEntry {
 		entry.excluded = fmt.Sprintf("ProviderCredential %q has no usable key", c.Name)
 		return entry
 	}
+	entry.header = ownHeader(vendor, entry.key)
 	for _, operation := range []provider.Operation{provider.ChatCompletions, provider.Completions, provider.Embeddings} {
 		address, err := endpointURL(vendor, c.Endpoint, operation)
 		if err != nil {

@@ -182,7 +182,7 @@ func (r *relay) begin(kind openai.StepKind) {
 	header[headerContentType] = []string{contentTypeStream}
 	header["Cache-Control"] = []string{"no-cache"}
 	header["X-Accel-Buffering"] = []string{"no"}
-	c.begin(http.StatusOK, now)
+	c.begin(http.StatusOK, now, r.server.limits.BodyGrace)
 	// A client that left is noticed by the send that follows.
 	_ = c.write(r.held.bytes, now, r.server.limits.WriteStall)
 	r.server.buffers.put(r.held)

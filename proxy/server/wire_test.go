@@ -2,13 +2,18 @@ package server
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 // TestSmuggling sends requests that two servers could read differently, and a good one behind each. Nothing may reach the upstream but what the proxy
@@ -43,6 +48,9 @@ func TestSmuggling(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = response.Body.Close() }()
+			_, _ = io.Copy(io.Discard, response.Body)
+			// However the connection ends, what came behind must have been ignored by then.
+			_, _ = io.Copy(io.Discard, conn)
 			refused := response.StatusCode >= 400 && response.StatusCode < 500 || response.StatusCode == http.StatusNotImplemented
 			if !refused || !response.Close {
 				t.Errorf("status %d, close %v", response.StatusCode, response.Close)
@@ -66,8 +74,8 @@ func TestLengthAndChunks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode == http.StatusOK && got.body != strings.Replace(goodBody, `"chat"`, `"upstream-0"`, 1) {
-		t.Errorf("the upstream got %q", got.body)
+	if want := strings.Replace(goodBody, `"chat"`, `"upstream-0"`, 1); response.StatusCode != http.StatusOK || got.body != want {
+		t.Errorf("status %d, the upstream got %q", response.StatusCode, got.body)
 	}
 	if got.header.Get("Transfer-Encoding") != "" {
 		t.Error("the transfer coding is passed on")
@@ -107,6 +115,116 @@ func TestLargeBodyIsRefusedUnread(t *testing.T) {
 				t.Errorf("%d %v %s", response.StatusCode, err, body)
 			}
 		})
+	}
+}
+
+// TestBodyThatIsKeptBack: net/http reads what is left of a body before it replies, and a stranger who sends none of it must not keep a connection for it.
+func TestBodyThatIsKeptBack(t *testing.T) {
+	for name, tc := range map[string]struct {
+		line, key string
+		status    int
+	}{
+		"stranger":     {"POST /v1/chat/completions", "sbk-wrong", http.StatusUnauthorized},
+		"unknown path": {"POST /elsewhere", appKey, http.StatusNotFound},
+		"no body due":  {"GET /v1/models", appKey, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, []http.HandlerFunc{good}, withLimits(Limits{BodyGrace: 100 * time.Millisecond}))
+			conn := h.dial()
+			_, _ = fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n", tc.line, tc.key)
+			reader := bufio.NewReader(conn)
+			response, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = response.Body.Close() }()
+			if response.StatusCode != tc.status || !response.Close {
+				t.Errorf("status %d, close %v", response.StatusCode, response.Close)
+			}
+			_, _ = io.Copy(io.Discard, response.Body)
+			if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
+				t.Errorf("the connection goes on: %v", err)
+			}
+		})
+	}
+}
+
+// TestBodiesThatDoNotSayWhatTheyAre: a body must be said to be JSON, once, and must not have to be inflated first.
+func TestBodiesThatDoNotSayWhatTheyAre(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change  func(http.Header)
+		message string
+	}{
+		"no type":    {func(h http.Header) { h.Del("Content-Type") }, "application/json"},
+		"two types":  {func(h http.Header) { h.Add("Content-Type", "text/plain") }, "application/json"},
+		"text":       {func(h http.Header) { h.Set("Content-Type", "text/plain") }, "application/json"},
+		"compressed": {func(h http.Header) { h.Set("Content-Encoding", "gzip") }, "Content-Encoding"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, []http.HandlerFunc{good})
+			request := h.request(t.Context(), ask{})
+			tc.change(request.Header)
+			response, err := h.front.Client().Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = response.Body.Close() }()
+			body, err := io.ReadAll(response.Body)
+			if err != nil || response.StatusCode != http.StatusUnsupportedMediaType || !strings.Contains(errorOf(t, string(body)).Message, tc.message) {
+				t.Errorf("%d %v %s", response.StatusCode, err, body)
+			}
+		})
+	}
+}
+
+// TestBadInputDisturbsNobody sends everything that is refused, from the client and from a second route's provider, while good calls go on.
+func TestBadInputDisturbsNobody(t *testing.T) {
+	const rounds = 5
+	worst := []http.HandlerFunc{
+		answers(200, "text/html", "<html>"), cuts(`{"id":`), cuts(tokenEvent), streams("data: " + strings.Repeat("x", 1<<20) + "\n\n"),
+		answers(200, "application/json", "\xff"), answersEncoded(200, "gzip"),
+	}
+	var turn atomic.Int64
+	h := newHarness(t, []http.HandlerFunc{good, func(w http.ResponseWriter, r *http.Request) {
+		worst[int(turn.Add(1))%len(worst)](w, r)
+	}}, withTable(budgeted), withTable(func(tb *table.Table) {
+		bad := tb.Routes[0]
+		bad.Name, bad.Models, bad.Targets = "bad-route", []string{"bad"}, tb.Routes[0].Targets[1:]
+		tb.Routes[0].Targets = tb.Routes[0].Targets[:1]
+		tb.Routes = append(tb.Routes, bad)
+		tb.Budgets[0].Routes = []string{"chat-route"}
+	}))
+	var group sync.WaitGroup
+	for name, tc := range clientRefusals() {
+		if tc.setups != nil {
+			continue
+		}
+		group.Go(func() {
+			for range rounds {
+				if got := h.send(tc.ask); got.status != tc.status {
+					t.Errorf("%s: status %d, want %d", name, got.status, tc.status)
+				}
+				h.send(ask{body: `{"model":"bad","messages":[]}`})
+				h.send(ask{body: `{"model":"bad","stream":true,"messages":[]}`})
+			}
+		})
+		group.Go(func() {
+			for range rounds {
+				if got := h.send(ask{}); got.status != http.StatusOK {
+					t.Errorf("a good call got %d %s", got.status, got.body)
+				}
+			}
+		})
+	}
+	group.Wait()
+	good := int64(0)
+	for _, tc := range clientRefusals() {
+		if tc.setups == nil {
+			good += rounds
+		}
+	}
+	if want := good * goodCost; h.spent() != want {
+		t.Errorf("spent %d, want %d", h.spent(), want)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -70,6 +71,23 @@ func TestAccessLogBoundsWhatClientsSay(t *testing.T) {
 	if want := strings.Repeat("ä", maxLoggedModel/2); got.Model != want {
 		t.Errorf("model is %q", got.Model)
 	}
+}
+
+// FuzzAccessLogLine: whatever is logged, the line is one JSON object that says it.
+func FuzzAccessLogLine(f *testing.F) {
+	f.Add("chat", "why")
+	f.Add("a\"b\\\n{}", "\x00\x7f\u2028<é>")
+	f.Fuzz(func(t *testing.T, model, detail string) {
+		var out bytes.Buffer
+		NewAccessLog(&out).Write(&Entry{Model: model, Detail: detail, Operation: Chat, Code: "ok"})
+		var got struct{ Model, Detail, Code string }
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil || bytes.Count(out.Bytes(), []byte("\n")) != 1 {
+			t.Fatalf("%q: %v", out.String(), err)
+		}
+		if utf8.ValidString(detail) && got.Detail != detail || got.Code != "ok" || len(model) <= maxLoggedModel && utf8.ValidString(model) && got.Model != model {
+			t.Errorf("%q and %q became %+v", model, detail, got)
+		}
+	})
 }
 
 func BenchmarkAccessLog(b *testing.B) {

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"sync"
@@ -59,10 +60,11 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Dropped is how many writes were dropped so far.
+// Dropped is how many lines were dropped so far.
 func (b *Buffer) Dropped() int64 { return b.dropped.Load() }
 
-// Run writes what comes in until the context ends, and then what is left.
+// Run writes what comes in until the context ends, and then what is left. Lines that the writer refuses are lost and counted, for a log that cannot be
+// written must not end what it tells of; only the last write's error is returned.
 func (b *Buffer) Run(ctx context.Context) error {
 	ticker := time.NewTicker(flushInterval)
 	defer ticker.Stop()
@@ -73,13 +75,12 @@ func (b *Buffer) Run(ctx context.Context) error {
 		case <-ticker.C:
 		case <-b.wake:
 		}
-		if err := b.Flush(); err != nil {
-			return err
-		}
+		// What was lost is counted.
+		_ = b.Flush()
 	}
 }
 
-// Flush writes what is pending now.
+// Flush writes what is pending now. What the writer refuses is lost and counted.
 func (b *Buffer) Flush() error {
 	b.writing.Lock()
 	defer b.writing.Unlock()
@@ -91,7 +92,10 @@ func (b *Buffer) Flush() error {
 	if len(lines) == 0 {
 		return nil
 	}
-	_, err := b.out.Write(lines)
+	n, err := b.out.Write(lines)
+	if err != nil {
+		b.dropped.Add(int64(bytes.Count(lines[n:], []byte("\n"))))
+	}
 	return err
 }
 

@@ -113,6 +113,63 @@ func TestBufferReportsTheWritersError(t *testing.T) {
 	}
 }
 
+// flaky refuses its first write.
+type flaky struct {
+	output
+	refused bool
+}
+
+func (f *flaky) Write(p []byte) (int, error) {
+	if !f.refused {
+		f.refused = true
+		return 0, errDiskFull
+	}
+	return f.output.Write(p)
+}
+
+// output hands over what is written.
+type output chan string
+
+func (o output) Write(p []byte) (int, error) {
+	o <- string(p)
+	return len(p), nil
+}
+
+// TestBufferOutlivesTheWritersErrors: a disk that was full for a while costs lines, which are counted, and not the proxy.
+func TestBufferOutlivesTheWritersErrors(t *testing.T) {
+	out := &flaky{output: make(output, 1)}
+	buffer := NewBuffer(out)
+	_, _ = buffer.Write([]byte("lost\nlost too\n"))
+	if err := buffer.Flush(); !errors.Is(err, errDiskFull) {
+		t.Fatalf("Flush = %v, want %v", err, errDiskFull)
+	}
+	out.refused = false
+	_, _ = buffer.Write([]byte("lost as well\n"))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- buffer.Run(ctx) }()
+	defer cancel()
+	deadline := time.After(10 * time.Second)
+	for buffer.Dropped() < 3 {
+		select {
+		case err := <-ended:
+			t.Fatalf("Run ended: %v", err)
+		case <-deadline:
+			t.Fatalf("%d lines were dropped, want 3", buffer.Dropped())
+		case <-time.After(time.Millisecond):
+		}
+	}
+	_, _ = buffer.Write([]byte("kept\n"))
+	select {
+	case got := <-out.output:
+		if got != "kept\n" || buffer.Dropped() != 3 {
+			t.Errorf("written %q, %d lines dropped", got, buffer.Dropped())
+		}
+	case <-deadline:
+		t.Fatal("nothing was written after the error")
+	}
+}
+
 func TestBufferIsSafeForManyWriters(t *testing.T) {
 	out := newGate()
 	close(out.open)

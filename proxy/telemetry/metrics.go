@@ -120,11 +120,12 @@ func (m *Metrics) Target(l Labels) *Target {
 func (m *Metrics) Retain(live map[Labels]struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for l := range m.targets {
+	for l, target := range m.targets {
 		if _, keep := live[l]; keep {
 			continue
 		}
 		delete(m.targets, l)
+		target.dropped = true
 		match := l.values()
 		for _, vec := range []interface {
 			DeletePartialMatch(prometheus.Labels) int
@@ -148,6 +149,9 @@ func (m *Metrics) TableLoaded(sequence int64) {
 	m.sequence.Set(float64(sequence))
 	m.tableLoads.WithLabelValues("ok").Inc()
 }
+
+// TableRefused counts a table that cannot be used.
+func (m *Metrics) TableRefused() { m.tableLoads.WithLabelValues("error").Inc() }
 
 // LedgerWrote counts a write of a ledger object by whether it succeeded.
 func (m *Metrics) LedgerWrote(_ string, err error) {

@@ -29,6 +29,7 @@ func TestMetricsOfARequest(t *testing.T) {
 	m.RequestStarted()
 	m.Overloaded()
 	m.TableLoaded(7)
+	m.TableRefused()
 	m.LedgerWrote("l", nil)
 	m.LedgerWrote("l", errors.New("conflict"))
 	page := scrape(t, m)
@@ -49,6 +50,8 @@ func TestMetricsOfARequest(t *testing.T) {
 		`signalbox_in_flight_requests 1`,
 		`signalbox_overload_refusals_total 1`,
 		`signalbox_table_sequence 7`,
+		`signalbox_table_loads_total{result="ok"} 1`,
+		`signalbox_table_loads_total{result="error"} 1`,
 		`signalbox_ledger_writes_total{result="ok"} 1`,
 		`signalbox_ledger_writes_total{result="error"} 1`,
 	} {
@@ -94,6 +97,33 @@ func TestRetainDropsRoutesThatAreGone(t *testing.T) {
 	}
 	if !strings.Contains(page, `route="stay"`) || m.Target(stay) != before {
 		t.Error("the route that stays lost its series")
+	}
+}
+
+// TestDroppedTargetsStayAway: requests that outlive their route must not bring its series back, for nobody would ever drop them again.
+func TestDroppedTargetsStayAway(t *testing.T) {
+	cases := map[string]func(*Target){
+		"never used": func(*Target) {},
+		"used": func(target *Target) {
+			target.Attempted("ok")
+			target.Observe(Request{Operation: Chat, Code: "ok"})
+		},
+	}
+	for name, before := range cases {
+		t.Run(name, func(t *testing.T) {
+			m := NewMetrics()
+			gone := m.Target(Labels{Route: "gone", Target: "a", Provider: "Groq"})
+			before(gone)
+			m.Retain(map[Labels]struct{}{})
+			for _, code := range []string{"ok", "upstream_broken"} {
+				gone.Attempted(code)
+				gone.Observe(Request{Operation: Chat, Code: code, FirstToken: time.Second, Usage: Usage{Estimated: true}})
+				gone.Observe(Request{Operation: Embeddings, Code: code})
+			}
+			if page := scrape(t, m); strings.Contains(page, `route="gone"`) {
+				t.Errorf("the series are back:\n%s", page)
+			}
+		})
 	}
 }
 

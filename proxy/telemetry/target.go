@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -40,17 +41,23 @@ func (o Operation) String() string {
 
 // Target holds the metrics of one target of one route. Its methods may be called by any number of goroutines.
 type Target struct {
-	metrics *Metrics
-	labels  Labels
-	series  atomic.Pointer[series]
+	metrics  *Metrics
+	labels   Labels
+	series   atomic.Pointer[series]
+	requests outcomes
+	attempts outcomes
+	duration [operationCount]atomic.Pointer[prometheus.Observer]
+	// dropped tells that the target's series were removed and must not come back. It belongs to the lock of metrics.
+	dropped bool
 }
 
-// series are resolved once, so that a request hashes no labels but that of its outcome.
+// outcomes are the counters by outcome that were used so far. Each is looked up by its labels once.
+type outcomes struct {
+	counters atomic.Pointer[map[string]prometheus.Counter]
+}
+
+// series are those that every request of the target may need. They are looked up by their labels once.
 type series struct {
-	requests     *prometheus.CounterVec
-	attempts     *prometheus.CounterVec
-	duration     *prometheus.HistogramVec
-	byOperation  [operationCount]atomic.Pointer[prometheus.Observer]
 	firstToken   prometheus.Observer
 	addedLatency prometheus.Observer
 	input        prometheus.Counter
@@ -92,9 +99,14 @@ type Usage struct {
 
 // Observe adds one answered request.
 func (t *Target) Observe(r Request) {
+	t.count(&t.requests, t.metrics.requests, r.Code)
+	if observer := t.operation(r.Operation); observer != nil {
+		observer.Observe(r.Duration.Seconds())
+	}
 	s := t.resolve()
-	s.requests.WithLabelValues(r.Code).Inc()
-	s.operation(r.Operation).Observe(r.Duration.Seconds())
+	if s == nil {
+		return
+	}
 	if r.FirstToken > 0 {
 		s.firstToken.Observe(r.FirstToken.Seconds())
 	}
@@ -111,21 +123,43 @@ func (t *Target) Observe(r Request) {
 }
 
 // Attempted counts one call to the provider by its outcome, a word of a closed list.
-func (t *Target) Attempted(outcome string) {
-	t.resolve().attempts.WithLabelValues(outcome).Inc()
+func (t *Target) Attempted(outcome string) { t.count(&t.attempts, t.metrics.attempts, outcome) }
+
+// count adds one to an outcome's counter.
+func (t *Target) count(known *outcomes, all *prometheus.CounterVec, outcome string) {
+	if counters := known.counters.Load(); counters != nil {
+		if counter, ok := (*counters)[outcome]; ok {
+			counter.Inc()
+			return
+		}
+	}
+	t.metrics.mu.Lock()
+	defer t.metrics.mu.Unlock()
+	if t.dropped {
+		return
+	}
+	counter := all.WithLabelValues(t.labels.Route, t.labels.Target, t.labels.Provider, outcome)
+	grown := map[string]prometheus.Counter{outcome: counter}
+	if counters := known.counters.Load(); counters != nil {
+		maps.Copy(grown, *counters)
+	}
+	known.counters.Store(&grown)
+	counter.Inc()
 }
 
+// resolve returns nil for a target that was dropped before its first request ended.
 func (t *Target) resolve() *series {
 	if s := t.series.Load(); s != nil {
 		return s
 	}
 	m, l := t.metrics, t.labels.values()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t.dropped {
+		return t.series.Load()
+	}
 	tokens := m.tokens.MustCurryWith(l)
-	duration, _ := m.duration.MustCurryWith(l).(*prometheus.HistogramVec)
 	t.series.CompareAndSwap(nil, &series{
-		requests:     m.requests.MustCurryWith(l),
-		attempts:     m.attempts.MustCurryWith(l),
-		duration:     duration,
 		firstToken:   m.firstToken.With(l),
 		addedLatency: m.addedLatency.With(l),
 		input:        tokens.WithLabelValues("input"),
@@ -137,11 +171,18 @@ func (t *Target) resolve() *series {
 	return t.series.Load()
 }
 
-func (s *series) operation(o Operation) prometheus.Observer {
-	if observer := s.byOperation[o].Load(); observer != nil {
+// operation returns nil like resolve.
+func (t *Target) operation(o Operation) prometheus.Observer {
+	known := &t.duration[o]
+	if observer := known.Load(); observer != nil {
 		return *observer
 	}
-	observer := s.duration.WithLabelValues(o.String())
-	s.byOperation[o].Store(&observer)
+	t.metrics.mu.Lock()
+	defer t.metrics.mu.Unlock()
+	if t.dropped {
+		return nil
+	}
+	observer := t.metrics.duration.WithLabelValues(t.labels.Route, t.labels.Target, t.labels.Provider, o.String())
+	known.Store(&observer)
 	return observer
 }

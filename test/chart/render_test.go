@@ -105,43 +105,38 @@ func keys(objects map[string]*unstructured.Unstructured) []string {
 
 // TestPlatformConfig loads what the chart writes with the code that reads it.
 func TestPlatformConfig(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("a", 64)
 	cases := map[string]struct {
 		values string
-		check  func(t *testing.T, config *platform.Config)
+		got    func(config *platform.Config) any
+		want   any
 	}{
-		"default": {"", func(t *testing.T, config *platform.Config) {
-			if got := config.ProxyFor("team-a").Image; got != "ghcr.io/signalbox-dev/signalbox:0.1.0" {
-				t.Errorf("image %q", got)
-			}
-		}},
-		"digest": {"image: {digest: 'sha256:" + strings.Repeat("a", 64) + "'}", func(t *testing.T, config *platform.Config) {
-			if got := config.ProxyFor("team-a").Image; !strings.HasSuffix(got, "@sha256:"+strings.Repeat("a", 64)) {
-				t.Errorf("image %q", got)
-			}
-		}},
-		"override": {"namespaces: {team-a: {replicas: 7}}", func(t *testing.T, config *platform.Config) {
-			if got := config.ProxyFor("team-a").Replicas; got != 7 {
-				t.Errorf("replicas %d, want 7", got)
-			}
-			if got := config.ProxyFor("team-b").Replicas; got != 2 {
-				t.Errorf("replicas elsewhere %d, want 2", got)
-			}
-		}},
-		"autoscaling": {"proxy: {autoscaling: {minReplicas: 3, maxReplicas: 9}}", func(t *testing.T, config *platform.Config) {
-			if got := config.ProxyFor("team-a").Autoscaling; got == nil || got.MinReplicas != 3 || got.MaxReplicas != 9 {
-				t.Errorf("autoscaling %+v", got)
-			}
-		}},
-		"endpoints": {"endpoints: {allowCIDRs: [127.0.0.0/8], probeAllowCIDRs: [10.0.0.0/8]}", func(t *testing.T, config *platform.Config) {
-			if diff := cmp.Diff([]string{"127.0.0.0/8"}, config.Endpoints.AllowCIDRs); diff != "" {
-				t.Error(diff)
-			}
-		}},
-		"watched namespaces": {"watchNamespaces: [team-a]", func(t *testing.T, config *platform.Config) {
-			if diff := cmp.Diff([]string{"team-a"}, config.WatchNamespaces); diff != "" {
-				t.Error(diff)
-			}
-		}},
+		"default": {
+			"", func(config *platform.Config) any { return config.ProxyFor("team-a").Image }, "ghcr.io/signalbox-dev/signalbox:0.1.0",
+		},
+		"digest": {
+			"image: {digest: '" + digest + "'}",
+			func(config *platform.Config) any { return config.ProxyFor("team-a").Image }, "ghcr.io/signalbox-dev/signalbox@" + digest,
+		},
+		"override": {
+			"namespaces: {team-a: {replicas: 7}}",
+			func(config *platform.Config) any {
+				return []int32{config.ProxyFor("team-a").Replicas, config.ProxyFor("team-b").Replicas}
+			}, []int32{7, 2},
+		},
+		"autoscaling": {
+			"proxy: {autoscaling: {minReplicas: 3, maxReplicas: 9}}",
+			func(config *platform.Config) any { return config.ProxyFor("team-a").Autoscaling },
+			&platform.Autoscaling{MinReplicas: 3, MaxReplicas: 9, TargetCPUPercent: 70},
+		},
+		"endpoints": {
+			"endpoints: {allowCIDRs: [127.0.0.0/8], probeAllowCIDRs: [10.0.0.0/8]}",
+			func(config *platform.Config) any { return config.Endpoints },
+			platform.Endpoints{AllowCIDRs: []string{"127.0.0.0/8"}, ProbeAllowCIDRs: []string{"10.0.0.0/8"}},
+		},
+		"watched namespaces": {
+			"watchNamespaces: [team-a]", func(config *platform.Config) any { return config.WatchNamespaces }, []string{"team-a"},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +149,9 @@ func TestPlatformConfig(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, data)
 			}
-			tc.check(t, config)
+			if diff := cmp.Diff(tc.want, tc.got(config)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
 		})
 	}
 }

@@ -1,8 +1,13 @@
 package openai
 
 import (
+	"slices"
+
 	"signalbox.dev/signalbox/proxy/meter"
 )
+
+// CostRoom is how many bytes AddCost may add to an answer.
+const CostRoom = 32
 
 // Answer is what the proxy needs to know of an answer that is not streamed.
 type Answer struct {
@@ -73,11 +78,12 @@ func (a Answer) Settle(promptBytes int64) meter.Usage {
 	return a.Usage
 }
 
-// AddCost appends body, which must be what a was read from, to dst, with the cost in dollars in the usage object: "cost", as OpenRouter has it. An answer
-// without usage gets no cost.
-func (a Answer) AddCost(dst, body []byte, nano int64) []byte {
+// AddCost puts the cost in dollars into the usage object of body, which must be what a was read from: "cost", as OpenRouter has it. It changes body where
+// that has the room, at most CostRoom bytes, and returns the result. An answer without usage gets no cost.
+func (a Answer) AddCost(body []byte, nano int64) []byte {
 	if !a.HasUsage {
-		return append(dst, body...)
+		return body
 	}
-	return appendWithCost(dst, body, a.usage, nano)
+	cost := costPatch(body, a.usage, nano)
+	return slices.Replace(body, cost.at, cost.end, []byte(cost.text)...)
 }

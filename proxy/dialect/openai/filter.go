@@ -133,7 +133,8 @@ func (f *StreamFilter) edit(d *document, event Event, usageAt int) []byte {
 	switch {
 	case f.options.IncludeUsage && usageAt != 0 && f.options.Prices != nil:
 		f.begin(event)
-		f.output = appendWithCost(f.output, event.Data, usageAt, meter.Cost(f.usage, *f.options.Prices))
+		cost := costPatch(event.Data, usageAt, meter.Cost(f.usage, *f.options.Prices))
+		f.output = append(cost.apply(f.output, event.Data, 0), event.Data[cost.end:]...)
 		return f.end(event)
 	case f.options.IncludeUsage || d.memberEnd == 0:
 		return event.Raw

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode"
@@ -45,6 +46,8 @@ type Head struct {
 	model patch
 	// usage turns stream_options.include_usage on.
 	usage patch
+	// options takes stream_options out, with one of its commas; it is empty when there are none.
+	options patch
 }
 
 // ReadHead checks that body is one JSON object and reads its head. Names that differ from those of the head only by upper and lower case are refused, for
@@ -108,6 +111,7 @@ func (r *headReader) read(member jsonscan.Member, end int) error {
 	case "stream":
 		r.head.Stream, err = readFlag(r.body[at:end], name)
 	case "stream_options":
+		r.head.options = memberPatch(r.body, member.Start, end)
 		return r.readStreamOptions(at, end)
 	case "max_tokens":
 		r.maxTokens = readCount(r.body[at:end])
@@ -200,6 +204,15 @@ func (r *headReader) readStreamOptions(at, end int) error {
 		r.head.usage.text += ","
 	}
 	return nil
+}
+
+// memberPatch takes a member out, and a comma with it: the one behind it, or the one before it where it is the last one.
+func memberPatch(body []byte, start, end int) patch {
+	if next := jsonscan.Space(body, end); opens(body, next, ',') {
+		return patch{at: start, end: next + 1}
+	}
+	before := bytes.TrimRight(body[:start], " \t\r\n")
+	return patch{at: len(bytes.TrimSuffix(before, []byte(","))), end: end}
 }
 
 // finish checks what only the whole body shows.

@@ -130,7 +130,8 @@ func TestRequestErrorsHoldNothingOfTheBody(t *testing.T) {
 }
 
 func TestRewrite(t *testing.T) {
-	both := openai.Edit{Model: `up"stream`, ForceUsage: true}
+	both := openai.Edit{Model: `up"stream`, Usage: openai.ForceUsage}
+	dropped := openai.Edit{Model: "up", Usage: openai.DropUsage}
 	for name, tc := range map[string]struct {
 		body, want string
 		edit       openai.Edit
@@ -139,14 +140,20 @@ func TestRewrite(t *testing.T) {
 		"model":              {body: `{ "model" : "ch\u0061t" , "x":1.0e0}`, edit: openai.Edit{Model: "up"}, want: `{ "model" : "up" , "x":1.0e0}`},
 		"model, no stream":   {body: `{"model":"chat","stream":false}`, edit: both, want: `{"model":"up\"stream","stream":false}`},
 		"no options":         {body: `{"model":"chat","stream":true}`, edit: both, want: `{"model":"up\"stream","stream_options":{"include_usage":true},"stream":true}`},
-		"usage alone":        {body: `{"model":"chat","stream":true}`, edit: openai.Edit{ForceUsage: true}, want: `{"model":"chat","stream_options":{"include_usage":true},"stream":true}`},
+		"usage alone":        {body: `{"model":"chat","stream":true}`, edit: openai.Edit{Usage: openai.ForceUsage}, want: `{"model":"chat","stream_options":{"include_usage":true},"stream":true}`},
 		"null options":       {body: `{"stream_options":null,"stream":true,"model":"chat"}`, edit: both, want: `{"stream_options":{"include_usage":true},"stream":true,"model":"up\"stream"}`},
 		"null behind":        {body: `{"stream":true,"model":"chat","stream_options":null}`, edit: both, want: `{"stream":true,"model":"up\"stream","stream_options":{"include_usage":true}}`},
 		"empty options":      {body: `{"stream_options":{ },"stream":true,"model":"chat"}`, edit: both, want: `{"stream_options":{"include_usage":true },"stream":true,"model":"up\"stream"}`},
 		"other options":      {body: `{"model":"chat","stream":true,"stream_options":{ "a":[]}}`, edit: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"include_usage":true, "a":[]}}`},
 		"turned off":         {body: `{"model":"chat","stream":true,"stream_options":{"a":1,"include_usage": false }}`, edit: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"a":1,"include_usage": true }}`},
 		"on already":         {body: `{"model":"chat","stream":true,"stream_options":{"include_usage":true}}`, edit: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"include_usage":true}}`},
-		"options, usage":     {body: `{"stream_options":{},"model":"chat","stream":true}`, edit: openai.Edit{ForceUsage: true}, want: `{"stream_options":{"include_usage":true},"model":"chat","stream":true}`},
+		"options, usage":     {body: `{"stream_options":{},"model":"chat","stream":true}`, edit: openai.Edit{Usage: openai.ForceUsage}, want: `{"stream_options":{"include_usage":true},"model":"chat","stream":true}`},
+		"dropped alone":      {body: `{"stream_options":{"include_usage":true},"model":"chat","stream":true}`, edit: openai.Edit{Usage: openai.DropUsage}, want: `{"model":"chat","stream":true}`},
+		"dropped first":      {body: `{ "stream_options" : {"a":1} , "model":"chat","stream":true}`, edit: dropped, want: `{  "model":"up","stream":true}`},
+		"dropped between":    {body: `{"stream":true,"stream_options":null,"model":"chat"}`, edit: dropped, want: `{"stream":true,"model":"up"}`},
+		"dropped last":       {body: `{"model":"chat","stream":true , "stream_options":{}}`, edit: dropped, want: `{"model":"up","stream":true }`},
+		"dropped behind":     {body: `{"model":"chat","stream_options":{"include_usage":false}}`, edit: dropped, want: `{"model":"up"}`},
+		"nothing to drop":    {body: `{"model":"chat","stream":true}`, edit: dropped, want: `{"model":"up","stream":true}`},
 		"model of a unicode": {body: `{"model":"chat"}`, edit: openai.Edit{Model: "é\n"}, want: `{"model":"é\n"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -164,7 +171,7 @@ func TestRewrite(t *testing.T) {
 
 var bodies = []string{
 	`{"model":"chat","messages":[{"role":"user","content":"hi"}]}`, `{"stream":true,"model":"chat"}`, `{"stream_options":null,"stream":true,"model":"chat"}`,
-	`{"stream_options":{"include_usage":false},"stream":true,"model":"chat"}`, `{"stream_options":{"a":{}},"stream":true,"model":"chat","n":2}`,
+	`{"stream_options":{"include_usage":false},"stream":true,"model":"chat"}`, "{\"model\":\"chat\" ,\n\"stream_options\":{} }", `{"stream_options":{"a":{}},"stream":true,"model":"chat","n":2}`,
 	`{"mod\u0065l":"chat","max_tokens":5}`, `{"model":"a","Model":"b"}`, `{"model":"a","model":"b"}`, `{"model":"a"}{}`, "\ufeff{}", `{"model":"\ud800"}`,
 	`{"model":"a","x":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`, `{"model":"a","models":["b"]}`, "{\"model\":\"a\xff\"}",
 }
@@ -183,27 +190,38 @@ func FuzzRequest(f *testing.F) {
 			}
 			return
 		}
-		before := decode(t, body)
-		if before["model"] != head.Model || (before["stream"] == true) != head.Stream {
-			t.Fatalf("%q is read as %+v", body, head)
-		}
-		model = strings.ToValidUTF8(model, "?")
-		after := decode(t, head.Rewrite(nil, body, openai.Edit{Model: model, ForceUsage: true}))
-		if model != "" {
-			before["model"] = model
-		}
-		if head.Stream {
-			options, _ := before["stream_options"].(map[string]any)
-			if options == nil {
-				options = map[string]any{}
-			}
-			options["include_usage"] = true
-			before["stream_options"] = options
-		}
-		if diff := cmp.Diff(before, after); diff != "" {
-			t.Fatalf("%q (-want +got):\n%s", body, diff)
-		}
+		checkRewrites(t, body, head, model)
 	})
+}
+
+// checkRewrites compares what every edit makes of a body with the same edit of the decoded body.
+func checkRewrites(t *testing.T, body []byte, head openai.Head, model string) {
+	t.Helper()
+	before := decode(t, body)
+	if before["model"] != head.Model || (before["stream"] == true) != head.Stream {
+		t.Fatalf("%q is read as %+v", body, head)
+	}
+	model = strings.ToValidUTF8(model, "?")
+	after := decode(t, head.Rewrite(nil, body, openai.Edit{Model: model, Usage: openai.ForceUsage}))
+	if model != "" {
+		before["model"] = model
+	}
+	if head.Stream {
+		options, _ := before["stream_options"].(map[string]any)
+		if options == nil {
+			options = map[string]any{}
+		}
+		options["include_usage"] = true
+		before["stream_options"] = options
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Fatalf("%q (-want +got):\n%s", body, diff)
+	}
+	delete(before, "stream_options")
+	after = decode(t, head.Rewrite(nil, body, openai.Edit{Model: model, Usage: openai.DropUsage}))
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Fatalf("%q without stream_options (-want +got):\n%s", body, diff)
+	}
 }
 
 func decode(t *testing.T, body []byte) map[string]any {
@@ -243,7 +261,7 @@ func BenchmarkRewrite(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	edit := openai.Edit{Model: "llama-3.3-70b-versatile", ForceUsage: true}
+	edit := openai.Edit{Model: "llama-3.3-70b-versatile", Usage: openai.ForceUsage}
 	var buffer []byte
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,9 +1,9 @@
 package openai_test
 
 import (
+	"runtime"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -49,18 +49,41 @@ func TestParseError(t *testing.T) {
 	}
 }
 
-// TestParseErrorIsCheap reads what would take a careless reader minutes.
+// TestParseErrorIsCheap reads what would cost a careless reader the square of its length: twice the length must not take four times the memory.
 func TestParseErrorIsCheap(t *testing.T) {
-	start := time.Now()
-	for _, body := range []string{
-		strings.Repeat("[", 1<<20), strings.Repeat("[", 9000) + strings.Repeat("]", 9000), strings.Repeat(`{"error":`, 5000) + "1" + strings.Repeat("}", 5000), "<" + strings.Repeat("<a", 1<<20),
-		`{"error":{"message":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}}",
+	nested := func(open, inner, end string, n int) string {
+		return strings.Repeat(open, n) + inner + strings.Repeat(end, n)
+	}
+	for name, body := range map[string]func(n int) string{
+		"open arrays":      func(n int) string { return strings.Repeat("[", n) },
+		"arrays":           func(n int) string { return nested("[", "", "]", n/2) },
+		"errors in errors": func(n int) string { return nested(`{"error":`, "1", "}", n/10) },
+		"messages":         func(n int) string { return nested(`{"message":`, `"x"`, "}", n/12) },
+		"a deep message":   func(n int) string { return `{"error":{"message":` + nested("[", "", "]", n/2) + "}}" },
+		"many messages":    func(n int) string { return `{"error":[` + strings.Repeat(`"a",`, n/4) + `"b"]}` },
+		"tags":             func(n int) string { return "<" + strings.Repeat("<a", n/2) },
+		"quotes of quotes": func(n int) string { return `{"error":{"metadata":{"raw":"` + strings.Repeat("{", n) + `"}}}` },
 	} {
-		openai.ParseError([]byte(body))
+		t.Run(name, func(t *testing.T) {
+			once, twice := allocated(body(8<<10)), allocated(body(16<<10))
+			if twice > 3*once+64<<10 {
+				t.Errorf("8 KiB take %d bytes of memory and 16 KiB %d", once, twice)
+			}
+			if beyond := allocated(body(4 << 20)); beyond > 20*twice {
+				t.Errorf("16 KiB take %d bytes of memory and 4 MiB %d, although only the beginning matters", twice, beyond)
+			}
+		})
 	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("took %v", took)
-	}
+}
+
+// allocated is the memory that reading a body takes.
+func allocated(body string) uint64 {
+	raw := []byte(body)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	openai.ParseError(raw)
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
 
 func FuzzParseError(f *testing.F) {

@@ -125,26 +125,19 @@ func (c *counts) normalise() meter.Usage {
 	}
 }
 
-// appendWithCost appends data to dst, with "cost" set in the usage object that starts at data[at] and was checked.
-func appendWithCost(dst, data []byte, at int, nano int64) []byte {
+// costPatch is the edit that sets "cost" in the usage object that starts at data[at] and was checked.
+func costPatch(data []byte, at int, nano int64) patch {
 	walk := jsonscan.WalkObject(data, at)
-	empty := true
+	name := `"cost":`
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
-		empty = false
+		name = `,"cost":`
 		end := walk.Skip()
 		if string(member.Name(data)) == "cost" {
-			dst = meter.AppendUSD(append(dst, data[:member.Value]...), nano)
-			return append(dst, data[end:]...)
+			return patch{at: member.Value, end: end, text: meter.FormatUSD(nano)}
 		}
 	}
 	end, _ := walk.End()
-	dst = append(dst, data[:end-1]...)
-	if !empty {
-		dst = append(dst, ',')
-	}
-	dst = append(dst, `"cost":`...)
-	dst = meter.AppendUSD(dst, nano)
-	return append(dst, data[end-1:]...)
+	return patch{at: end - 1, end: end - 1, text: name + meter.FormatUSD(nano)}
 }
 
 // appendWithout appends data to dst without the member that stands from start to end, and without its comma.

@@ -1,0 +1,141 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"signalbox.dev/signalbox/controllers/platform"
+	"signalbox.dev/signalbox/manifest"
+	"signalbox.dev/signalbox/manifest/lint"
+)
+
+// blocks returns the code blocks of a page in a language.
+func blocks(page, language string) []string {
+	var found []string
+	for _, match := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(page, -1) {
+		found = append(found, match[1])
+	}
+	return found
+}
+
+// errorsIn reads manifests and returns what is wrong with them. Those that are shown together must also be good together.
+func errorsIn(t *testing.T, content string, whole linting) []string {
+	t.Helper()
+	reader, err := manifest.NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, problems := reader.Read(t.Context(), []manifest.Source{{Name: "example", Content: []byte(content)}}, "team-a")
+	if whole == together {
+		problems = append(problems, lint.Linter{Set: set}.Problems()...)
+	}
+	var wrong []string
+	for i := range problems {
+		if problems[i].Severity == manifest.Error {
+			wrong = append(wrong, problems[i].String())
+		}
+	}
+	return wrong
+}
+
+// linting says whether objects of an example refer to others that it does not show.
+type linting string
+
+const (
+	alone    linting = "alone"
+	together linting = "together"
+)
+
+func TestManifests(t *testing.T) {
+	examples := 0
+	for _, name := range pages(t) {
+		t.Run(name, func(t *testing.T) {
+			how := alone
+			if name == "README.md" {
+				how = together
+			}
+			for _, block := range blocks(read(t, name), "yaml") {
+				if !strings.Contains(block, "kind:") {
+					continue
+				}
+				examples++
+				for _, wrong := range errorsIn(t, block, how) {
+					t.Error(wrong)
+				}
+			}
+		})
+	}
+	if examples < 5 {
+		t.Errorf("only %d manifests found", examples)
+	}
+}
+
+// The check itself must see what is wrong.
+func TestManifestsAreChecked(t *testing.T) {
+	const broken = "apiVersion: signalbox.dev/v1alpha1\nkind: ModelRoute\nmetadata: {name: a}\nspec: {models: [a], targets: []}\n"
+	if len(errorsIn(t, broken, alone)) == 0 {
+		t.Error("a route without targets passes")
+	}
+}
+
+func TestConfigurationExample(t *testing.T) {
+	examples := blocks(read(t, "docs/configuration.md"), "yaml")
+	if len(examples) == 0 {
+		t.Fatal("no example found")
+	}
+	for _, example := range examples {
+		var values map[string]any
+		if err := yaml.UnmarshalStrict([]byte(example), &values); err != nil {
+			t.Fatal(err)
+		}
+		proxy, ok := values["proxy"].(map[string]any)
+		if !ok {
+			t.Fatal("the example has no proxy")
+		}
+		// The chart fills it in.
+		proxy["image"] = "example.com/signalbox:1"
+		content, err := yaml.Marshal(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := platform.Parse(content); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestLinks(t *testing.T) {
+	for _, name := range pages(t) {
+		for _, match := range regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`).FindAllStringSubmatch(read(t, name), -1) {
+			if strings.Contains(match[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(name), match[1])); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestMakeTargets(t *testing.T) {
+	makefiles, err := filepath.Glob(filepath.Join(root, "hack", "make", "*.mk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := read(t, "Makefile")
+	for _, makefile := range makefiles {
+		rules += read(t, "hack/make/"+filepath.Base(makefile))
+	}
+	for _, name := range append(pages(t), "CONTRIBUTING.md") {
+		for _, match := range regexp.MustCompile("(?m)(?:^|`|FILE )make ([a-z][a-z0-9-]*)").FindAllStringSubmatch(read(t, name), -1) {
+			if !regexp.MustCompile(`(?m)^` + match[1] + `:`).MatchString(rules) {
+				t.Errorf("%s names `make %s`, which is no target", name, match[1])
+			}
+		}
+	}
+}
