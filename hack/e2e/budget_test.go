@@ -41,6 +41,7 @@ var _ = Describe("a Soft budget", func() {
 		create(ctx, budget, route)
 		eventuallyCondition(ctx, route, v1alpha1.ConditionReady, metav1.ConditionTrue)
 		eventuallyCondition(ctx, budget, v1alpha1.ConditionEnforced, metav1.ConditionTrue)
+		w.eventuallyServed(ctx)
 
 		By("spending it under load, streamed and not")
 		plain := w.startLoad(ctx, "load-plain", 8*time.Second)

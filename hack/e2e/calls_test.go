@@ -40,6 +40,7 @@ var _ = Describe("calls", Ordered, func() {
 		create(ctx, closed)
 		eventuallyCondition(ctx, closed, v1alpha1.ConditionReady, metav1.ConditionTrue)
 		w.startApp(ctx, "stranger", "stranger")
+		w.eventuallyServed(ctx)
 	})
 
 	It("says in status what works", func(ctx context.Context) {

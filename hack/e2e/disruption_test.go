@@ -58,6 +58,7 @@ var _ = Describe("a bad day", Serial, func() {
 		route := w.route("chat")
 		create(ctx, route)
 		eventuallyCondition(ctx, route, v1alpha1.ConditionReady, metav1.ConditionTrue)
+		w.eventuallyServed(ctx)
 	})
 
 	It("changes a provider key under load without a failed request, in use within two seconds", func(ctx context.Context) {

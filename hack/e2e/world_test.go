@@ -247,6 +247,17 @@ func (w *world) chat(ctx context.Context, pod string, credentials []string, args
 	return result
 }
 
+// eventuallyServed waits until a call through the Service is answered: kube-proxy learns of ready pods a moment after the manager does, and a load without
+// retries must not begin before.
+func (w *world) eventuallyServed(ctx context.Context) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		answer, err := output(ctx, binary("kubectl"), "exec", "-n", w.namespace, "app", "--", "/testapp", "get", "--token-file", tokenPath)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(answer).To(ContainSubstring(`"status":200`))
+	}).Should(Succeed())
+}
+
 // loadSummary is what testapp load prints.
 type loadSummary struct {
 	Attempts, OK, Failed, Connections, Late int
