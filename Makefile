@@ -9,6 +9,8 @@ IMAGE ?= ghcr.io/signalbox-dev/signalbox:$(VERSION)
 GO ?= go
 # The modules of this repository; those under hack are not linked into the product.
 HACK_MODULES := $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod))
+# Those that are more than a main of a few lines around somebody else's program.
+OWN_HACK_MODULES := $(filter-out hack/kube hack/coredns hack/helm hack/tools,$(HACK_MODULES))
 export GOFLAGS := -buildvcs=false
 export GOTOOLCHAIN := local
 
@@ -48,7 +50,7 @@ fmt: $(BIN)/golangci-lint ## Format all Go code.
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Lint everything: style, import rules, API conventions, security; the modules under hack too.
 	$(BIN)/golangci-lint run ./...
-	@set -e; for m in $(HACK_MODULES); do echo "lint $$m"; (cd $$m && $(BIN)/golangci-lint run --config $(ROOT)/hack/.golangci.yml ./...); done
+	@set -e; for m in $(OWN_HACK_MODULES); do echo "lint $$m"; (cd $$m && $(BIN)/golangci-lint run --config $(ROOT)/hack/.golangci.yml ./...); done
 
 .PHONY: verify
 verify: generate tidy ## Regenerate and format, then fail on any difference, untracked files included.
@@ -63,9 +65,7 @@ tidy: ## Tidy the go.mod of every module.
 .PHONY: test
 test: envtest-binaries $(BIN)/helm build ## Run unit tests with the race detector, and controllers against a real kube-apiserver and etcd.
 	KUBEBUILDER_ASSETS=$(BIN) $(GO) test -race ./...
-	@set -e; for m in $(TESTED_HACK_MODULES); do echo "test $$m"; (cd $$m && $(GO) test -race ./...); done
-
-TESTED_HACK_MODULES := $(filter-out hack/kube hack/coredns hack/helm hack/tools,$(HACK_MODULES))
+	@set -e; for m in $(OWN_HACK_MODULES); do echo "test $$m"; (cd $$m && $(GO) test -race ./...); done
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser of foreign bytes, FUZZTIME (default 10s) each.
