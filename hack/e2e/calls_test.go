@@ -51,6 +51,8 @@ var _ = Describe("calls", Ordered, func() {
 		credential := w.credential("provider")
 		eventuallyCondition(ctx, credential, v1alpha1.ConditionKeyValid, metav1.ConditionTrue)
 		eventuallyCondition(ctx, credential, v1alpha1.ConditionHealthy, metav1.ConditionTrue)
+		// kubectl looks a kind up again that it does not know, a category it does not: by now it knows both.
+		Expect(kubectl(ctx, "get", "mroute,pcred", "-n", w.namespace)).To(ContainSubstring(`["chat"]`))
 		Expect(kubectl(ctx, "get", "signalbox", "-n", w.namespace)).To(ContainSubstring(`["chat"]`))
 	})
 
