@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -40,7 +41,6 @@ type Options struct {
 // Loader makes the table of one namespace from files. It is used by one goroutine at a time.
 type Loader struct {
 	options Options
-	reader  *manifest.Reader
 	salt    []byte
 	stdin   []byte
 	// seen is the hash of what was read last.
@@ -58,19 +58,17 @@ var ErrRefused = errors.New("the manifests have errors")
 
 // New reads the files and makes the first table. What is wrong with them is printed; the error is ErrRefused when the API server would refuse them.
 func New(ctx context.Context, options Options) (*Loader, error) {
-	reader, err := manifest.NewReader()
-	if err != nil {
-		return nil, err
-	}
 	salt := make([]byte, saltBytes)
 	if _, err := rand.Read(salt); err != nil {
 		return nil, fmt.Errorf("making a salt: %w", err)
 	}
-	l := &Loader{options: options, reader: reader, salt: salt, namespace: options.Namespace}
+	l := &Loader{options: options, salt: salt, namespace: options.Namespace}
 	if slices.Contains(options.Paths, manifest.Stdin) {
-		if l.stdin, err = io.ReadAll(io.LimitReader(options.Stdin, manifest.MaxFileBytes+1)); err != nil {
+		stdin, err := io.ReadAll(io.LimitReader(options.Stdin, manifest.MaxFileBytes+1))
+		if err != nil {
 			return nil, fmt.Errorf("reading standard input: %w", err)
 		}
+		l.stdin = stdin
 	}
 	if _, err := l.load(ctx); err != nil {
 		return nil, err
@@ -92,7 +90,13 @@ func (l *Loader) load(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	l.seen = sum
-	set, problems := l.reader.Read(ctx, sources, l.defaultNamespace())
+	// The schemas and their compiled rules are megabytes that nobody needs until the next change; what they leave behind is given back at once.
+	defer debug.FreeOSMemory()
+	reader, err := manifest.NewReader()
+	if err != nil {
+		return false, err
+	}
+	set, problems := reader.Read(ctx, sources, l.defaultNamespace())
 	if manifest.Count(problems, manifest.Error) > 0 {
 		return false, errors.Join(l.print(problems), ErrRefused)
 	}
