@@ -7,10 +7,10 @@ BENCH_CONTROL_FLAGS ?=
 # A server of gpt-4o-mini that the proxies of the cluster can reach.
 
 $(BIN)/bench: $(shell find $(ROOT)/hack/bench -name '*.go' -not -name '*_test.go') $(ROOT)/hack/bench/go.mod
-	cd $(ROOT)/hack/bench && CGO_ENABLED=0 $(GO) build -trimpath -o $@ .
+	cd $(ROOT)/hack/bench && CGO_ENABLED=0 $(GO) build -o $@ .
 
 $(BIN)/fakeprovider: $(shell find $(ROOT)/hack/fakeprovider -name '*.go' -not -name '*_test.go') $(ROOT)/hack/fakeprovider/go.mod
-	cd $(ROOT)/hack/fakeprovider && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/fakeprovider
+	cd $(ROOT)/hack/fakeprovider && CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o $@ ./cmd/fakeprovider
 
 .PHONY: bench
 bench: bench-data bench-control ## Measure the data plane against nginx, and the control plane on a real cluster (Linux, root).
