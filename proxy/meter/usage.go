@@ -6,16 +6,25 @@ const MaxTokens = 1 << 30
 // bytesPerToken is low on purpose: common tokenizers make one token of about four bytes of English and of about three bytes of most other scripts.
 const bytesPerToken = 3
 
-// Usage is what one call used, in tokens. It is normalised: Cached is contained in Prompt and Reasoning in Completion, however the provider counts.
+// Usage is what one call used, in tokens. It is normalised: Cached, CacheWrite and PromptAudio are contained in Prompt, Reasoning and CompletionAudio in
+// Completion, however the provider counts.
 type Usage struct {
 	// Prompt tokens, those read from a cache included.
 	Prompt int64
 	// Cached is the part of Prompt that the provider read from its prompt cache.
 	Cached int64
+	// CacheWrite is the part of Prompt that the provider wrote into its prompt cache, none of it in Cached.
+	CacheWrite int64
+	// CacheWrite1h is the part of CacheWrite that is kept for an hour rather than for minutes.
+	CacheWrite1h int64
+	// PromptAudio is the part of Prompt that was sound.
+	PromptAudio int64
 	// Completion tokens, reasoning included.
 	Completion int64
 	// Reasoning is the part of Completion that was reasoning, where the provider says so.
 	Reasoning int64
+	// CompletionAudio is the part of Completion that was sound.
+	CompletionAudio int64
 	// Estimated tells that at least one of the numbers was not measured by the provider, or was not believable.
 	Estimated bool
 }

@@ -99,7 +99,7 @@ func (c *call) rewrite(dst []byte, credential *credentialEntry) []byte {
 	if credential.provider.StreamUsage.Requestable() {
 		edit.Usage = openai.ForceUsage
 	}
-	return c.head.Rewrite(dst, c.body.bytes, edit)
+	return openai.Rewrite(dst, c.body.bytes, c.head, edit)
 }
 
 // newRequest builds the provider's request.

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/meter"
@@ -24,7 +24,7 @@ type call struct {
 	// body is what the client sent, until a stream begins; bytesIn is its length and head what was read of it.
 	body    *buffer
 	bytesIn int64
-	head    openai.Head
+	head    dialect.Head
 	// bodyRead tells that the whole body was read.
 	bodyRead bool
 

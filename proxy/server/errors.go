@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/dialect"
 )
 
 // Code is what went wrong, one word of a closed list. It is the "code" of error bodies, a metric label and a field of the access log.
@@ -89,7 +89,7 @@ type Error struct {
 	// DialectCode stands in the reply instead of Code where the dialect has a finer word of its own.
 	DialectCode string
 	// Metadata of the reply; may be nil.
-	Metadata *openai.Metadata
+	Metadata *dialect.Metadata
 	// Header is added to the reply's; may be nil.
 	Header http.Header
 	// Verbatim is the provider's own reply, sent as it is; nil for a reply of ours.
@@ -132,12 +132,12 @@ func (e *Error) kind() string {
 }
 
 // reply is the error in the dialect's words.
-func (e *Error) reply() openai.ErrorReply {
+func (e *Error) reply() dialect.ErrorReply {
 	code := string(e.Code)
 	if e.DialectCode != "" {
 		code = e.DialectCode
 	}
-	return openai.ErrorReply{Status: e.Status, Message: e.Message, Type: e.kind(), Param: e.Param, Code: code, Metadata: e.Metadata}
+	return dialect.ErrorReply{Status: e.Status, Message: e.Message, Type: e.kind(), Param: e.Param, Code: code, Metadata: e.Metadata}
 }
 
 // withHeader sets a header of the reply.

@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"strings"
 
-	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/endpoint"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/upstream"
@@ -54,11 +56,11 @@ func mostTelling(attempts []attempt) *Error {
 
 // conclude adds to the error what all attempts came to.
 func (c *call) conclude(failure *Error) *Error {
-	list := make([]openai.Attempt, 0, len(c.attempts))
+	list := make([]dialect.Attempt, 0, len(c.attempts))
 	for i := range c.attempts {
 		list = append(list, c.attempts[i].describe())
 	}
-	metadata := openai.Metadata{Attempts: list}
+	metadata := dialect.Metadata{Attempts: list}
 	for i := range c.attempts {
 		if a := &c.attempts[i]; a.failure == failure {
 			metadata.Provider, metadata.ProviderName, metadata.Status = a.target.credential, a.target.provider, a.status
@@ -69,8 +71,8 @@ func (c *call) conclude(failure *Error) *Error {
 	return failure
 }
 
-func (a *attempt) describe() openai.Attempt {
-	described := openai.Attempt{
+func (a *attempt) describe() dialect.Attempt {
+	described := dialect.Attempt{
 		Target: a.target.name, Provider: a.target.provider, Status: a.status, Outcome: string(CodeOK), DurationMS: a.duration.Milliseconds(),
 	}
 	if a.failure != nil {
@@ -117,7 +119,7 @@ func (x *exchange) describeBreak(ctx context.Context, err error, kind upstream.K
 	if ctx.Err() != nil {
 		return x.timedOut(context.Cause(ctx))
 	}
-	var tooLarge *openai.EventTooLargeError
+	var tooLarge *sse.TooLargeError
 	var encoding *encodingError
 	switch a := x.attempt; {
 	case endpoint.IsDenied(err):
@@ -162,7 +164,7 @@ func (s *Server) refused(x *exchange) *Error {
 	if x.call.clientGone() {
 		return clientClosed()
 	}
-	said := openai.ParseError(body.bytes)
+	said := dialect.ParseError(body.bytes)
 	failure := x.classify(x.response.StatusCode, said)
 	if failure.Code != CodeUpstreamRejected {
 		return failure
@@ -179,7 +181,7 @@ func (x *exchange) quotesKey(body []byte) bool {
 }
 
 // classify maps the status of an error, the answer's own or one that stands inside an answer of status 200.
-func (x *exchange) classify(status int, said openai.UpstreamError) *Error {
+func (x *exchange) classify(status int, said neutral.Error) *Error {
 	a := x.attempt
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired:
@@ -212,7 +214,7 @@ func (x *exchange) retryLater(failure *Error) *Error {
 }
 
 // saidInside is the failure of an answer of status 200 that holds an error. Its code is a status in OpenRouter's dialect.
-func (x *exchange) saidInside(said openai.UpstreamError) *Error {
+func (x *exchange) saidInside(said neutral.Error) *Error {
 	status, err := strconv.Atoi(said.Code)
 	if err != nil || status < http.StatusBadRequest || status > 599 {
 		status = http.StatusBadGateway

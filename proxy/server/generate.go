@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
 	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/ledger"
@@ -51,7 +52,7 @@ func (c *call) readHead() error {
 		c.head = head
 		return nil
 	}
-	var refusal *openai.RequestError
+	var refusal *dialect.RequestError
 	if !errors.As(err, &refusal) {
 		return err
 	}
@@ -102,7 +103,7 @@ func (c *call) modelNotFound(model string) error {
 		message += "; you may use " + strings.Join(names, ", ")
 	}
 	return &Error{
-		Code: CodeModelNotFound, Status: http.StatusNotFound, Message: message, Param: "model", Metadata: &openai.Metadata{Models: names},
+		Code: CodeModelNotFound, Status: http.StatusNotFound, Message: message, Param: "model", Metadata: &dialect.Metadata{Models: names},
 	}
 }
 
@@ -113,17 +114,17 @@ func (c *call) visibleModels() []route.Model {
 
 // noEligibleTarget tells each target and what excluded it.
 func (c *call) noEligibleTarget(candidates []route.Candidate) error {
-	exclusions := make([]openai.Exclusion, 0, len(candidates))
+	exclusions := make([]dialect.Exclusion, 0, len(candidates))
 	reasons := make([]string, 0, len(candidates))
 	for _, candidate := range candidates {
 		name := c.route.targets[candidate.Index].name
-		exclusions = append(exclusions, openai.Exclusion{Target: name, Reason: candidate.Excluded})
+		exclusions = append(exclusions, dialect.Exclusion{Target: name, Reason: candidate.Excluded})
 		reasons = append(reasons, name+": "+candidate.Excluded)
 	}
 	return &Error{
 		Code: CodeNoEligibleTarget, Status: http.StatusServiceUnavailable,
 		Message:  fmt.Sprintf("no target of ModelRoute %q can be used: %s", c.route.Name, strings.Join(reasons, "; ")),
-		Metadata: &openai.Metadata{Targets: exclusions},
+		Metadata: &dialect.Metadata{Targets: exclusions},
 	}
 }
 
@@ -147,29 +148,29 @@ func budgetRefusal(r *ledger.Refusal, now time.Time) *Error {
 			Code: CodeUnpriced, Status: http.StatusPaymentRequired,
 			Message: fmt.Sprintf("the price of this call is not known, and SpendBudget %q refuses such calls: add prices to the target or its "+
 				"ProviderCredential, or set unpriced: Allow", r.Budget),
-			Metadata: &openai.Metadata{Budget: &openai.BudgetState{Name: r.Budget}},
+			Metadata: &dialect.Metadata{Budget: &dialect.BudgetState{Name: r.Budget}},
 		}
 	default:
 		refusal := &Error{
 			Code: CodeLedgerUnavailable, Status: http.StatusServiceUnavailable,
 			Message:  fmt.Sprintf("SpendBudget %q cannot be counted by this proxy", r.Budget),
-			Metadata: &openai.Metadata{Budget: &openai.BudgetState{Name: r.Budget}},
+			Metadata: &dialect.Metadata{Budget: &dialect.BudgetState{Name: r.Budget}},
 		}
 		return refusal.withRetryAfter(time.Minute)
 	}
 }
 
 func limitReached(r *ledger.Refusal, now time.Time) *Error {
-	state := &openai.BudgetState{Name: r.Budget, Limit: meter.FormatUSD(r.Limit), Spent: meter.FormatUSD(r.Spent)}
+	state := &dialect.BudgetState{Name: r.Budget, Limit: meter.FormatUSD(r.Limit), Spent: meter.FormatUSD(r.Spent)}
 	message := fmt.Sprintf("SpendBudget %q is spent: %s of %s USD", r.Budget, state.Spent, state.Limit)
 	if r.End.IsZero() {
 		message += "; it does not reset by itself"
-		return &Error{Code: CodeBudgetExceeded, Status: http.StatusPaymentRequired, Message: message, Metadata: &openai.Metadata{Budget: state}}
+		return &Error{Code: CodeBudgetExceeded, Status: http.StatusPaymentRequired, Message: message, Metadata: &dialect.Metadata{Budget: state}}
 	}
 	state.Resets = r.End.Format(time.RFC3339)
 	refusal := &Error{
 		Code: CodeBudgetExceeded, Status: http.StatusPaymentRequired,
-		Message: message + "; it resets at " + state.Resets, Metadata: &openai.Metadata{Budget: state},
+		Message: message + "; it resets at " + state.Resets, Metadata: &dialect.Metadata{Budget: state},
 	}
 	return refusal.withRetryAfter(r.End.Sub(now))
 }

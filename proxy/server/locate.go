@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
 	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/telemetry"
@@ -20,7 +21,7 @@ const (
 
 // place is what a path stands for.
 type place struct {
-	surface openai.Surface
+	surface dialect.Flavor
 	action  action
 	kind    openai.Kind
 	// modelID is the model of GET models/{id}.
@@ -49,14 +50,14 @@ func (s *Server) locate(next handler) handler {
 
 // find reads a path. The surface is right even where nothing is found, for the reply says so in its dialect.
 func find(u *url.URL) (place, bool) {
-	surface, prefix := openai.SurfaceOpenAI, ""
+	surface, prefix := dialect.OpenAIFlavor, ""
 	switch path := u.Path; {
 	case strings.HasPrefix(path, "/v1/"):
 		prefix = "/v1/"
 	case strings.HasPrefix(path, "/openai/v1/"):
 		prefix = "/openai/v1/"
 	case strings.HasPrefix(path, "/api/v1/"):
-		surface, prefix = openai.SurfaceOpenRouter, "/api/v1/"
+		surface, prefix = dialect.OpenRouterFlavor, "/api/v1/"
 	default:
 		return place{path: "other"}, false
 	}

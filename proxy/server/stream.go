@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/meter"
 )
 
@@ -32,7 +34,7 @@ type relay struct {
 	*exchange
 	ctx    context.Context // of the attempt; the relay lives no longer
 	filter *openai.StreamFilter
-	reader *openai.EventReader
+	reader *sse.Reader
 	// idle ends the attempt when the stream stays silent after its first token. It runs only while the provider is waited for, so that a slow client
 	// does not count.
 	idle *time.Timer
@@ -53,7 +55,7 @@ func (s *Server) relayStream(ctx context.Context, cancel context.CancelCauseFunc
 	defer r.idle.Stop()
 	r.idle.Stop()
 	r.filter = openai.NewStreamFilter(openai.StreamOptions{IncludeUsage: x.call.head.IncludeUsage, Prices: x.attempt.prices})
-	r.reader = openai.NewEventReader(r, s.limits.EventBytes)
+	r.reader = sse.NewReader(r, s.limits.EventBytes)
 	if failure := r.run(); failure != nil {
 		return failure
 	}
@@ -112,25 +114,25 @@ func (r *relay) run() *Error {
 }
 
 // take does what one event asks for. It tells whether the stream is over.
-func (r *relay) take(step openai.Step) (bool, *Error) {
+func (r *relay) take(step dialect.Step) (bool, *Error) {
 	switch step.Kind {
-	case openai.StepComment:
+	case dialect.StepComment:
 		if !r.call.started() {
 			return false, nil
 		}
 		return false, r.send(step.Output)
-	case openai.StepFailure:
+	case dialect.StepFailure:
 		if _, reported := r.filter.Usage(); reported || r.filter.Started() {
 			r.charge()
 		}
 		r.call.bill.reached = true
 		return true, r.fail(r.saidInside(*step.Err))
-	case openai.StepToken:
+	case dialect.StepToken:
 		if !r.call.started() {
 			r.begin(step.Kind)
 		}
 		return false, r.send(step.Output)
-	case openai.StepDone:
+	case dialect.StepDone:
 		return true, r.finish(step.Output)
 	default:
 		return false, r.hold(step.Output)
@@ -159,7 +161,7 @@ func (r *relay) hold(output []byte) *Error {
 		return r.send(output)
 	}
 	if len(r.held.bytes)+len(output) > maxHeld {
-		r.begin(openai.StepChunk)
+		r.begin(dialect.StepChunk)
 		return r.send(output)
 	}
 	if err := r.server.buffers.append(r.held, output); err != nil {
@@ -169,11 +171,11 @@ func (r *relay) hold(output []byte) *Error {
 }
 
 // begin sends status, headers and what was held back. From here on the target is chosen.
-func (r *relay) begin(kind openai.StepKind) {
+func (r *relay) begin(kind dialect.StepKind) {
 	r.firstToken.Stop()
 	c, now := r.call, r.server.now()
 	c.waited += now.Sub(r.attempt.began)
-	if kind == openai.StepToken {
+	if kind == dialect.StepToken {
 		c.firstToken = now.Sub(c.start)
 	}
 	header := c.w.Header()
@@ -208,7 +210,7 @@ func (r *relay) finish(output []byte) *Error {
 	r.charge()
 	r.call.settle()
 	if !r.call.started() {
-		r.begin(openai.StepDone)
+		r.begin(dialect.StepDone)
 	}
 	if failure := r.send(output); failure != nil {
 		return failure

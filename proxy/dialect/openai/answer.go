@@ -3,6 +3,8 @@ package openai
 import (
 	"slices"
 
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/meter"
 )
 
@@ -18,7 +20,7 @@ type Answer struct {
 	// OutputBytes is the size of the text of all choices, reasoning and tool calls included; 0 for embeddings.
 	OutputBytes int64
 	// Err is the error that the provider put into an answer of status 200; nil when there is none.
-	Err *UpstreamError
+	Err *neutral.Error
 
 	// usage is where the object starts that takes the cost; 0 without one.
 	usage int
@@ -44,7 +46,7 @@ func ReadAnswer(body []byte) (Answer, error) {
 	}
 	answer := Answer{OutputBytes: int64(d.text)}
 	if d.failure {
-		failure := ParseError(body)
+		failure := dialect.ParseError(body)
 		answer.Err = &failure
 	}
 	answer.Usage, answer.usage = d.reported(body)
@@ -85,5 +87,5 @@ func (a Answer) AddCost(body []byte, nano int64) []byte {
 		return body
 	}
 	cost := costPatch(body, a.usage, nano)
-	return slices.Replace(body, cost.at, cost.end, []byte(cost.text)...)
+	return slices.Replace(body, cost.At, cost.End, []byte(cost.Text)...)
 }

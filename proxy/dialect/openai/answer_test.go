@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
 	"signalbox.dev/signalbox/proxy/meter"
 )
@@ -85,7 +86,7 @@ func TestReadAnswer(t *testing.T) {
 		},
 		"an error of status 200": {
 			body:   `{"error":{"message":"overloaded","code":503}}`,
-			want:   openai.Answer{Err: &openai.UpstreamError{Message: "overloaded", Code: "503", JSON: true}},
+			want:   openai.Answer{Err: &neutral.Error{Message: "overloaded", Code: "503", JSON: true}},
 			settle: meter.Usage{Prompt: 10, Estimated: true},
 		},
 	} {

@@ -3,36 +3,14 @@ package openai
 import (
 	"bytes"
 
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
-// StepKind says what an event of a stream means for the proxy.
-type StepKind int
-
-// The kinds of steps.
-const (
-	// StepComment is a keep-alive without data.
-	StepComment StepKind = iota
-	// StepChunk has data, but nothing that counts as the first token: a role, filter results, usage.
-	StepChunk
-	// StepToken has text, a tool call or a finish_reason.
-	StepToken
-	// StepDone is the end of the stream, [DONE].
-	StepDone
-	// StepFailure is an error that the provider reports inside the stream.
-	StepFailure
-)
-
-// Step is what to do with an event.
-type Step struct {
-	// Output is what the client gets; empty for nothing. It is valid until the next call of StreamFilter.Next or EventReader.Next.
-	Output []byte
-	// Kind of the event.
-	Kind StepKind
-	// Err is the provider's error; nil unless Kind is StepFailure.
-	Err *UpstreamError
-}
+// keepBuffer is the largest buffer that outlives its stream.
+const keepBuffer = 64 << 10
 
 // StreamOptions say what a client should see of the usage.
 type StreamOptions struct {
@@ -41,20 +19,6 @@ type StreamOptions struct {
 	// Prices give the cost that is put beside the usage that the client asked for; nil adds none.
 	Prices *table.Prices
 }
-
-// StreamError tells why an event cannot be passed on: the provider sent something that is not of this dialect, or a part of it.
-type StreamError struct {
-	// Err is the problem; it holds nothing of the event.
-	Err error
-}
-
-// Error implements error.
-func (e *StreamError) Error() string {
-	return "an event of the stream cannot be read: " + e.Err.Error()
-}
-
-// Unwrap returns the problem.
-func (e *StreamError) Unwrap() error { return e.Err }
 
 // StreamFilter goes over the events of one stream: it hides the usage that the client did not ask for, adds the cost where it did, and collects what is
 // needed to charge the call. Usage of Groq's own, "x_groq", stays: Groq sends it unasked and its SDKs read it.
@@ -85,29 +49,29 @@ func (f *StreamFilter) Reset(options StreamOptions) {
 	*f = fresh
 }
 
-// Next takes in an event. The error is a *StreamError.
-func (f *StreamFilter) Next(event Event) (Step, error) {
+// Next takes in an event. The error is a *dialect.StreamError.
+func (f *StreamFilter) Next(event sse.Event) (dialect.Step, error) {
 	data := bytes.TrimSpace(event.Data)
 	if len(data) == 0 {
-		return Step{Output: event.Raw, Kind: StepComment}, nil
+		return dialect.Step{Output: event.Raw, Kind: dialect.StepComment}, nil
 	}
 	if string(data) == "[DONE]" {
 		f.done = true
-		return Step{Output: event.Raw, Kind: StepDone}, nil
+		return dialect.Step{Output: event.Raw, Kind: dialect.StepDone}, nil
 	}
 	var d document
 	if err := d.read(event.Data); err != nil {
-		return Step{}, &StreamError{Err: err}
+		return dialect.Step{}, &dialect.StreamError{Err: err}
 	}
 	usageAt := f.count(&d, event.Data)
 	if d.failure || string(event.Name) == "error" {
-		failure := ParseError(event.Data)
-		return Step{Output: event.Raw, Kind: StepFailure, Err: &failure}, nil
+		failure := dialect.ParseError(event.Data)
+		return dialect.Step{Output: event.Raw, Kind: dialect.StepFailure, Err: &failure}, nil
 	}
-	step := Step{Output: f.edit(&d, event, usageAt), Kind: StepChunk}
+	step := dialect.Step{Output: f.edit(&d, event, usageAt), Kind: dialect.StepChunk}
 	if d.token {
 		f.started = true
-		step.Kind = StepToken
+		step.Kind = dialect.StepToken
 	}
 	return step, nil
 }
@@ -129,12 +93,12 @@ func (f *StreamFilter) count(d *document, data []byte) int {
 }
 
 // edit returns what the client gets of the event.
-func (f *StreamFilter) edit(d *document, event Event, usageAt int) []byte {
+func (f *StreamFilter) edit(d *document, event sse.Event, usageAt int) []byte {
 	switch {
 	case f.options.IncludeUsage && usageAt != 0 && f.options.Prices != nil:
 		f.begin(event)
 		cost := costPatch(event.Data, usageAt, meter.Cost(f.usage, *f.options.Prices))
-		f.output = append(cost.apply(f.output, event.Data, 0), event.Data[cost.end:]...)
+		f.output = append(apply(f.output, event.Data, cost, 0), event.Data[cost.End:]...)
 		return f.end(event)
 	case f.options.IncludeUsage || d.memberEnd == 0:
 		return event.Raw
@@ -147,9 +111,9 @@ func (f *StreamFilter) edit(d *document, event Event, usageAt int) []byte {
 }
 
 // begin starts the output with what stands before the event's data.
-func (f *StreamFilter) begin(event Event) {
-	if event.dataAt >= 0 {
-		f.output = append(f.output[:0], event.Raw[:event.dataAt]...)
+func (f *StreamFilter) begin(event sse.Event) {
+	if event.DataAt >= 0 {
+		f.output = append(f.output[:0], event.Raw[:event.DataAt]...)
 		return
 	}
 	f.output = append(f.output[:0], "data: "...)
@@ -157,9 +121,9 @@ func (f *StreamFilter) begin(event Event) {
 
 // end completes the output with what stands behind the event's data. Data of several lines becomes one, without the event's name: in JSON a line feed can
 // only stand between tokens.
-func (f *StreamFilter) end(event Event) []byte {
-	if event.dataAt >= 0 {
-		f.output = append(f.output, event.Raw[event.dataAt+len(event.Data):]...)
+func (f *StreamFilter) end(event sse.Event) []byte {
+	if event.DataAt >= 0 {
+		f.output = append(f.output, event.Raw[event.DataAt+len(event.Data):]...)
 		return f.output
 	}
 	for i, c := range f.output {

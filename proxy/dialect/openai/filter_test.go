@@ -9,7 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -27,13 +30,13 @@ const (
 // filtered is what a filter makes of a stream.
 type filtered struct {
 	output string
-	kinds  []openai.StepKind
+	kinds  []dialect.StepKind
 	filter *openai.StreamFilter
 }
 
 // filterAll takes a stream through reader and filter.
 func filterAll(stream string, options openai.StreamOptions) (filtered, error) {
-	reader := openai.NewEventReader(strings.NewReader(stream), 0)
+	reader := sse.NewReader(strings.NewReader(stream), 0)
 	got := filtered{filter: openai.NewStreamFilter(options)}
 	for {
 		e, err := reader.Next()
@@ -93,46 +96,46 @@ func TestStreamFilterKinds(t *testing.T) {
 	chunk := func(choice string) string { return `data: {"choices":[` + choice + "]}\n\n" }
 	for name, tc := range map[string]struct {
 		stream string
-		want   openai.StepKind
+		want   dialect.StepKind
 	}{
-		"comment":           {": x\n\n", openai.StepComment},
-		"empty data":        {"data:\n\n", openai.StepComment},
-		"done":              {"data: [DONE] \n\n", openai.StepDone},
-		"role":              {role, openai.StepChunk},
-		"empty text":        {chunk(`{"delta":{"content":""}}`), openai.StepChunk},
-		"nulls":             {chunk(`{"delta":{"content":null,"tool_calls":null,"reasoning":""},"finish_reason":null}`), openai.StepChunk},
-		"empty lists":       {chunk(`{"delta":{"tool_calls":[ ],"annotations":[],"x":{ }}}`), openai.StepChunk},
-		"a number":          {chunk(`{"delta":{"index":5}}`), openai.StepChunk},
-		"delta null":        {chunk(`{"delta":null}`), openai.StepChunk},
-		"choice null":       {chunk(`null`), openai.StepChunk},
-		"choices null":      {"data: {\"choices\":null}\n\n", openai.StepChunk},
-		"usage":             {usage, openai.StepChunk},
-		"text":              {hello, openai.StepToken},
-		"blank is text":     {chunk(`{"delta":{"content":" "}}`), openai.StepToken},
-		"second choice":     {chunk(`{"delta":{}},{"delta":{"content":"x"}}`), openai.StepToken},
-		"reasoning":         {chunk(`{"delta":{"role":"assistant","reasoning_content":"x"}}`), openai.StepToken},
-		"refusal":           {chunk(`{"delta":{"refusal":"no"}}`), openai.StepToken},
-		"tool call":         {chunk(`{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":""}}]}}`), openai.StepToken},
-		"finish":            {finish, openai.StepToken},
-		"completion":        {chunk(`{"text":"x"}`), openai.StepToken},
-		"escaped names":     {`data: {"choi\u0063es":[{"delta":{"content":"x"}}]}` + "\n\n", openai.StepToken},
-		"error":             {`data: {"error":{"message":"overloaded"}}` + "\n\n", openai.StepFailure},
-		"error text":        {`data: {"error":"overloaded"}` + "\n\n", openai.StepFailure},
-		"error beside text": {`data: {"choices":[{"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"gone"}}` + "\n\n", openai.StepFailure},
-		"error event":       {"event: error\ndata: {\"detail\":\"overloaded\"}\n\n", openai.StepFailure},
-		"error object":      {`data: {"object":"error","message":"overloaded","code":40303}` + "\n\n", openai.StepFailure},
-		"error null":        {`data: {"error":null,"choices":[]}` + "\n\n", openai.StepChunk},
-		"error empty":       {`data: {"error":{},"choices":[]}` + "\n\n", openai.StepChunk},
+		"comment":           {": x\n\n", dialect.StepComment},
+		"empty data":        {"data:\n\n", dialect.StepComment},
+		"done":              {"data: [DONE] \n\n", dialect.StepDone},
+		"role":              {role, dialect.StepChunk},
+		"empty text":        {chunk(`{"delta":{"content":""}}`), dialect.StepChunk},
+		"nulls":             {chunk(`{"delta":{"content":null,"tool_calls":null,"reasoning":""},"finish_reason":null}`), dialect.StepChunk},
+		"empty lists":       {chunk(`{"delta":{"tool_calls":[ ],"annotations":[],"x":{ }}}`), dialect.StepChunk},
+		"a number":          {chunk(`{"delta":{"index":5}}`), dialect.StepChunk},
+		"delta null":        {chunk(`{"delta":null}`), dialect.StepChunk},
+		"choice null":       {chunk(`null`), dialect.StepChunk},
+		"choices null":      {"data: {\"choices\":null}\n\n", dialect.StepChunk},
+		"usage":             {usage, dialect.StepChunk},
+		"text":              {hello, dialect.StepToken},
+		"blank is text":     {chunk(`{"delta":{"content":" "}}`), dialect.StepToken},
+		"second choice":     {chunk(`{"delta":{}},{"delta":{"content":"x"}}`), dialect.StepToken},
+		"reasoning":         {chunk(`{"delta":{"role":"assistant","reasoning_content":"x"}}`), dialect.StepToken},
+		"refusal":           {chunk(`{"delta":{"refusal":"no"}}`), dialect.StepToken},
+		"tool call":         {chunk(`{"delta":{"tool_calls":[{"index":0,"function":{"name":"f","arguments":""}}]}}`), dialect.StepToken},
+		"finish":            {finish, dialect.StepToken},
+		"completion":        {chunk(`{"text":"x"}`), dialect.StepToken},
+		"escaped names":     {`data: {"choi\u0063es":[{"delta":{"content":"x"}}]}` + "\n\n", dialect.StepToken},
+		"error":             {`data: {"error":{"message":"overloaded"}}` + "\n\n", dialect.StepFailure},
+		"error text":        {`data: {"error":"overloaded"}` + "\n\n", dialect.StepFailure},
+		"error beside text": {`data: {"choices":[{"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"gone"}}` + "\n\n", dialect.StepFailure},
+		"error event":       {"event: error\ndata: {\"detail\":\"overloaded\"}\n\n", dialect.StepFailure},
+		"error object":      {`data: {"object":"error","message":"overloaded","code":40303}` + "\n\n", dialect.StepFailure},
+		"error null":        {`data: {"error":null,"choices":[]}` + "\n\n", dialect.StepChunk},
+		"error empty":       {`data: {"error":{},"choices":[]}` + "\n\n", dialect.StepChunk},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := filterAll(tc.stream, openai.StreamOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]openai.StepKind{tc.want}, got.kinds); diff != "" {
+			if diff := cmp.Diff([]dialect.StepKind{tc.want}, got.kinds); diff != "" {
 				t.Errorf("kinds (-want +got):\n%s", diff)
 			}
-			if got.filter.Started() != (tc.want == openai.StepToken) || got.filter.Finished() != (tc.want == openai.StepDone) {
+			if got.filter.Started() != (tc.want == dialect.StepToken) || got.filter.Finished() != (tc.want == dialect.StepDone) {
 				t.Errorf("started %v, finished %v", got.filter.Started(), got.filter.Finished())
 			}
 		})
@@ -142,7 +145,7 @@ func TestStreamFilterKinds(t *testing.T) {
 func TestStreamFilterFailure(t *testing.T) {
 	text := `data: {"id":"c","error":{"message":"provider gone","code":502,"type":"server"},"usage":{"prompt_tokens":3,"completion_tokens":4}}` + "\n\n"
 	filter := openai.NewStreamFilter(openai.StreamOptions{})
-	e, err := openai.NewEventReader(strings.NewReader(text), 0).Next()
+	e, err := sse.NewReader(strings.NewReader(text), 0).Next()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +153,7 @@ func TestStreamFilterFailure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &openai.UpstreamError{Message: "provider gone", Type: "server", Code: "502", JSON: true}
+	want := &neutral.Error{Message: "provider gone", Type: "server", Code: "502", JSON: true}
 	if diff := cmp.Diff(want, step.Err); diff != "" || string(step.Output) != text {
 		t.Errorf("output %q, error (-want +got):\n%s", step.Output, diff)
 	}
@@ -167,7 +170,7 @@ func TestStreamFilterRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := filterAll(stream, openai.StreamOptions{})
-			var problem *openai.StreamError
+			var problem *dialect.StreamError
 			if !errors.As(err, &problem) || got.output != "" {
 				t.Errorf("output %q, error %v, want a StreamError", got.output, err)
 			}
@@ -232,7 +235,7 @@ func FuzzStreamFilter(f *testing.F) {
 		f.Add(seed, true)
 	}
 	f.Fuzz(func(t *testing.T, stream string, asked bool) {
-		reader := openai.NewEventReader(strings.NewReader(stream), 0)
+		reader := sse.NewReader(strings.NewReader(stream), 0)
 		options := openai.StreamOptions{IncludeUsage: asked, Prices: &prices}
 		filter := openai.NewStreamFilter(options)
 		for {
@@ -242,7 +245,7 @@ func FuzzStreamFilter(f *testing.F) {
 			}
 			before := decodeMembers(e.Data)
 			step, err := filter.Next(e)
-			if err != nil || len(step.Output) == 0 || before == nil || step.Kind == openai.StepFailure {
+			if err != nil || len(step.Output) == 0 || before == nil || step.Kind == dialect.StepFailure {
 				continue
 			}
 			compareEvents(t, before, string(step.Output), options)
@@ -254,7 +257,7 @@ func FuzzStreamFilter(f *testing.F) {
 // compareEvents checks that the event that a client gets has the members of the original, usage aside.
 func compareEvents(t *testing.T, want map[string]any, output string, options openai.StreamOptions) {
 	t.Helper()
-	e, err := openai.NewEventReader(strings.NewReader(output), 0).Next()
+	e, err := sse.NewReader(strings.NewReader(output), 0).Next()
 	got := decodeMembers(e.Data)
 	if _, has := got["usage"]; err != nil || got == nil || has && !options.IncludeUsage {
 		t.Fatalf("the client gets %q, %v", output, err)
@@ -295,7 +298,7 @@ func BenchmarkStreamFilter(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			source := strings.NewReader("")
 			stream := strings.Repeat(tc.event, 1000)
-			reader := openai.NewEventReader(source, 0)
+			reader := sse.NewReader(source, 0)
 			filter := openai.NewStreamFilter(tc.options)
 			b.SetBytes(int64(len(tc.event)))
 			b.ReportAllocs()

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
 )
 
@@ -16,33 +17,33 @@ func TestReadHead(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body string
 		kind openai.Kind
-		want openai.Head
+		want dialect.Head
 	}{
-		"plain":              {body: `{"model":"chat","messages":[]}`, want: openai.Head{Model: "chat", N: 1}},
-		"blanks around":      {body: " \r\n\t{ \"model\" : \"chat\" } \n", want: openai.Head{Model: "chat", N: 1}},
-		"stream":             {body: `{"model":"chat","stream":true}`, want: openai.Head{Model: "chat", Stream: true, N: 1}},
-		"usage":              {body: `{"stream_options":{"include_usage":true},"stream":true,"model":"a/b:c"}`, want: openai.Head{Model: "a/b:c", Stream: true, IncludeUsage: true, N: 1}},
-		"explicit nulls":     {body: `{"model":"chat","stream":null,"stream_options":null,"n":null,"max_tokens":null,"models":null,"preset":null,"stop":null}`, want: openai.Head{Model: "chat", N: 1}},
-		"include_usage null": {body: `{"model":"chat","stream":true,"stream_options":{"include_usage":null}}`, want: openai.Head{Model: "chat", Stream: true, N: 1}},
-		"escaped names":      {body: `{"mod\u0065l":"\u0063hat","str\u0065am":true}`, want: openai.Head{Model: "chat", Stream: true, N: 1}},
-		"limits":             {body: `{"model":"chat","max_tokens":5,"max_completion_tokens":7,"n":3}`, want: openai.Head{Model: "chat", MaxTokens: 7, N: 3}},
-		"old limit":          {body: `{"model":"chat","max_tokens":5}`, want: openai.Head{Model: "chat", MaxTokens: 5, N: 1}},
-		"senseless limits":   {body: `{"model":"chat","max_tokens":-5,"max_completion_tokens":1e99999,"n":"x"}`, want: openai.Head{Model: "chat", N: 1}},
-		"nested names":       {body: `{"metadata":{"model":"evil","stream":true},"messages":[{"model":1}],"model":"chat"}`, want: openai.Head{Model: "chat", N: 1}},
-		"huge number":        {body: `{"model":"chat","seed":` + strings.Repeat("9", 5000) + `}`, want: openai.Head{Model: "chat", N: 1}},
-		"lone surrogate":     {body: `{"model":"chat","messages":["\ud800"]}`, want: openai.Head{Model: "chat", N: 1}},
-		"escaped NUL":        {body: `{"model":"chat","messages":["\u0000"]}`, want: openai.Head{Model: "chat", N: 1}},
-		"not our names":      {body: `{"model":"chat","modell":1,"nn":2,"streams":true}`, want: openai.Head{Model: "chat", N: 1}},
-		"empty fallbacks":    {body: `{"model":"chat","models":[ ]}`, want: openai.Head{Model: "chat", N: 1}},
-		"embeddings":         {body: `{"model":"embed","input":"x","stream":false}`, kind: openai.Embeddings, want: openai.Head{Model: "embed", N: 1}},
-		"longest model":      {body: `{"model":"` + strings.Repeat("m", openai.MaxModelBytes) + `"}`, want: openai.Head{Model: strings.Repeat("m", openai.MaxModelBytes), N: 1}},
+		"plain":              {body: `{"model":"chat","messages":[]}`, want: dialect.Head{Model: "chat", N: 1}},
+		"blanks around":      {body: " \r\n\t{ \"model\" : \"chat\" } \n", want: dialect.Head{Model: "chat", N: 1}},
+		"stream":             {body: `{"model":"chat","stream":true}`, want: dialect.Head{Model: "chat", Stream: true, N: 1}},
+		"usage":              {body: `{"stream_options":{"include_usage":true},"stream":true,"model":"a/b:c"}`, want: dialect.Head{Model: "a/b:c", Stream: true, IncludeUsage: true, N: 1}},
+		"explicit nulls":     {body: `{"model":"chat","stream":null,"stream_options":null,"n":null,"max_tokens":null,"models":null,"preset":null,"stop":null}`, want: dialect.Head{Model: "chat", N: 1}},
+		"include_usage null": {body: `{"model":"chat","stream":true,"stream_options":{"include_usage":null}}`, want: dialect.Head{Model: "chat", Stream: true, N: 1}},
+		"escaped names":      {body: `{"mod\u0065l":"\u0063hat","str\u0065am":true}`, want: dialect.Head{Model: "chat", Stream: true, N: 1}},
+		"limits":             {body: `{"model":"chat","max_tokens":5,"max_completion_tokens":7,"n":3}`, want: dialect.Head{Model: "chat", MaxTokens: 7, N: 3}},
+		"old limit":          {body: `{"model":"chat","max_tokens":5}`, want: dialect.Head{Model: "chat", MaxTokens: 5, N: 1}},
+		"senseless limits":   {body: `{"model":"chat","max_tokens":-5,"max_completion_tokens":1e99999,"n":"x"}`, want: dialect.Head{Model: "chat", N: 1}},
+		"nested names":       {body: `{"metadata":{"model":"evil","stream":true},"messages":[{"model":1}],"model":"chat"}`, want: dialect.Head{Model: "chat", N: 1}},
+		"huge number":        {body: `{"model":"chat","seed":` + strings.Repeat("9", 5000) + `}`, want: dialect.Head{Model: "chat", N: 1}},
+		"lone surrogate":     {body: `{"model":"chat","messages":["\ud800"]}`, want: dialect.Head{Model: "chat", N: 1}},
+		"escaped NUL":        {body: `{"model":"chat","messages":["\u0000"]}`, want: dialect.Head{Model: "chat", N: 1}},
+		"not our names":      {body: `{"model":"chat","modell":1,"nn":2,"streams":true}`, want: dialect.Head{Model: "chat", N: 1}},
+		"empty fallbacks":    {body: `{"model":"chat","models":[ ]}`, want: dialect.Head{Model: "chat", N: 1}},
+		"embeddings":         {body: `{"model":"embed","input":"x","stream":false}`, kind: openai.Embeddings, want: dialect.Head{Model: "embed", N: 1}},
+		"longest model":      {body: `{"model":"` + strings.Repeat("m", dialect.MaxModelBytes) + `"}`, want: dialect.Head{Model: strings.Repeat("m", openai.MaxModelBytes), N: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := openai.ReadHead([]byte(tc.body), tc.kind)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreUnexported(openai.Head{})); diff != "" {
+			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreUnexported(dialect.Head{})); diff != "" {
 				t.Errorf("head (-want +got):\n%s", diff)
 			}
 		})
@@ -53,63 +54,63 @@ func TestReadHeadRefuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body  string
 		kind  openai.Kind
-		code  openai.RequestCode
+		code  dialect.RequestCode
 		param string
 	}{
-		"empty":                      {body: ``, code: openai.CodeInvalidJSON},
-		"blanks":                     {body: "  \n", code: openai.CodeInvalidJSON},
-		"not JSON":                   {body: `model=chat`, code: openai.CodeInvalidJSON},
-		"an array":                   {body: `[{"model":"chat"}]`, code: openai.CodeInvalidJSON},
-		"a string":                   {body: `"chat"`, code: openai.CodeInvalidJSON},
-		"truncated":                  {body: `{"model":"chat","messages":[{"role":"us`, code: openai.CodeInvalidJSON},
-		"trailing garbage":           {body: `{"model":"chat"}x`, code: openai.CodeInvalidJSON},
-		"two objects":                {body: `{"model":"chat"}{"model":"other"}`, code: openai.CodeInvalidJSON},
-		"NUL behind":                 {body: "{\"model\":\"chat\"}\x00", code: openai.CodeInvalidJSON},
-		"NUL inside":                 {body: "{\"model\":\"ch\x00at\"}", code: openai.CodeInvalidJSON},
-		"byte order mark":            {body: "\ufeff{\"model\":\"chat\"}", code: openai.CodeInvalidJSON},
-		"UTF-16":                     {body: "{\x00\"\x00", code: openai.CodeInvalidJSON},
-		"invalid UTF-8":              {body: "{\"model\":\"chat\",\"user\":\"\xff\"}", code: openai.CodeInvalidJSON},
-		"encoded surrogate":          {body: "{\"model\":\"chat\",\"user\":\"\xed\xa0\x80\"}", code: openai.CodeInvalidJSON},
-		"comment":                    {body: `{"model":"chat" /* c */}`, code: openai.CodeInvalidJSON},
-		"trailing comma":             {body: `{"model":"chat",}`, code: openai.CodeInvalidJSON},
-		"single quotes":              {body: `{'model':'chat'}`, code: openai.CodeInvalidJSON},
-		"NaN":                        {body: `{"model":"chat","temperature":NaN}`, code: openai.CodeInvalidJSON},
-		"10,000 arrays":              {body: `{"model":"chat","messages":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`, code: openai.CodeInvalidJSON},
-		"10,000 objects":             {body: `{"model":"chat","messages":` + strings.Repeat(`{"a":`, 10_000) + "1" + strings.Repeat("}", 10_000) + `}`, code: openai.CodeInvalidJSON},
-		"no model":                   {body: `{"messages":[]}`, code: openai.CodeMissingParameter, param: "model"},
-		"nothing":                    {body: `{}`, code: openai.CodeMissingParameter, param: "model"},
-		"model null":                 {body: `{"model":null}`, code: openai.CodeInvalidType, param: "model"},
-		"model number":               {body: `{"model":5}`, code: openai.CodeInvalidType, param: "model"},
-		"model list":                 {body: `{"model":["chat"]}`, code: openai.CodeInvalidType, param: "model"},
-		"model empty":                {body: `{"model":""}`, code: openai.CodeInvalidValue, param: "model"},
-		"model too long":             {body: `{"model":"` + strings.Repeat("m", openai.MaxModelBytes+1) + `"}`, code: openai.CodeInvalidValue, param: "model"},
-		"model with NUL":             {body: `{"model":"chat\u0000"}`, code: openai.CodeInvalidValue, param: "model"},
-		"model with line feed":       {body: `{"model":"chat\n"}`, code: openai.CodeInvalidValue, param: "model"},
-		"model with lone surrogate":  {body: `{"model":"chat\udc00"}`, code: openai.CodeInvalidValue, param: "model"},
-		"model twice":                {body: `{"model":"chat","model":"chat"}`, code: openai.CodeDuplicateParameter, param: "model"},
-		"model twice, escaped":       {body: `{"model":"chat","mod\u0065l":"other"}`, code: openai.CodeDuplicateParameter, param: "model"},
-		"stream twice":               {body: `{"model":"chat","stream":true,"stream":false}`, code: openai.CodeDuplicateParameter, param: "stream"},
-		"stream_options twice":       {body: `{"model":"chat","stream_options":{},"stream_options":null}`, code: openai.CodeDuplicateParameter, param: "stream_options"},
-		"limit twice":                {body: `{"model":"chat","max_tokens":1,"max_tokens":2}`, code: openai.CodeDuplicateParameter, param: "max_tokens"},
-		"model in capitals":          {body: `{"model":"chat","Model":"other"}`, code: openai.CodeInvalidValue, param: "model"},
-		"stream with a long s":       {body: `{"model":"chat","ſtream":true}`, code: openai.CodeInvalidValue, param: "stream"},
-		"limit with a Kelvin sign":   {body: `{"model":"chat","max_to\u212aens":1}`, code: openai.CodeInvalidValue, param: "max_tokens"},
-		"stream as text":             {body: `{"model":"chat","stream":"true"}`, code: openai.CodeInvalidType, param: "stream"},
-		"stream as number":           {body: `{"model":"chat","stream":1}`, code: openai.CodeInvalidType, param: "stream"},
-		"stream_options as flag":     {body: `{"model":"chat","stream":true,"stream_options":true}`, code: openai.CodeInvalidType, param: "stream_options"},
-		"stream_options as list":     {body: `{"model":"chat","stream_options":[]}`, code: openai.CodeInvalidType, param: "stream_options"},
-		"include_usage as text":      {body: `{"model":"chat","stream_options":{"include_usage":"yes"}}`, code: openai.CodeInvalidType, param: "stream_options.include_usage"},
-		"include_usage twice":        {body: `{"model":"chat","stream_options":{"include_usage":true,"include_us\u0061ge":false}}`, code: openai.CodeDuplicateParameter, param: "stream_options.include_usage"},
-		"include_usage capitals":     {body: `{"model":"chat","stream_options":{"Include_Usage":true}}`, code: openai.CodeDuplicateParameter, param: "stream_options.include_usage"},
-		"fallback models":            {body: `{"model":"chat","models":["dear"]}`, code: openai.CodeUnsupportedParameter, param: "models"},
-		"preset":                     {body: `{"model":"chat","preset":"p"}`, code: openai.CodeUnsupportedParameter, param: "preset"},
-		"embeddings cannot stream":   {body: `{"model":"chat","stream":true}`, kind: openai.Embeddings, code: openai.CodeUnsupportedParameter, param: "stream"},
-		"first finding wins":         {body: `{"model":5,`, code: openai.CodeInvalidType, param: "model"},
-		"syntax of an unread member": {body: `{"model":"chat","messages":[tru]}`, code: openai.CodeInvalidJSON},
+		"empty":                      {body: ``, code: dialect.CodeInvalidJSON},
+		"blanks":                     {body: "  \n", code: dialect.CodeInvalidJSON},
+		"not JSON":                   {body: `model=chat`, code: dialect.CodeInvalidJSON},
+		"an array":                   {body: `[{"model":"chat"}]`, code: dialect.CodeInvalidJSON},
+		"a string":                   {body: `"chat"`, code: dialect.CodeInvalidJSON},
+		"truncated":                  {body: `{"model":"chat","messages":[{"role":"us`, code: dialect.CodeInvalidJSON},
+		"trailing garbage":           {body: `{"model":"chat"}x`, code: dialect.CodeInvalidJSON},
+		"two objects":                {body: `{"model":"chat"}{"model":"other"}`, code: dialect.CodeInvalidJSON},
+		"NUL behind":                 {body: "{\"model\":\"chat\"}\x00", code: dialect.CodeInvalidJSON},
+		"NUL inside":                 {body: "{\"model\":\"ch\x00at\"}", code: dialect.CodeInvalidJSON},
+		"byte order mark":            {body: "\ufeff{\"model\":\"chat\"}", code: dialect.CodeInvalidJSON},
+		"UTF-16":                     {body: "{\x00\"\x00", code: dialect.CodeInvalidJSON},
+		"invalid UTF-8":              {body: "{\"model\":\"chat\",\"user\":\"\xff\"}", code: dialect.CodeInvalidJSON},
+		"encoded surrogate":          {body: "{\"model\":\"chat\",\"user\":\"\xed\xa0\x80\"}", code: dialect.CodeInvalidJSON},
+		"comment":                    {body: `{"model":"chat" /* c */}`, code: dialect.CodeInvalidJSON},
+		"trailing comma":             {body: `{"model":"chat",}`, code: dialect.CodeInvalidJSON},
+		"single quotes":              {body: `{'model':'chat'}`, code: dialect.CodeInvalidJSON},
+		"NaN":                        {body: `{"model":"chat","temperature":NaN}`, code: dialect.CodeInvalidJSON},
+		"10,000 arrays":              {body: `{"model":"chat","messages":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}`, code: dialect.CodeInvalidJSON},
+		"10,000 objects":             {body: `{"model":"chat","messages":` + strings.Repeat(`{"a":`, 10_000) + "1" + strings.Repeat("}", 10_000) + `}`, code: dialect.CodeInvalidJSON},
+		"no model":                   {body: `{"messages":[]}`, code: dialect.CodeMissingParameter, param: "model"},
+		"nothing":                    {body: `{}`, code: dialect.CodeMissingParameter, param: "model"},
+		"model null":                 {body: `{"model":null}`, code: dialect.CodeInvalidType, param: "model"},
+		"model number":               {body: `{"model":5}`, code: dialect.CodeInvalidType, param: "model"},
+		"model list":                 {body: `{"model":["chat"]}`, code: dialect.CodeInvalidType, param: "model"},
+		"model empty":                {body: `{"model":""}`, code: dialect.CodeInvalidValue, param: "model"},
+		"model too long":             {body: `{"model":"` + strings.Repeat("m", dialect.MaxModelBytes+1) + `"}`, code: dialect.CodeInvalidValue, param: "model"},
+		"model with NUL":             {body: `{"model":"chat\u0000"}`, code: dialect.CodeInvalidValue, param: "model"},
+		"model with line feed":       {body: `{"model":"chat\n"}`, code: dialect.CodeInvalidValue, param: "model"},
+		"model with lone surrogate":  {body: `{"model":"chat\udc00"}`, code: dialect.CodeInvalidValue, param: "model"},
+		"model twice":                {body: `{"model":"chat","model":"chat"}`, code: dialect.CodeDuplicateParameter, param: "model"},
+		"model twice, escaped":       {body: `{"model":"chat","mod\u0065l":"other"}`, code: dialect.CodeDuplicateParameter, param: "model"},
+		"stream twice":               {body: `{"model":"chat","stream":true,"stream":false}`, code: dialect.CodeDuplicateParameter, param: "stream"},
+		"stream_options twice":       {body: `{"model":"chat","stream_options":{},"stream_options":null}`, code: dialect.CodeDuplicateParameter, param: "stream_options"},
+		"limit twice":                {body: `{"model":"chat","max_tokens":1,"max_tokens":2}`, code: dialect.CodeDuplicateParameter, param: "max_tokens"},
+		"model in capitals":          {body: `{"model":"chat","Model":"other"}`, code: dialect.CodeInvalidValue, param: "model"},
+		"stream with a long s":       {body: `{"model":"chat","ſtream":true}`, code: dialect.CodeInvalidValue, param: "stream"},
+		"limit with a Kelvin sign":   {body: `{"model":"chat","max_to\u212aens":1}`, code: dialect.CodeInvalidValue, param: "max_tokens"},
+		"stream as text":             {body: `{"model":"chat","stream":"true"}`, code: dialect.CodeInvalidType, param: "stream"},
+		"stream as number":           {body: `{"model":"chat","stream":1}`, code: dialect.CodeInvalidType, param: "stream"},
+		"stream_options as flag":     {body: `{"model":"chat","stream":true,"stream_options":true}`, code: dialect.CodeInvalidType, param: "stream_options"},
+		"stream_options as list":     {body: `{"model":"chat","stream_options":[]}`, code: dialect.CodeInvalidType, param: "stream_options"},
+		"include_usage as text":      {body: `{"model":"chat","stream_options":{"include_usage":"yes"}}`, code: dialect.CodeInvalidType, param: "stream_options.include_usage"},
+		"include_usage twice":        {body: `{"model":"chat","stream_options":{"include_usage":true,"include_us\u0061ge":false}}`, code: dialect.CodeDuplicateParameter, param: "stream_options.include_usage"},
+		"include_usage capitals":     {body: `{"model":"chat","stream_options":{"Include_Usage":true}}`, code: dialect.CodeDuplicateParameter, param: "stream_options.include_usage"},
+		"fallback models":            {body: `{"model":"chat","models":["dear"]}`, code: dialect.CodeUnsupportedParameter, param: "models"},
+		"preset":                     {body: `{"model":"chat","preset":"p"}`, code: dialect.CodeUnsupportedParameter, param: "preset"},
+		"embeddings cannot stream":   {body: `{"model":"chat","stream":true}`, kind: openai.Embeddings, code: dialect.CodeUnsupportedParameter, param: "stream"},
+		"first finding wins":         {body: `{"model":5,`, code: dialect.CodeInvalidType, param: "model"},
+		"syntax of an unread member": {body: `{"model":"chat","messages":[tru]}`, code: dialect.CodeInvalidJSON},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := openai.ReadHead([]byte(tc.body), tc.kind)
-			var problem *openai.RequestError
+			var problem *dialect.RequestError
 			if !errors.As(err, &problem) {
 				t.Fatalf("error %v, want a RequestError", err)
 			}
@@ -161,7 +162,7 @@ func TestRewrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := head.Rewrite([]byte("kept "), []byte(tc.body), tc.edit)
+			got := openai.Rewrite([]byte("kept "), []byte(tc.body), head, tc.edit)
 			if string(got) != "kept "+tc.want {
 				t.Errorf("rewritten to\n%s\nwant\nkept %s", got, tc.want)
 			}
@@ -184,7 +185,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, model string) {
 		head, err := openai.ReadHead(body, openai.ChatCompletions)
 		if err != nil {
-			var problem *openai.RequestError
+			var problem *dialect.RequestError
 			if !errors.As(err, &problem) || problem.Code == "" || problem.Message == "" {
 				t.Fatalf("%q: error %#v", body, err)
 			}
@@ -195,14 +196,14 @@ func FuzzRequest(f *testing.F) {
 }
 
 // checkRewrites compares what every edit makes of a body with the same edit of the decoded body.
-func checkRewrites(t *testing.T, body []byte, head openai.Head, model string) {
+func checkRewrites(t *testing.T, body []byte, head dialect.Head, model string) {
 	t.Helper()
 	before := decode(t, body)
 	if before["model"] != head.Model || (before["stream"] == true) != head.Stream {
 		t.Fatalf("%q is read as %+v", body, head)
 	}
 	model = strings.ToValidUTF8(model, "?")
-	after := decode(t, head.Rewrite(nil, body, openai.Edit{Model: model, Usage: openai.ForceUsage}))
+	after := decode(t, openai.Rewrite(nil, body, head, openai.Edit{Model: model, Usage: openai.ForceUsage}))
 	if model != "" {
 		before["model"] = model
 	}
@@ -218,7 +219,7 @@ func checkRewrites(t *testing.T, body []byte, head openai.Head, model string) {
 		t.Fatalf("%q (-want +got):\n%s", body, diff)
 	}
 	delete(before, "stream_options")
-	after = decode(t, head.Rewrite(nil, body, openai.Edit{Model: model, Usage: openai.DropUsage}))
+	after = decode(t, openai.Rewrite(nil, body, head, openai.Edit{Model: model, Usage: openai.DropUsage}))
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Fatalf("%q without stream_options (-want +got):\n%s", body, diff)
 	}
@@ -265,6 +266,6 @@ func BenchmarkRewrite(b *testing.B) {
 	var buffer []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		buffer = head.Rewrite(buffer[:0], body, edit)
+		buffer = openai.Rewrite(buffer[:0], body, head, edit)
 	}
 }

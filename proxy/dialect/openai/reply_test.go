@@ -5,30 +5,31 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
 func TestAppendError(t *testing.T) {
-	plain := openai.ErrorReply{Status: 404, Message: "no \"such\" model", Type: "invalid_request_error", Param: "model", Code: "model_not_found"}
-	rich := openai.ErrorReply{Status: 503, Message: "m", Type: "server_error", Code: "no_eligible_target", Metadata: &openai.Metadata{
+	plain := dialect.ErrorReply{Status: 404, Message: "no \"such\" model", Type: "invalid_request_error", Param: "model", Code: "model_not_found"}
+	rich := dialect.ErrorReply{Status: 503, Message: "m", Type: "server_error", Code: "no_eligible_target", Metadata: &dialect.Metadata{
 		Provider: "groq", ProviderName: "Groq", Status: 500, Raw: "boom", Models: []string{"chat"},
-		Attempts: []openai.Attempt{{Target: "fast", Provider: "Groq", Status: 500, Outcome: "status", Message: "boom", DurationMS: 12}, {Target: "slow"}},
-		Targets:  []openai.Exclusion{{Target: "old", Reason: "weight is 0"}},
-		Budget:   &openai.BudgetState{Name: "team", Limit: "250", Spent: "250.01", Resets: "2026-12-01T00:00:00Z"},
+		Attempts: []dialect.Attempt{{Target: "fast", Provider: "Groq", Status: 500, Outcome: "status", Message: "boom", DurationMS: 12}, {Target: "slow"}},
+		Targets:  []dialect.Exclusion{{Target: "old", Reason: "weight is 0"}},
+		Budget:   &dialect.BudgetState{Name: "team", Limit: "250", Spent: "250.01", Resets: "2026-12-01T00:00:00Z"},
 	}}
 	const metadata = `"provider":"groq","provider_name":"Groq","status":500,"raw":"boom","attempts":[{"target":"fast","provider":"Groq","status":500,"outcome":"status","message":"boom","duration_ms":12},` +
 		`{"target":"slow","duration_ms":0}],"targets":[{"target":"old","reason":"weight is 0"}],"models":["chat"],"budget":{"name":"team","limit":"250","spent":"250.01","resets":"2026-12-01T00:00:00Z"}}}}`
 	for name, tc := range map[string]struct {
-		surface openai.Surface
-		reply   openai.ErrorReply
+		surface dialect.Flavor
+		reply   dialect.ErrorReply
 		want    string
 	}{
-		"OpenAI":           {openai.SurfaceOpenAI, plain, `{"error":{"message":"no \"such\" model","type":"invalid_request_error","param":"model","code":"model_not_found"}}`},
-		"OpenRouter":       {openai.SurfaceOpenRouter, plain, `{"error":{"message":"no \"such\" model","type":"invalid_request_error","param":"model","code":404,"metadata":{"error_type":"model_not_found"}}}`},
-		"all of it":        {openai.SurfaceOpenAI, rich, `{"error":{"message":"m","type":"server_error","param":null,"code":"no_eligible_target","metadata":{` + metadata},
-		"all, OpenRouter":  {openai.SurfaceOpenRouter, rich, `{"error":{"message":"m","type":"server_error","param":null,"code":503,"metadata":{"error_type":"no_eligible_target",` + metadata},
-		"own type is kept": {openai.SurfaceOpenRouter, openai.ErrorReply{Status: 502, Code: "x", Metadata: &openai.Metadata{ErrorType: "provider_unavailable"}}, `{"error":{"message":"","type":"","param":null,"code":502,"metadata":{"error_type":"provider_unavailable"}}}`},
+		"OpenAI":           {dialect.OpenAIFlavor, plain, `{"error":{"message":"no \"such\" model","type":"invalid_request_error","param":"model","code":"model_not_found"}}`},
+		"OpenRouter":       {dialect.OpenRouterFlavor, plain, `{"error":{"message":"no \"such\" model","type":"invalid_request_error","param":"model","code":404,"metadata":{"error_type":"model_not_found"}}}`},
+		"all of it":        {dialect.OpenAIFlavor, rich, `{"error":{"message":"m","type":"server_error","param":null,"code":"no_eligible_target","metadata":{` + metadata},
+		"all, OpenRouter":  {dialect.OpenRouterFlavor, rich, `{"error":{"message":"m","type":"server_error","param":null,"code":503,"metadata":{"error_type":"no_eligible_target",` + metadata},
+		"own type is kept": {dialect.OpenRouterFlavor, dialect.ErrorReply{Status: 502, Code: "x", Metadata: &dialect.Metadata{ErrorType: "provider_unavailable"}}, `{"error":{"message":"","type":"","param":null,"code":502,"metadata":{"error_type":"provider_unavailable"}}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff("kept "+tc.want, string(openai.AppendError([]byte("kept "), tc.surface, tc.reply))); diff != "" {
@@ -42,17 +43,17 @@ func TestAppendError(t *testing.T) {
 }
 
 func TestAppendErrorEvent(t *testing.T) {
-	reply := openai.ErrorReply{Status: 502, Message: "cut", Type: "server_error", Code: "upstream_broken"}
-	for want, surface := range map[string]openai.Surface{
-		`data: {"error":{"message":"cut","type":"server_error","param":null,"code":"upstream_broken"}}` + "\n\n": openai.SurfaceOpenAI,
+	reply := dialect.ErrorReply{Status: 502, Message: "cut", Type: "server_error", Code: "upstream_broken"}
+	for want, surface := range map[string]dialect.Flavor{
+		`data: {"error":{"message":"cut","type":"server_error","param":null,"code":"upstream_broken"}}` + "\n\n": dialect.OpenAIFlavor,
 		`data: {"error":{"message":"cut","type":"server_error","param":null,"code":502,"metadata":{"error_type":"upstream_broken"}},"object":"chat.completion.chunk",` +
-			`"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}` + "\n\n": openai.SurfaceOpenRouter,
+			`"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}` + "\n\n": dialect.OpenRouterFlavor,
 	} {
 		got := string(openai.AppendErrorEvent(nil, surface, reply))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("event (-want +got):\n%s", diff)
 		}
-		if read, err := filterAll(got, openai.StreamOptions{}); err != nil || read.kinds[0] != openai.StepFailure {
+		if read, err := filterAll(got, openai.StreamOptions{}); err != nil || read.kinds[0] != dialect.StepFailure {
 			t.Errorf("the event is read as %v, %v, want a failure", read.kinds, err)
 		}
 	}

@@ -3,6 +3,7 @@ package openai
 import (
 	"slices"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
 )
 
@@ -27,41 +28,35 @@ const (
 	DropUsage
 )
 
-// patch replaces the bytes from at to end.
-type patch struct {
-	at, end int
-	text    string
-}
-
 // Rewrite appends body with the edit to dst and returns it. body must be the bytes that h was read from, and not overlap dst. All bytes but the edited
 // values stay as they are.
-func (h Head) Rewrite(dst, body []byte, e Edit) []byte {
-	usage := h.usagePatch(e.Usage)
-	dst = slices.Grow(dst, len(body)+len(e.Model)+len(usage.text))
+func Rewrite(dst, body []byte, h dialect.Head, e Edit) []byte {
+	usage := usagePatch(h, e.Usage)
+	dst = slices.Grow(dst, len(body)+len(e.Model)+len(usage.Text))
 	if e.Model == "" {
-		return append(usage.apply(dst, body, 0), body[usage.end:]...)
+		return append(apply(dst, body, usage, 0), body[usage.End:]...)
 	}
-	if usage.end <= h.model.at {
-		dst = append(usage.apply(dst, body, 0), body[usage.end:h.model.at]...)
-		return append(jsonscan.AppendQuoted(dst, e.Model), body[h.model.end:]...)
+	if usage.End <= h.ModelAt.At {
+		dst = append(apply(dst, body, usage, 0), body[usage.End:h.ModelAt.At]...)
+		return append(jsonscan.AppendQuoted(dst, e.Model), body[h.ModelAt.End:]...)
 	}
-	dst = jsonscan.AppendQuoted(append(dst, body[:h.model.at]...), e.Model)
-	return append(usage.apply(dst, body, h.model.end), body[usage.end:]...)
+	dst = jsonscan.AppendQuoted(append(dst, body[:h.ModelAt.At]...), e.Model)
+	return append(apply(dst, body, usage, h.ModelAt.End), body[usage.End:]...)
 }
 
 // usagePatch is the edit in bytes; a patch of nothing at the body's beginning where there is nothing to change.
-func (h Head) usagePatch(edit UsageEdit) patch {
+func usagePatch(h dialect.Head, edit UsageEdit) dialect.Patch {
 	switch {
 	case edit == ForceUsage && h.Stream && !h.IncludeUsage:
-		return h.usage
+		return h.UsageAt
 	case edit == DropUsage:
-		return h.options
+		return h.OptionsAt
 	default:
-		return patch{}
+		return dialect.Patch{}
 	}
 }
 
 // apply appends the bytes from an offset up to the patch, and its text.
-func (p patch) apply(dst, body []byte, from int) []byte {
-	return append(append(dst, body[from:p.at]...), p.text...)
+func apply(dst, body []byte, p dialect.Patch, from int) []byte {
+	return append(append(dst, body[from:p.At]...), p.Text...)
 }

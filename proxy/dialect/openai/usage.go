@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
 	"signalbox.dev/signalbox/proxy/meter"
 )
@@ -126,18 +127,18 @@ func (c *counts) normalise() meter.Usage {
 }
 
 // costPatch is the edit that sets "cost" in the usage object that starts at data[at] and was checked.
-func costPatch(data []byte, at int, nano int64) patch {
+func costPatch(data []byte, at int, nano int64) dialect.Patch {
 	walk := jsonscan.WalkObject(data, at)
 	name := `"cost":`
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		name = `,"cost":`
 		end := walk.Skip()
 		if string(member.Name(data)) == "cost" {
-			return patch{at: member.Value, end: end, text: meter.FormatUSD(nano)}
+			return dialect.Patch{At: member.Value, End: end, Text: meter.FormatUSD(nano)}
 		}
 	}
 	end, _ := walk.End()
-	return patch{at: end - 1, end: end - 1, text: name + meter.FormatUSD(nano)}
+	return dialect.Patch{At: end - 1, End: end - 1, Text: name + meter.FormatUSD(nano)}
 }
 
 // appendWithout appends data to dst without the member that stands from start to end, and without its comma.

@@ -1,4 +1,4 @@
-package openai
+package sse
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ const (
 	maxEmptyReads = 100
 )
 
-// Event is one event of a stream. It is valid until the next call of EventReader.Next.
+// Event is one event of a stream. It is valid until the next call of Reader.Next.
 type Event struct {
 	// Raw are all bytes of the event with the blank line behind it.
 	Raw []byte
@@ -28,23 +28,23 @@ type Event struct {
 	// Name is the value of its event line; nil when it has none.
 	Name []byte
 
-	// dataAt is the offset of Data in Raw while there is one data line only; otherwise -1.
-	dataAt int
+	// DataAt is the offset of Data in Raw while there is one data line only; otherwise -1.
+	DataAt int
 }
 
-// EventTooLargeError is returned for an event above the limit.
-type EventTooLargeError struct {
+// TooLargeError is returned for an event above the limit.
+type TooLargeError struct {
 	// Limit in bytes.
 	Limit int
 }
 
 // Error implements error.
-func (e *EventTooLargeError) Error() string {
+func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("an event of the stream has more than %d bytes", e.Limit)
 }
 
-// EventReader splits a stream of server-sent events into its events, however the bytes arrive. Lines end with LF, CRLF or CR.
-type EventReader struct {
+// Reader splits a stream of server-sent events into its events, however the bytes arrive. Lines end with LF, CRLF or CR.
+type Reader struct {
 	source io.Reader
 	limit  int
 	// buffer holds what was read; the current event begins at start and, once it was returned, has size bytes.
@@ -60,17 +60,17 @@ type EventReader struct {
 	err error
 }
 
-// NewEventReader reads from source. An event may have at most limit bytes; 0 is DefaultMaxEventBytes.
-func NewEventReader(source io.Reader, limit int) *EventReader {
+// NewReader reads from source. An event may have at most limit bytes; 0 is DefaultMaxEventBytes.
+func NewReader(source io.Reader, limit int) *Reader {
 	if limit <= 0 {
 		limit = DefaultMaxEventBytes
 	}
-	return &EventReader{source: source, limit: limit}
+	return &Reader{source: source, limit: limit}
 }
 
 // Reset makes r read from source, with the limit it has. It keeps buffers of common size.
-func (r *EventReader) Reset(source io.Reader) {
-	fresh := EventReader{source: source, limit: r.limit}
+func (r *Reader) Reset(source io.Reader) {
+	fresh := Reader{source: source, limit: r.limit}
 	if cap(r.buffer) <= keepBuffer && cap(r.joined) <= keepBuffer {
 		fresh.buffer, fresh.joined = r.buffer[:0], r.joined[:0]
 	}
@@ -78,8 +78,8 @@ func (r *EventReader) Reset(source io.Reader) {
 }
 
 // Next returns the next event. At the end of the stream it returns io.EOF, after an event that lacks only its blank line. Other errors are those of the
-// source, which lose the event that they cut, and *EventTooLargeError.
-func (r *EventReader) Next() (Event, error) {
+// source, which lose the event that they cut, and *TooLargeError.
+func (r *Reader) Next() (Event, error) {
 	r.start += r.size
 	r.size = 0
 	var c cursor
@@ -112,10 +112,10 @@ type cursor struct {
 }
 
 // pending is what was read of the current event, and whatever came with it.
-func (r *EventReader) pending() []byte { return r.buffer[r.start:] }
+func (r *Reader) pending() []byte { return r.buffer[r.start:] }
 
 // nextLine returns where the next line begins and ends; false when more must be read.
-func (r *EventReader) nextLine(c *cursor) (from, to int, ok bool) {
+func (r *Reader) nextLine(c *cursor) (from, to int, ok bool) {
 	if !r.atText(c) {
 		return 0, 0, false
 	}
@@ -145,7 +145,7 @@ func (r *EventReader) nextLine(c *cursor) (from, to int, ok bool) {
 
 // atText steps over what may stand before a line and is not part of it: a byte order mark, and the LF of a CRLF that was split. It returns false when
 // that cannot be told yet.
-func (r *EventReader) atText(c *cursor) bool {
+func (r *Reader) atText(c *cursor) bool {
 	if !r.begun {
 		const mark = "\xef\xbb\xbf"
 		p := r.pending()
@@ -174,7 +174,7 @@ func (r *EventReader) atText(c *cursor) bool {
 }
 
 // field takes in one line that is not blank.
-func (r *EventReader) field(c *cursor, from, to int) {
+func (r *Reader) field(c *cursor, from, to int) {
 	c.lines++
 	p := r.pending()
 	name, value, hasValue := bytes.Cut(p[from:to], []byte(":"))
@@ -199,17 +199,17 @@ func (r *EventReader) field(c *cursor, from, to int) {
 }
 
 // event returns the event that c went over.
-func (r *EventReader) event(c *cursor) (Event, error) {
+func (r *Reader) event(c *cursor) (Event, error) {
 	if c.line > r.limit {
-		r.err = &EventTooLargeError{Limit: r.limit}
+		r.err = &TooLargeError{Limit: r.limit}
 		return Event{}, r.err
 	}
 	r.size = c.line
 	p := r.pending()
-	event := Event{Raw: p[:c.line], dataAt: -1}
+	event := Event{Raw: p[:c.line], DataAt: -1}
 	switch {
 	case c.dataLines == 1:
-		event.Data, event.dataAt = p[c.dataAt:c.dataEnd], c.dataAt
+		event.Data, event.DataAt = p[c.dataAt:c.dataEnd], c.dataAt
 	case c.dataLines > 1:
 		event.Data = r.joined
 	}
@@ -220,7 +220,7 @@ func (r *EventReader) event(c *cursor) (Event, error) {
 }
 
 // last returns the event that the end of the stream left without its blank line, if there is one.
-func (r *EventReader) last(c *cursor, err error) (Event, error) {
+func (r *Reader) last(c *cursor, err error) (Event, error) {
 	if !errors.Is(err, io.EOF) {
 		return Event{}, err
 	}
@@ -238,12 +238,12 @@ func (r *EventReader) last(c *cursor, err error) (Event, error) {
 }
 
 // fill reads more of the current event. A nil error means that there is more, or that the end was not yet looked at.
-func (r *EventReader) fill() error {
+func (r *Reader) fill() error {
 	if r.err != nil {
 		return r.err
 	}
 	if len(r.pending()) > r.limit {
-		r.err = &EventTooLargeError{Limit: r.limit}
+		r.err = &TooLargeError{Limit: r.limit}
 		return r.err
 	}
 	r.makeRoom()
@@ -263,7 +263,7 @@ func (r *EventReader) fill() error {
 }
 
 // makeRoom leaves at least minRead bytes behind the buffer's content.
-func (r *EventReader) makeRoom() {
+func (r *Reader) makeRoom() {
 	if r.start == len(r.buffer) {
 		r.buffer, r.start = r.buffer[:0], 0
 	}

@@ -1,4 +1,4 @@
-package openai_test
+package sse_test
 
 import (
 	"bytes"
@@ -10,15 +10,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/dialect/sse"
 )
 
-// event is an openai.Event that outlives its reader's buffer.
+// event is an sse.Event that outlives its reader's buffer.
 type event struct{ Raw, Data, Name string }
 
 // readAll reads all events of a stream.
 func readAll(source io.Reader, limit int) ([]event, error) {
-	reader := openai.NewEventReader(source, limit)
+	reader := sse.NewReader(source, limit)
 	var events []event
 	for {
 		e, err := reader.Next()
@@ -98,7 +98,7 @@ func TestEventIsReturnedAtOnce(t *testing.T) {
 	for _, text := range []string{"data: a\n\n", "data: a\r\n\r\n", "data: a\r\r"} {
 		source, sink := io.Pipe()
 		go func() { _, _ = sink.Write([]byte(text)) }() // The pipe stays open: a reader that wants more would block for ever.
-		got, err := openai.NewEventReader(source, 0).Next()
+		got, err := sse.NewReader(source, 0).Next()
 		if err != nil || string(got.Data) != "a" {
 			t.Errorf("%q gives %q, %v", text, got.Data, err)
 		}
@@ -121,7 +121,7 @@ func TestEventReaderLimit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := readAll(strings.NewReader(tc.stream), limit)
-			var tooLarge *openai.EventTooLargeError
+			var tooLarge *sse.TooLargeError
 			if errors.As(err, &tooLarge) != tc.fail || len(got) != tc.events {
 				t.Errorf("%d events, then %v, want %d, failure %v", len(got), err, tc.events, tc.fail)
 			}
@@ -145,7 +145,7 @@ type emptyReader struct{}
 func (emptyReader) Read([]byte) (int, error) { return 0, nil }
 
 func TestEventReaderReset(t *testing.T) {
-	reader := openai.NewEventReader(strings.NewReader("data: a\r\n\r"), 100)
+	reader := sse.NewReader(strings.NewReader("data: a\r\n\r"), 100)
 	if _, err := reader.Next(); err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestEventReaderReset(t *testing.T) {
 	if err != nil || string(got.Raw) != "data: b\n\n" {
 		t.Errorf("after Reset: %q, %v", got.Raw, err)
 	}
-	var tooLarge *openai.EventTooLargeError
+	var tooLarge *sse.TooLargeError
 	if _, err := reader.Next(); !errors.As(err, &tooLarge) || tooLarge.Limit != 100 {
 		t.Errorf("the limit is lost: %v", err)
 	}

@@ -1,10 +1,12 @@
-package openai
+package dialect
 
 import (
 	"encoding/json"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 )
 
 const (
@@ -17,16 +19,6 @@ const (
 	// maxErrorNesting bounds how deep a message is looked for.
 	maxErrorNesting = 4
 )
-
-// UpstreamError is what a provider says about an error. All texts are one printable line.
-type UpstreamError struct {
-	// Message for people, at most 1 KiB; empty when the provider says nothing.
-	Message string
-	// Type, Param and Code as the provider gives them; empty where it does not.
-	Type, Param, Code string
-	// JSON tells that the body is an object with an object "error", so that clients of this dialect understand it as it is.
-	JSON bool
-}
 
 // errorObject is the union of what providers put into an error. Its members are of several types.
 type errorObject struct {
@@ -41,7 +33,7 @@ type errorObject struct {
 
 // ParseError reads the body of a provider's error, whatever it is: OpenAI's object, OpenRouter's with the upstream's own text inside, Google's in an
 // array, FastAPI's detail, a bare message, HTML or plain text. It never fails.
-func ParseError(body []byte) UpstreamError {
+func ParseError(body []byte) neutral.Error {
 	text := strings.TrimSpace(string(body[:min(len(body), maxErrorBody)]))
 	var list []json.RawMessage
 	inList := json.Unmarshal([]byte(text), &list) == nil && len(list) > 0
@@ -50,14 +42,14 @@ func ParseError(body []byte) UpstreamError {
 	}
 	var outer errorObject
 	if json.Unmarshal([]byte(text), &outer) != nil {
-		return UpstreamError{Message: oneLine(withoutTags(text), maxErrorText)}
+		return neutral.Error{Message: oneLine(withoutTags(text), maxErrorText)}
 	}
 	inner, wrapped := outer, false
 	if isObject(outer.Error) {
 		inner = errorObject{}
 		wrapped = json.Unmarshal(outer.Error, &inner) == nil
 	}
-	return UpstreamError{
+	return neutral.Error{
 		Message: oneLine(inner.text(), maxErrorText),
 		Type:    oneLine(describe(inner.Type, 0), maxErrorWord),
 		Param:   oneLine(describe(inner.Param, 0), maxErrorWord),

@@ -1,0 +1,92 @@
+package dialect
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+)
+
+// Visit takes in a watched member of a request's body, whose value was checked and ends at end.
+type Visit func(name string, member jsonscan.Member, end int) error
+
+// WalkBody checks that body is one JSON object in UTF-8, and visits those of its members that are watched. A watched name that comes twice, or that differs
+// from a watched one only by upper and lower case, is refused: some upstreams would take it for the same and do something else than was routed and
+// accounted. At most 32 names can be watched. The error is a *RequestError, or what visit returns.
+func WalkBody(body []byte, watched []string, visit Visit) error {
+	if !utf8.Valid(body) {
+		return invalidJSON("the request body is not valid UTF-8")
+	}
+	start := jsonscan.Space(body, 0)
+	if start == len(body) || body[start] != '{' {
+		return invalidJSON("the request body must be one JSON object, without a byte order mark")
+	}
+	var seen uint32
+	walk := jsonscan.WalkObject(body, start)
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		end := walk.Skip()
+		if _, err := walk.End(); err != nil {
+			break
+		}
+		at, err := match(member.Name(body), watched, seen)
+		if err != nil {
+			return err
+		}
+		if at < 0 {
+			continue
+		}
+		seen |= 1 << at
+		if err := visit(watched[at], member, end); err != nil {
+			return err
+		}
+	}
+	end, err := walk.End()
+	if err != nil {
+		return syntax(err)
+	}
+	if jsonscan.Space(body, end) != len(body) {
+		return invalidJSON("the request body goes on behind the end of the JSON object")
+	}
+	return nil
+}
+
+// match returns which watched name this is, -1 for none.
+func match(name []byte, watched []string, seen uint32) (int, error) {
+	for i, watch := range watched {
+		if string(name) == watch {
+			if seen&(1<<i) != 0 {
+				return i, &RequestError{Code: CodeDuplicateParameter, Param: watch, Message: "\"" + watch + "\" is given more than once"}
+			}
+			return i, nil
+		}
+		if LooksLike(name, watch) {
+			return i, &RequestError{Code: CodeInvalidValue, Param: watch, Message: "the name of \"" + watch + "\" must be written in lower case"}
+		}
+	}
+	return -1, nil
+}
+
+// LooksLike tells whether name is watch, or differs from it only by case. A letter of ASCII has at most two bytes more in a form of another case.
+func LooksLike(name []byte, watch string) bool {
+	return len(name) >= len(watch) && len(name) <= len(watch)+8 && strings.EqualFold(string(name), watch)
+}
+
+// Patch replaces the bytes from At to End.
+type Patch struct {
+	// At and End are offsets into the body.
+	At, End int
+	// Text stands there afterwards.
+	Text string
+}
+
+// Apply appends body with the patches to dst. They must not overlap; it sorts them.
+func Apply(dst, body []byte, patches []Patch) []byte {
+	slices.SortFunc(patches, func(a, b Patch) int { return a.At - b.At })
+	from := 0
+	for _, p := range patches {
+		dst = append(append(dst, body[from:p.At]...), p.Text...)
+		from = p.End
+	}
+	return append(dst, body[from:]...)
+}

@@ -1,0 +1,93 @@
+package dialect
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+
+	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+)
+
+// MaxModelBytes is the longest model name that a request may have.
+const MaxModelBytes = 256
+
+// maxCountDigits keeps counts of a request inside an int64.
+const maxCountDigits = 18
+
+// Head is what routing and metering need to know of a request.
+type Head struct {
+	// Model that the client asks for; 1 to MaxModelBytes printable bytes.
+	Model string
+	// Stream tells whether the answer is to be streamed.
+	Stream bool
+	// IncludeUsage tells whether the client asked for usage in the stream.
+	IncludeUsage bool
+	// MaxTokens bounds the answer; 0 when there is no bound or it makes no sense.
+	MaxTokens int64
+	// N is the number of choices, at least 1.
+	N int64
+	// Array tells that a stream is wanted as one JSON array in place of events (Gemini).
+	Array bool
+
+	// ModelAt is where the value of "model" stands; empty where the model is no part of the body.
+	ModelAt Patch
+	// UsageAt is the patch that makes a stream report its usage, and OptionsAt the one that takes "stream_options" out (OpenAI).
+	UsageAt, OptionsAt Patch
+}
+
+// ReadModel reads a model's name from its JSON text.
+func ReadModel(raw []byte) (string, error) {
+	if raw[0] != '"' {
+		return "", &RequestError{Code: CodeInvalidType, Param: "model", Message: "\"model\" must be a string"}
+	}
+	name, whole := jsonscan.Unquote(nil, raw)
+	if !whole {
+		return "", unprintable()
+	}
+	return string(name), CheckModel(string(name))
+}
+
+// CheckModel checks a model's name.
+func CheckModel(name string) error {
+	switch {
+	case name == "":
+		return &RequestError{Code: CodeInvalidValue, Param: "model", Message: "\"model\" must not be empty"}
+	case len(name) > MaxModelBytes:
+		return &RequestError{Code: CodeInvalidValue, Param: "model", Message: "\"model\" must have at most " + strconv.Itoa(MaxModelBytes) + " bytes"}
+	case strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }):
+		return unprintable()
+	}
+	return nil
+}
+
+func unprintable() error {
+	return &RequestError{Code: CodeInvalidValue, Param: "model", Message: "\"model\" must consist of printable characters"}
+}
+
+// MissingModel is the error of a request without a model.
+func MissingModel() error {
+	return &RequestError{Code: CodeMissingParameter, Param: "model", Message: "the request has no \"model\""}
+}
+
+// ReadFlag reads true, false or null, which is false.
+func ReadFlag(raw []byte, name string) (bool, error) {
+	switch string(raw) {
+	case "true":
+		return true, nil
+	case "false", "null":
+		return false, nil
+	}
+	return false, &RequestError{Code: CodeInvalidType, Param: name, Message: "\"" + name + "\" must be true or false"}
+}
+
+// ReadCount reads a positive integer, and 0 from all else: what it means is left to the upstream to judge.
+func ReadCount(raw []byte) int64 {
+	if len(raw) > maxCountDigits {
+		return 0
+	}
+	count, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(count, 0)
+}
