@@ -39,3 +39,7 @@ func SplitDataURL(url string) (mime, data string, ok bool) {
 	mime, _, _ = strings.Cut(head, ";")
 	return strings.ToLower(mime), data, true
 }
+
+// OutputTool is the name of the tool that stands in for a structured answer, where a target knows tools only: writers of requests add it and demand a call of
+// it; readers of answers turn its arguments back into the text of the answer, with FinishStop.
+const OutputTool = "sb_json_output"

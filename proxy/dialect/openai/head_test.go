@@ -36,7 +36,7 @@ func TestReadHead(t *testing.T) {
 		"not our names":      {body: `{"model":"chat","modell":1,"nn":2,"streams":true}`, want: dialect.Head{Model: "chat", N: 1}},
 		"empty fallbacks":    {body: `{"model":"chat","models":[ ]}`, want: dialect.Head{Model: "chat", N: 1}},
 		"embeddings":         {body: `{"model":"embed","input":"x","stream":false}`, kind: openai.Embeddings, want: dialect.Head{Model: "embed", N: 1}},
-		"longest model":      {body: `{"model":"` + strings.Repeat("m", dialect.MaxModelBytes) + `"}`, want: dialect.Head{Model: strings.Repeat("m", openai.MaxModelBytes), N: 1}},
+		"longest model":      {body: `{"model":"` + strings.Repeat("m", dialect.MaxModelBytes) + `"}`, want: dialect.Head{Model: strings.Repeat("m", dialect.MaxModelBytes), N: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := openai.ReadHead([]byte(tc.body), tc.kind)
