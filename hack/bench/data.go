@@ -121,7 +121,7 @@ func measureData(ctx context.Context, f dataFlags, cpu int, r *report.Report) (e
 		return err
 	}
 	b := measure.Bench{
-		Plan: f.plan, Upstream: model, Say: say,
+		Plan: f.plan, Upstream: model, TranslatedPlain: upstream.ModelClaudePlain, TranslatedStream: upstream.ModelClaudeStream, Say: say,
 		Direct:    &target.Target{Name: report.Direct, PlainAddr: addr, StreamAddr: addr, Key: "none"},
 		Reference: &target.Target{Name: report.Reference, PlainAddr: ports[0], StreamAddr: ports[1], Key: "none"},
 		Proxy:     &target.Target{Name: report.Proxy, PlainAddr: ports[2], StreamAddr: ports[2], Key: "bench-" + rand.Text()},

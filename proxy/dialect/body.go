@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +16,11 @@ type Visit func(name string, member jsonscan.Member, end int) error
 // from a watched one only by upper and lower case, is refused: some upstreams would take it for the same and do something else than was routed and
 // accounted. At most 32 names can be watched. The error is a *RequestError, or what visit returns.
 func WalkBody(body []byte, watched []string, visit Visit) error {
+	return WalkMembers(body, watched, visit, func([]byte) {})
+}
+
+// WalkMembers is WalkBody, and tells the names of the members that are not watched, too.
+func WalkMembers(body []byte, watched []string, visit Visit, other func(name []byte)) error {
 	if !utf8.Valid(body) {
 		return invalidJSON("the request body is not valid UTF-8")
 	}
@@ -29,11 +35,13 @@ func WalkBody(body []byte, watched []string, visit Visit) error {
 		if _, err := walk.End(); err != nil {
 			break
 		}
-		at, err := match(member.Name(body), watched, seen)
+		name := member.Name(body)
+		at, err := match(name, watched, seen)
 		if err != nil {
 			return err
 		}
 		if at < 0 {
+			other(name)
 			continue
 		}
 		seen |= 1 << at
@@ -80,9 +88,9 @@ type Patch struct {
 	Text string
 }
 
-// Apply appends body with the patches to dst. They must not overlap; it sorts them.
+// Apply appends body with the patches to dst. They must not overlap; it sorts them. What is put in where another patch begins comes before it.
 func Apply(dst, body []byte, patches []Patch) []byte {
-	slices.SortFunc(patches, func(a, b Patch) int { return a.At - b.At })
+	slices.SortFunc(patches, func(a, b Patch) int { return cmp.Or(a.At-b.At, a.End-b.End) })
 	from := 0
 	for _, p := range patches {
 		dst = append(append(dst, body[from:p.At]...), p.Text...)

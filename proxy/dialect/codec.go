@@ -119,6 +119,9 @@ type Exchange struct {
 	Prices *table.Prices
 	// Request is what was asked, where the answer repeats it (Responses); nil when the request passed as it was.
 	Request *neutral.Request
+	// Embedding and Rerank are the same of their families; nil when the request passed as it was.
+	Embedding *neutral.EmbeddingRequest
+	Rerank    *neutral.RerankRequest
 	// Timing tells how long the parts of the call have taken so far; nil when nobody measures.
 	Timing func() Timing
 }
@@ -164,6 +167,8 @@ type Quirks struct {
 	Accepted []string
 	// MaxTokens is the only name of the output limit that the provider takes, "max_tokens" or "max_completion_tokens"; empty takes both.
 	MaxTokens string
+	// Seed is the name of "seed" there, such as "random_seed"; empty for "seed".
+	Seed string
 	// NoDeveloper tells that the role "developer" is refused and has to be "system".
 	NoDeveloper bool
 	// RefusedInMessages are members of messages that are refused, such as "name" or "reasoning_content".
@@ -189,4 +194,10 @@ type Quirks struct {
 	RequiredToolAny bool
 	// ToolIDs is the form that ids of tool calls must have: "mistral9" for nine letters and digits; empty for any.
 	ToolIDs string
+}
+
+// KeepAliver is a Surface with a sign of life of its own for silent streams; the others get a comment.
+type KeepAliver interface {
+	// KeepAlive is the event.
+	KeepAlive() []byte
 }

@@ -8,8 +8,8 @@ import (
 	"signalbox.dev/signalbox/proxy/meter"
 )
 
-// newCrossingStream translates a stream from the upstream's API into the surface's.
-func newCrossingStream(reader StreamReader, writer StreamWriter) Stream {
+// NewCrossingStream translates a stream from the upstream's API into the surface's.
+func NewCrossingStream(reader StreamReader, writer StreamWriter) Stream {
 	return &crossingStream{reader: reader, writer: writer}
 }
 

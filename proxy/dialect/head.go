@@ -29,6 +29,9 @@ type Head struct {
 	// Array tells that a stream is wanted as one JSON array in place of events (Gemini).
 	Array bool
 
+	// Special tells that there are members that only some providers of the API understand, so that passing the request on takes a closer look (OpenAI).
+	Special bool
+
 	// ModelAt is where the value of "model" stands; empty where the model is no part of the body.
 	ModelAt Patch
 	// UsageAt is the patch that makes a stream report its usage, and OptionsAt the one that takes "stream_options" out (OpenAI).

@@ -15,6 +15,10 @@ const (
 
 // ErrorReply is an error for the client.
 type ErrorReply struct {
+	// Flavor of the path that was called.
+	Flavor Flavor
+	// RequestID is the answer's x-request-id.
+	RequestID string
 	// Status is the HTTP status.
 	Status int
 	// Message is a sentence for people.

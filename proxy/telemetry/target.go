@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Operation is what a request asks for, in the words of OpenTelemetry's gen_ai conventions.
+// Operation is what a request asks for, in the words of OpenTelemetry's gen_ai conventions where they have one.
 type Operation uint8
 
 // The operations.
@@ -21,22 +21,32 @@ const (
 	TextCompletion
 	// Embeddings are embeddings.
 	Embeddings
+	// GenerateContent is Gemini's way of a chat.
+	GenerateContent
+	// Rerank orders documents by a query.
+	Rerank
+	// Moderation judges texts.
+	Moderation
+	// Image makes or changes images.
+	Image
+	// Speech speaks a text.
+	Speech
+	// Transcription writes down what was spoken, or translates it.
+	Transcription
 
 	operationCount
 )
 
 // String is the operation's gen_ai.operation.name.
 func (o Operation) String() string {
-	switch o {
-	case Chat:
-		return "chat"
-	case TextCompletion:
-		return "text_completion"
-	case Embeddings:
-		return "embeddings"
-	default:
-		return "other"
+	names := [operationCount]string{
+		OtherOperation: "other", Chat: "chat", TextCompletion: "text_completion", Embeddings: "embeddings", GenerateContent: "generate_content",
+		Rerank: "rerank", Moderation: "moderation", Image: "image_generation", Speech: "speech", Transcription: "transcription",
 	}
+	if o >= operationCount {
+		o = OtherOperation
+	}
+	return names[o]
 }
 
 // Target holds the metrics of one target of one route. Its methods may be called by any number of goroutines.

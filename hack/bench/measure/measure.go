@@ -43,6 +43,8 @@ type Bench struct {
 	Reference *target.Target
 	Proxy     *target.Target
 	Direct    *target.Target
+	// TranslatedPlain and TranslatedStream are the models whose answers the proxy translates.
+	TranslatedPlain, TranslatedStream string
 	// Say tells progress.
 	Say func(format string, args ...any)
 }
@@ -58,37 +60,71 @@ func (b *Bench) Run(ctx context.Context, r *report.Report) error {
 		r.Memory[t.Name] = memory
 	}
 	var err error
-	if r.Plain, err = b.compare(ctx, "plain", func(t *target.Target) load.Job {
-		return load.Job{Addr: t.PlainAddr, Request: load.Request(path, t.Key, upstream.ModelPlain, "")}
-	}); err != nil {
+	if r.Plain, err = b.compare(ctx, "plain", b.against(upstream.ModelPlain, "")); err != nil {
 		return err
 	}
-	if r.Stream, err = b.compare(ctx, "streams", func(t *target.Target) load.Job {
-		return load.Job{Addr: t.StreamAddr, Request: load.Request(path, t.Key, upstream.ModelStream, `,"stream":true`)}
-	}); err != nil {
+	if r.Stream, err = b.compare(ctx, "streams", b.against(upstream.ModelStream, streamed)); err != nil {
+		return err
+	}
+	if r.TranslatedPlain, err = b.compare(ctx, "plain", b.translated(upstream.ModelPlain, b.TranslatedPlain, "")); err != nil {
+		return err
+	}
+	if r.TranslatedStream, err = b.compare(ctx, "streams", b.translated(upstream.ModelStream, b.TranslatedStream, streamed)); err != nil {
 		return err
 	}
 	return b.forwarding(ctx, r)
 }
 
+// streamed asks for a stream.
+const streamed = `,"stream":true`
+
+// side is one of two that are compared.
+type side struct {
+	name   string
+	target *target.Target
+	job    load.Job
+}
+
+// against compares the proxy with the reference.
+func (b *Bench) against(model, more string) [2]side {
+	var sides [2]side
+	for i, t := range []*target.Target{b.Reference, b.Proxy} {
+		sides[i] = side{name: t.Name, target: t, job: jobOf(t, model, more)}
+	}
+	return sides
+}
+
+// translated compares the proxy with itself: calls that it passes on as they are, and calls that it translates.
+func (b *Bench) translated(passed, translated, more string) [2]side {
+	return [2]side{
+		{name: "passed", target: b.Proxy, job: jobOf(b.Proxy, passed, more)},
+		{name: "translated", target: b.Proxy, job: jobOf(b.Proxy, translated, more)},
+	}
+}
+
+func jobOf(t *target.Target, model, more string) load.Job {
+	addr := t.PlainAddr
+	if more != "" {
+		addr = t.StreamAddr
+	}
+	return load.Job{Addr: addr, Request: load.Request(path, t.Key, model, more)}
+}
+
 // compare runs one load scenario in pairs, each pair in the other order.
-func (b *Bench) compare(ctx context.Context, name string, job func(*target.Target) load.Job) (report.Load, error) {
-	rounds := map[*target.Target][]report.Round{}
+func (b *Bench) compare(ctx context.Context, name string, sides [2]side) (report.Load, error) {
+	var rounds [2][]report.Round
 	for i := range b.Plan.Rounds {
-		pair := []*target.Target{b.Reference, b.Proxy}
-		if i%2 == 1 {
-			pair[0], pair[1] = pair[1], pair[0]
-		}
-		for _, t := range pair {
-			round, err := b.round(ctx, t, job(t))
+		for k := range sides {
+			at := (i + k) % len(sides)
+			round, err := b.round(ctx, sides[at].target, sides[at].job)
 			if err != nil {
-				return report.Load{}, fmt.Errorf("measuring %s through %s: %w", name, t.Name, err)
+				return report.Load{}, fmt.Errorf("measuring %s, %s: %w", name, sides[at].name, err)
 			}
-			rounds[t] = append(rounds[t], round)
-			b.Say("%s, round %d, %s: %d attempts, %d failed, %v of CPU", name, i+1, t.Name, round.Attempts, round.Failures, round.CPU)
+			rounds[at] = append(rounds[at], round)
+			b.Say("%s, round %d, %s: %d attempts, %d failed, %v of CPU", name, i+1, sides[at].name, round.Attempts, round.Failures, round.CPU)
 		}
 	}
-	return report.Compare(rounds[b.Reference], rounds[b.Proxy]), nil
+	return report.Compare(rounds[0], rounds[1]), nil
 }
 
 // round measures one target once. Its connections are warmed up before the figures are taken.

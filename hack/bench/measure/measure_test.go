@@ -32,6 +32,7 @@ func setUp(t *testing.T) *Bench {
 		return &target.Target{Name: name, PlainAddr: listener.Addr().String(), StreamAddr: listener.Addr().String()}
 	}
 	return &Bench{
+		TranslatedPlain: upstream.ModelPlain, TranslatedStream: upstream.ModelStream,
 		Plan:     Plan{Connections: 4, Rounds: 2, RoundTime: 20 * time.Millisecond, IdleStreams: 60, DelayStreams: 2},
 		Upstream: model, Direct: at(report.Direct), Reference: at(report.Reference), Proxy: at(report.Proxy), Say: func(string, ...any) {},
 	}
@@ -48,6 +49,12 @@ func TestRunMeasuresEverything(t *testing.T) {
 	}
 	if f := r.Stream.Reference; f.Failures != 0 || f.EventsPerSecond == 0 {
 		t.Errorf("streams: %+v", f)
+	}
+	if f := r.TranslatedPlain; f.Reference.Attempts < 8 || f.Proxy.Attempts < 8 || f.Proxy.Failures != 0 {
+		t.Errorf("translated: %+v", f)
+	}
+	if f := r.TranslatedStream.Proxy; f.Failures != 0 || f.EventsPerSecond == 0 {
+		t.Errorf("translated streams: %+v", f)
 	}
 	if m := r.Memory[report.Proxy]; m.StreamsOpen != 60 {
 		t.Errorf("memory: %+v", m)

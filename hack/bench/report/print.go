@@ -25,8 +25,11 @@ func (r *Report) Print(out io.Writer) error {
 	_, _ = fmt.Fprintf(p, "\n%s as plain reverse proxy is the reference. %d CPUs, %s; load average at start %s; %d connections, no retries, %d rounds of %s each, alternating.\n",
 		r.Reference, r.CPUs, pinning, r.LoadAverage, r.Connections, r.Rounds, r.RoundTime)
 	p.gap()
-	r.printPlain(p)
-	r.printStream(p)
+	proxies, ways := [2]string{Reference, Proxy}, [2]string{"passed", "translated"}
+	printPlain(p, "plain", proxies, r.Plain)
+	printStream(p, "streams", proxies, r.Stream)
+	printPlain(p, "OpenAI to Anthropic, plain", ways, r.TranslatedPlain)
+	printStream(p, "OpenAI to Anthropic, streams", ways, r.TranslatedStream)
 	r.printMemory(p)
 	r.printForwarding(p)
 	p.row("goal\tat most\tmeasured\t")
@@ -39,27 +42,29 @@ func (r *Report) Print(out io.Writer) error {
 	return nil
 }
 
-func (r *Report) printPlain(p printer) {
-	p.row("plain\tattempts\tfailed\trequests/s\tp50 ms\tp95 ms\tp99 ms\tCPU µs/request\tMiB under load")
+// printPlain writes a comparison of plain requests: the reference first.
+func printPlain(p printer, title string, names [2]string, l Load) {
+	p.row("%s\tattempts\tfailed\trequests/s\tp50 ms\tp95 ms\tp99 ms\tCPU µs/request\tMiB under load", title)
 	row := func(name string, f LoadFigures) {
 		p.row("%s\t%d\t%d\t%.0f\t%.2f\t%.2f\t%.2f\t%.1f\t%.1f", name, f.Attempts, f.Failures, f.RequestsPerSecond, f.P50Millis, f.P95Millis, f.P99Millis,
 			f.CPUMicrosPerRequest, f.LoadedMiB)
 	}
-	row(Reference, r.Plain.Reference)
-	row(Proxy, r.Plain.Proxy)
-	p.row("times %s\t\t\t%.2f\t\t\t\t%.2f\t", Reference, r.Plain.ThroughputRatio, r.Plain.CPURatio)
+	row(names[0], l.Reference)
+	row(names[1], l.Proxy)
+	p.row("times %s\t\t\t%.2f\t\t\t\t%.2f\t", names[0], l.ThroughputRatio, l.CPURatio)
 	p.gap()
 }
 
-func (r *Report) printStream(p printer) {
-	p.row("streams\tattempts\tfailed\tevents/s\tp50 ms\tp95 ms\tp99 ms\tCPU µs/1000 events\tMiB under load")
+// printStream writes a comparison of streams.
+func printStream(p printer, title string, names [2]string, l Load) {
+	p.row("%s\tattempts\tfailed\tevents/s\tp50 ms\tp95 ms\tp99 ms\tCPU µs/1000 events\tMiB under load", title)
 	row := func(name string, f LoadFigures) {
 		p.row("%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.1f", name, f.Attempts, f.Failures, f.EventsPerSecond, f.P50Millis, f.P95Millis, f.P99Millis,
 			f.CPUMicrosPer1000Events, f.LoadedMiB)
 	}
-	row(Reference, r.Stream.Reference)
-	row(Proxy, r.Stream.Proxy)
-	p.row("times %s\t\t\t\t\t\t\t%.2f\t", Reference, r.Stream.CPURatio)
+	row(names[0], l.Reference)
+	row(names[1], l.Proxy)
+	p.row("times %s\t\t\t\t\t\t\t%.2f\t", names[0], l.CPURatio)
 	p.gap()
 }
 

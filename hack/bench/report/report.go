@@ -62,19 +62,23 @@ type Memory struct {
 
 // Report is everything.
 type Report struct {
-	Time        string            `json:"time"`
-	Reference   string            `json:"reference"`
-	CPUs        int               `json:"cpus"`
-	Pinned      bool              `json:"pinned"`
-	LoadAverage string            `json:"loadAverage"`
-	Connections int               `json:"connections"`
-	Rounds      int               `json:"rounds"`
-	RoundTime   string            `json:"roundTime"`
-	Plain       Load              `json:"plain"`
-	Stream      Load              `json:"stream"`
-	Memory      map[string]Memory `json:"memory"`
-	Forwarding  map[string]Delay  `json:"forwarding"`
-	Goals       []Goal            `json:"goals"`
+	Time        string `json:"time"`
+	Reference   string `json:"reference"`
+	CPUs        int    `json:"cpus"`
+	Pinned      bool   `json:"pinned"`
+	LoadAverage string `json:"loadAverage"`
+	Connections int    `json:"connections"`
+	Rounds      int    `json:"rounds"`
+	RoundTime   string `json:"roundTime"`
+	Plain       Load   `json:"plain"`
+	Stream      Load   `json:"stream"`
+	// TranslatedPlain and TranslatedStream compare the proxy with itself: calls of OpenAI's API that pass as they are, and calls that it translates to
+	// Anthropic's.
+	TranslatedPlain  Load              `json:"translatedPlain"`
+	TranslatedStream Load              `json:"translatedStream"`
+	Memory           map[string]Memory `json:"memory"`
+	Forwarding       map[string]Delay  `json:"forwarding"`
+	Goals            []Goal            `json:"goals"`
 }
 
 // Goal is one number that the proxy should keep to.
@@ -177,7 +181,9 @@ func (r *Report) Judge() {
 		atMost("CPU per plain request, times "+r.Reference, 3, r.Plain.CPURatio),
 		atMost("idle memory, MiB", 40, r.Memory[Proxy].IdleMiB),
 		atMost("streamed events that waited for the next one, beyond "+r.Reference+", permille", 10, waited),
-		atMost("failed requests", 0, float64(r.Plain.Proxy.Failures+r.Stream.Proxy.Failures)),
+		atMost("CPU per translated request, times one that passes", 2.5, r.TranslatedPlain.CPURatio),
+		atMost("CPU per translated event, times one that passes", 2.5, r.TranslatedStream.CPURatio),
+		atMost("failed requests", 0, float64(r.Plain.Proxy.Failures+r.Stream.Proxy.Failures+r.TranslatedPlain.Proxy.Failures+r.TranslatedStream.Proxy.Failures)),
 	}
 }
 

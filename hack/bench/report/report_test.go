@@ -90,13 +90,14 @@ func TestJudge(t *testing.T) {
 		}
 		return out
 	}
-	r.Plain.Proxy.Failures = 1
-	if got, want := met(), []bool{true, false, true, false}; !reflect.DeepEqual(got, want) {
+	r.Plain.Proxy.Failures, r.TranslatedPlain.CPURatio = 1, 2.51
+	if got, want := met(), []bool{true, false, true, false, true, false}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v: %+v", got, want, r.Goals)
 	}
 	r.Plain.CPURatio, r.Plain.Proxy.Failures, r.Memory[Proxy] = 3.01, 0, Memory{IdleMiB: 40}
+	r.TranslatedPlain.CPURatio, r.TranslatedStream.CPURatio = 2.5, 2.51
 	r.Forwarding[Proxy] = Delays(latencies(1, 2, 3, 4), 2)
-	if got, want := met(), []bool{false, true, false, true}; !reflect.DeepEqual(got, want) {
+	if got, want := met(), []bool{false, true, false, true, false, true}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v: %+v", got, want, r.Goals)
 	}
 }

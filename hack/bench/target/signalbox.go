@@ -9,7 +9,7 @@ import (
 	"signalbox.dev/signalbox/hack/bench/upstream"
 )
 
-// manifests is what the proxy is measured with: one route, access-key authentication, a budget. KEY and UPSTREAM are filled in.
+// manifests is what the proxy is measured with: two routes, of which one translates, access-key authentication, a budget. KEY and UPSTREAM are filled in.
 const manifests = `apiVersion: v1
 kind: Secret
 metadata: {name: bench-provider, labels: {signalbox.dev/provider-key: "true"}}
@@ -28,6 +28,26 @@ spec:
   endpoint: http://UPSTREAM/v1
   auth:
     keys: [{name: main, secretKeyRef: {name: bench-provider, key: api-key}}]
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: ProviderCredential
+metadata: {name: bench-claude}
+spec:
+  provider: Anthropic
+  endpoint: http://UPSTREAM
+  auth:
+    keys: [{name: main, secretKeyRef: {name: bench-provider, key: api-key}}]
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: bench-claude}
+spec:
+  models: [CLAUDES]
+  targets:
+  - name: bench
+    credentialRef: {name: bench-claude}
+    model: "*"
+    prices: {input: "0.15", output: "0.60"}
 ---
 apiVersion: signalbox.dev/v1alpha1
 kind: ModelRoute
@@ -51,7 +71,8 @@ spec:
 // renderManifests fills the manifests in.
 func renderManifests(key, upstreamAddr string) string {
 	models := strings.Join([]string{upstream.ModelPlain, upstream.ModelStream, upstream.ModelIdle, upstream.ModelClock}, ", ")
-	return strings.NewReplacer("KEY", key, "UPSTREAM", upstreamAddr, "MODELS", models).Replace(manifests)
+	claudes := strings.Join([]string{upstream.ModelClaudePlain, upstream.ModelClaudeStream}, ", ")
+	return strings.NewReplacer("KEY", key, "UPSTREAM", upstreamAddr, "MODELS", models, "CLAUDES", claudes).Replace(manifests)
 }
 
 // StartProxy starts the proxy under test with a command line in which {file}, {addr}, {metrics} and {state} are replaced by the manifest file,

@@ -22,6 +22,9 @@ const (
 	ModelStream = "bench-stream" // Events events, one every Gap, then [DONE]
 	ModelIdle   = "bench-idle"   // one event, then silence until the client leaves
 	ModelClock  = "bench-clock"  // like ModelStream, the text of an event being its time of sending in nanoseconds since Epoch
+
+	ModelClaudePlain  = "bench-claude-plain"  // like ModelPlain, as Anthropic's Messages API answers
+	ModelClaudeStream = "bench-claude-stream" // like ModelStream, as Anthropic's Messages API answers
 )
 
 // maxBody bounds a request's body.
@@ -39,12 +42,12 @@ type Server struct {
 	answered atomic.Int64
 	events   atomic.Int64
 
-	plain, models []byte
+	plain, models, message []byte
 }
 
 // New makes an upstream with streams of the given number of events, one every gap.
 func New(events int, gap time.Duration) *Server {
-	return &Server{Events: events, Gap: gap, Epoch: time.Now(), plain: whole(plainBody()), models: whole(modelList)}
+	return &Server{Events: events, Gap: gap, Epoch: time.Now(), plain: whole(plainBody()), models: whole(modelList), message: whole(messageBody())}
 }
 
 // Answered is the number of requests answered so far; streams count when they begin.
@@ -120,6 +123,11 @@ func (s *Server) answer(conn net.Conn, body []byte) error {
 	case bytes.Contains(body, []byte(ModelPlain)):
 		_, err := conn.Write(s.plain)
 		return err
+	case bytes.Contains(body, []byte(ModelClaudePlain)):
+		_, err := conn.Write(s.message)
+		return err
+	case bytes.Contains(body, []byte(ModelClaudeStream)):
+		return s.messageStream(conn)
 	case bytes.Contains(body, []byte(ModelIdle)):
 		return s.stream(conn, streamPlan{events: 1, hold: true})
 	case bytes.Contains(body, []byte(ModelClock)):

@@ -85,6 +85,30 @@ func TestStreamsAreFaithful(t *testing.T) {
 	}
 }
 
+func TestMessages(t *testing.T) {
+	server, addr, stop := start(t)
+	if _, body := post(t, addr, `{"model":"bench-claude-plain"}`); !json.Valid([]byte(body)) || !strings.Contains(body, `"type":"message"`) {
+		t.Errorf("not a message: %q", body)
+	}
+	_, stream := post(t, addr, `{"model":"bench-claude-stream","stream":true}`)
+	var names []string
+	for event := range strings.SplitSeq(strings.TrimSuffix(stream, "\n\n"), "\n\n") {
+		name, data, ok := strings.Cut(strings.TrimPrefix(event, "event: "), "\ndata: ")
+		var decoded struct{ Type string }
+		if err := json.Unmarshal([]byte(data), &decoded); err != nil || !ok || decoded.Type != name {
+			t.Errorf("%q: %v", event, err)
+		}
+		names = append(names, name)
+	}
+	want := "message_start content_block_start content_block_delta content_block_delta content_block_delta content_block_stop message_delta message_stop"
+	if got := strings.Join(names, " "); got != want || server.Sent() != 3 {
+		t.Errorf("got %s and %d texts", got, server.Sent())
+	}
+	if err := stop(); err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+}
+
 func TestClockEventsCarryTheirTime(t *testing.T) {
 	server, addr, _ := start(t)
 	before := time.Since(server.Epoch)

@@ -51,6 +51,8 @@ type Part struct {
 	Source API
 	Type   string
 	Raw    json.RawMessage
+	// Extra are members of the part that this form has no place for; only a writer of the same API uses them.
+	Extra []Member
 }
 
 // Media is an image, sound, film or document: exactly one of URL, Data, FileID and Text is set.

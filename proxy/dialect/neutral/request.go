@@ -59,6 +59,9 @@ type Request struct {
 	// Stream tells that the answer is to be streamed, and IncludeUsage that the stream should tell its usage.
 	Stream, IncludeUsage bool
 
+	// LegacyFunctions tells that the client speaks of functions in place of tools, as OpenAI once did, and expects a call as function_call.
+	LegacyFunctions bool
+
 	// Source is the wire API that the request was read from.
 	Source API
 	// Extra are the top-level members that this form has no place for, in their order, without those that are null. A writer of the same API puts them
@@ -122,6 +125,8 @@ type Tool struct {
 	// Type is then its type.
 	Raw  json.RawMessage
 	Type string
+	// Extra are members of a function that this form has no place for; only a writer of the same API uses them.
+	Extra []Member
 }
 
 // ToolMode says whether tools may be called.
