@@ -32,6 +32,6 @@ func newRoot(version string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(NewManager(), NewProxy(), NewRun(), NewCheck())
+	root.AddCommand(NewManager(), NewProxy(), NewRun(), NewCheck(), NewCompare())
 	return root
 }

@@ -35,6 +35,26 @@ type ModelRouteSpec struct {
 	Access *RouteAccess `json:"access,omitempty"`
 }
 
+// TargetAPI is a wire API of a provider.
+// +kubebuilder:validation:Enum=ChatCompletions;Responses;Messages;GenerateContent;Converse;CohereChat
+type TargetAPI string
+
+// The APIs that generate text.
+const (
+	// TargetChatCompletions is OpenAI's chat completions, and that of all who follow it.
+	TargetChatCompletions TargetAPI = "ChatCompletions"
+	// TargetResponses is OpenAI's Responses API.
+	TargetResponses TargetAPI = "Responses"
+	// TargetMessages is Anthropic's Messages API.
+	TargetMessages TargetAPI = "Messages"
+	// TargetGenerateContent is Gemini's generateContent.
+	TargetGenerateContent TargetAPI = "GenerateContent"
+	// TargetConverse is the Converse API of Amazon Bedrock.
+	TargetConverse TargetAPI = "Converse"
+	// TargetCohereChat is the chat API of Cohere.
+	TargetCohereChat TargetAPI = "CohereChat"
+)
+
 // RouteTarget is one upstream model.
 type RouteTarget struct {
 	// name of the target in status, logs and metrics.
@@ -53,6 +73,10 @@ type RouteTarget struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Model string `json:"model,omitempty"`
+
+	// api is which of the provider's APIs generates text. When it is left out it is the client's own where the provider has that, else the one that the provider is best at.
+	// +optional
+	API TargetAPI `json:"api,omitempty"`
 
 	// priority orders targets, lower first, 0 to 100. The default is 0.
 	// +optional

@@ -3,17 +3,27 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // ProviderName says which provider an endpoint belongs to, and with it which address, paths and quirks apply.
-// +kubebuilder:validation:Enum=OpenAI;Groq;OpenRouter;Mistral;DeepSeek;XAI;Together;Fireworks;Cerebras;OpenAICompatible
+// +kubebuilder:validation:Enum=OpenAI;Anthropic;Groq;OpenRouter;GoogleAI;VertexAI;AWSBedrock;AzureOpenAI;Mistral;DeepSeek;XAI;Together;Fireworks;Cerebras;Cohere;OpenAICompatible
 type ProviderName string
 
 // The providers.
 const (
 	// ProviderOpenAI is OpenAI's own API.
 	ProviderOpenAI ProviderName = "OpenAI"
+	// ProviderAnthropic is Anthropic's own API.
+	ProviderAnthropic ProviderName = "Anthropic"
 	// ProviderGroq is GroqCloud.
 	ProviderGroq ProviderName = "Groq"
 	// ProviderOpenRouter is openrouter.ai.
 	ProviderOpenRouter ProviderName = "OpenRouter"
+	// ProviderGoogleAI is the Gemini API of Google AI Studio.
+	ProviderGoogleAI ProviderName = "GoogleAI"
+	// ProviderVertexAI is Vertex AI of Google Cloud.
+	ProviderVertexAI ProviderName = "VertexAI"
+	// ProviderAWSBedrock is Amazon Bedrock.
+	ProviderAWSBedrock ProviderName = "AWSBedrock"
+	// ProviderAzureOpenAI is OpenAI's models on Azure.
+	ProviderAzureOpenAI ProviderName = "AzureOpenAI"
 	// ProviderMistral is Mistral's La Plateforme.
 	ProviderMistral ProviderName = "Mistral"
 	// ProviderDeepSeek is DeepSeek's platform.
@@ -26,18 +36,25 @@ const (
 	ProviderFireworks ProviderName = "Fireworks"
 	// ProviderCerebras is Cerebras Inference.
 	ProviderCerebras ProviderName = "Cerebras"
+	// ProviderCohere is Cohere's platform.
+	ProviderCohere ProviderName = "Cohere"
 	// ProviderOpenAICompatible is any server that speaks OpenAI's API: vLLM, llama.cpp, Ollama, another gateway.
 	ProviderOpenAICompatible ProviderName = "OpenAICompatible"
 )
 
 // ProviderCredentialSpec says how to reach one provider with one account.
-// +kubebuilder:validation:XValidation:rule="self.provider != 'OpenAICompatible' || has(self.endpoint)",message="endpoint is required when provider is OpenAICompatible"
+// +kubebuilder:validation:XValidation:rule="!(self.provider in ['OpenAICompatible', 'AzureOpenAI']) || has(self.endpoint)",message="endpoint is required when provider is OpenAICompatible or AzureOpenAI"
+// +kubebuilder:validation:XValidation:rule="(self.provider == 'AWSBedrock') == has(self.awsBedrock)",message="awsBedrock is required when provider is AWSBedrock, and only allowed then"
+// +kubebuilder:validation:XValidation:rule="(self.provider == 'VertexAI') == has(self.vertexAI)",message="vertexAI is required when provider is VertexAI, and only allowed then"
+// +kubebuilder:validation:XValidation:rule="self.provider == 'AzureOpenAI' || !has(self.azureOpenAI)",message="azureOpenAI is only allowed when provider is AzureOpenAI"
+// +kubebuilder:validation:XValidation:rule="self.provider == 'AWSBedrock' || !has(self.auth.aws)",message="auth.aws is only allowed when provider is AWSBedrock"
+// +kubebuilder:validation:XValidation:rule="self.provider == 'VertexAI' || !has(self.auth.google)",message="auth.google is only allowed when provider is VertexAI"
 type ProviderCredentialSpec struct {
 	// provider that the keys belong to.
 	// +required
 	Provider ProviderName `json:"provider,omitempty"`
 
-	// endpoint is the base URL of the provider, such as https://api.groq.com or http://vllm.models:8000/v1. When it is left out the provider's public endpoint is used; OpenAICompatible has none. Only http and https are allowed, without user, query or fragment; loopback, link-local, cloud-metadata and API-server addresses are refused, also when a name resolves to one.
+	// endpoint is the base URL of the provider, such as https://api.groq.com or http://vllm.models:8000/v1. When it is left out the provider's public endpoint is used; OpenAICompatible and AzureOpenAI have none. Only http and https are allowed, without user, query or fragment; loopback, link-local, cloud-metadata and API-server addresses are refused, also when a name resolves to one.
 	// +optional
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=512
@@ -45,6 +62,18 @@ type ProviderCredentialSpec struct {
 	// +kubebuilder:validation:XValidation:rule="isURL(self)",message="endpoint must be a URL such as https://api.groq.com"
 	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('?') && !self.contains('#')",message="endpoint must not contain a user, a query or a fragment"
 	Endpoint string `json:"endpoint,omitempty"`
+
+	// awsBedrock says where in AWS the models are. It is required for AWSBedrock.
+	// +optional
+	AWSBedrock *AWSBedrockAccount `json:"awsBedrock,omitempty"`
+
+	// vertexAI says where in Google Cloud the models are. It is required for VertexAI.
+	// +optional
+	VertexAI *VertexAIAccount `json:"vertexAI,omitempty"`
+
+	// azureOpenAI chooses an older API of Azure OpenAI. When it is left out the API below /openai/v1 is used.
+	// +optional
+	AzureOpenAI *AzureOpenAIAccount `json:"azureOpenAI,omitempty"`
 
 	// auth says how calls are authenticated at the provider.
 	// +required
@@ -63,9 +92,46 @@ type ProviderCredentialSpec struct {
 	Prices []ModelPrice `json:"prices,omitempty"`
 }
 
+// AWSBedrockAccount says where in AWS models are called.
+type AWSBedrockAccount struct {
+	// region of AWS, such as eu-central-1.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]+(-[a-z0-9]+)*$`
+	Region string `json:"region,omitempty"`
+}
+
+// VertexAIAccount says where in Google Cloud models are called.
+type VertexAIAccount struct {
+	// project is the id of the Google Cloud project.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9.:-]*[a-z0-9]$`
+	Project string `json:"project,omitempty"`
+
+	// location of the models: a region such as europe-west4, a multi-region (us, eu), or global.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]+(-[a-z0-9]+)*$`
+	Location string `json:"location,omitempty"`
+}
+
+// AzureOpenAIAccount chooses an API of Azure OpenAI.
+type AzureOpenAIAccount struct {
+	// apiVersion is the date of the API, such as 2024-10-21; deployments are then called below /openai/deployments.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?$`
+	APIVersion string `json:"apiVersion,omitempty"`
+}
+
 // ProviderAuth is one way to authenticate; exactly one field is set.
 // +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:XValidation:rule="[has(self.keys), has(self.none)].filter(x, x).size() == 1",message="auth needs exactly one of keys and none"
+// +kubebuilder:validation:XValidation:rule="[has(self.keys), has(self.aws), has(self.google), has(self.none)].filter(x, x).size() == 1",message="auth needs exactly one of keys, aws, google and none"
 type ProviderAuth struct {
 	// keys are API keys, each in a Secret of this namespace.
 	// +optional
@@ -75,9 +141,57 @@ type ProviderAuth struct {
 	// +kubebuilder:validation:MaxItems=1
 	Keys []ProviderKey `json:"keys,omitempty"`
 
+	// aws signs requests with an access key of AWS.
+	// +optional
+	AWS *AWSAuth `json:"aws,omitempty"`
+
+	// google asks for tokens with the key of a Google service account.
+	// +optional
+	Google *GoogleAuth `json:"google,omitempty"`
+
 	// none is for servers that take no key, such as a model server in the cluster. Its value is an empty object: {}.
 	// +optional
 	None *NoAuth `json:"none,omitempty"`
+}
+
+// SecretNames are the names of all Secrets that keys are read from; a name can be there twice.
+func (a ProviderAuth) SecretNames() []string {
+	var names []string
+	for i := range a.Keys {
+		names = append(names, a.Keys[i].SecretKeyRef.Name)
+	}
+	if a.AWS != nil {
+		names = append(names, a.AWS.AccessKeyIDRef.Name, a.AWS.SecretAccessKeyRef.Name)
+		if a.AWS.SessionTokenRef != nil {
+			names = append(names, a.AWS.SessionTokenRef.Name)
+		}
+	}
+	if a.Google != nil {
+		names = append(names, a.Google.ServiceAccountKeyRef.Name)
+	}
+	return names
+}
+
+// AWSAuth is an access key of AWS. The Secrets must carry the label signalbox.dev/provider-key: "true".
+type AWSAuth struct {
+	// accessKeyIDRef is where the access key ID is stored.
+	// +required
+	AccessKeyIDRef SecretKeyReference `json:"accessKeyIDRef,omitzero"`
+
+	// secretAccessKeyRef is where the secret access key is stored.
+	// +required
+	SecretAccessKeyRef SecretKeyReference `json:"secretAccessKeyRef,omitzero"`
+
+	// sessionTokenRef is where the session token of a temporary access key is stored. Nothing renews it but a change of the Secret.
+	// +optional
+	SessionTokenRef *SecretKeyReference `json:"sessionTokenRef,omitempty"`
+}
+
+// GoogleAuth is a Google service account.
+type GoogleAuth struct {
+	// serviceAccountKeyRef is where the account's key file is stored, JSON as Google Cloud hands it out. The Secret must carry the label signalbox.dev/provider-key: "true".
+	// +required
+	ServiceAccountKeyRef SecretKeyReference `json:"serviceAccountKeyRef,omitzero"`
 }
 
 // NoAuth is the empty configuration of an endpoint that takes no key.
@@ -132,13 +246,13 @@ const (
 
 // ProviderKeyStatus is what is known of one key. The key itself is never shown.
 type ProviderKeyStatus struct {
-	// name of the key in spec.auth.keys.
+	// name of the key in spec.auth.keys; aws or google for the key of those.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
-	// fingerprint is the first 12 hexadecimal digits of the SHA-256 of the key, so that two keys can be told apart.
+	// fingerprint is the first 12 hexadecimal digits of the SHA-256 of the key, so that two keys can be told apart. With aws it is of all parts of the key.
 	// +optional
 	// +kubebuilder:validation:MaxLength=12
 	Fingerprint string `json:"fingerprint,omitempty"`

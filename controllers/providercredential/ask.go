@@ -14,7 +14,9 @@ import (
 	"signalbox.dev/signalbox/controllers/platform"
 	"signalbox.dev/signalbox/proxy/endpoint"
 	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/provider/registry"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 const (
@@ -51,7 +53,8 @@ func (c Caller) Ask(ctx context.Context, namespace string, request Request) Outc
 	if err != nil {
 		return outcome.noAnswer(err)
 	}
-	target, err := vendor.ProbeURL(request.Endpoint)
+	vendor = vendor.For(request.Account)
+	target, err := vendor.ProbeURL(request.Account)
 	if err != nil {
 		return outcome.noAnswer(err)
 	}
@@ -65,8 +68,17 @@ func (c Caller) Ask(ctx context.Context, namespace string, request Request) Outc
 		return outcome.noAnswer(err)
 	}
 	call.Header.Set("User-Agent", userAgent)
-	vendor.Authorize(call.Header, request.key)
-	return c.send(call, outcome, vendor, policy)
+	for name, value := range vendor.Headers {
+		call.Header.Set(name, value)
+	}
+	return c.send(call, outcome, exchange{request: request, vendor: vendor, policy: policy})
+}
+
+// exchange is what sending a probe needs to know.
+type exchange struct {
+	request Request
+	vendor  provider.Provider
+	policy  endpoint.Policy
 }
 
 // policy says what a probe of a namespace's credential may reach.
@@ -87,27 +99,57 @@ func (c Caller) policy(namespace string) (endpoint.Policy, error) {
 	return endpoint.ProbePolicy(rules, namespace), nil
 }
 
-// send makes the call on a connection of its own. A redirect is an answer like any other: following it would send the key elsewhere.
-func (c Caller) send(call *http.Request, outcome Outcome, vendor provider.Provider, policy endpoint.Policy) Outcome {
-	dialer := &endpoint.Dialer{Policy: policy, Resolver: c.Resolver}
+// send makes the call on a connection of its own. A redirect is an answer like any other: following it would send the key elsewhere. A token is asked for
+// anew each time, for the answer tells whether the account is still good.
+func (c Caller) send(call *http.Request, outcome Outcome, e exchange) Outcome {
+	dialer := &endpoint.Dialer{Policy: e.policy, Resolver: c.Resolver}
 	transport := &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
+	credential := &table.Credential{Region: e.request.Region}
+	authorizer, err := auth.NewKeeper(c.Clock.Now).Authorizer(e.vendor, credential, e.request.key, transport)
+	if err != nil {
+		return outcome.noAnswer(err)
+	}
+	if err := authorizer.Authorize(call.Context(), call, nil); err != nil {
+		outcome.Latency = c.Clock.Since(outcome.At)
+		return outcome.withoutToken(err)
+	}
 	response, err := transport.RoundTrip(call)
 	outcome.Latency = c.Clock.Since(outcome.At)
-	switch {
-	case endpoint.IsDenied(err):
-		return outcome.notPermitted(err)
-	case errors.Is(err, context.DeadlineExceeded):
-		return outcome.noAnswer(errors.New("no answer within spec.probe.timeout"))
-	case err != nil:
-		return outcome.noAnswer(err)
+	if err != nil {
+		return outcome.failed(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return outcome.noAnswer(fmt.Errorf("reading the answer: %w", err))
 	}
-	return outcome.answered(response.StatusCode, vendor.Interpret(response.StatusCode, body))
+	return outcome.answered(response.StatusCode, e.vendor.Interpret(response.StatusCode, body))
+}
+
+// withoutToken is the outcome of a probe that got no token.
+func (o Outcome) withoutToken(err error) Outcome {
+	var token *auth.TokenError
+	switch {
+	case !errors.As(err, &token) || token.Err != nil:
+		return o.failed(err)
+	case token.Refused():
+		return o.answered(token.Status, provider.Verdict{Key: provider.KeyInvalid, Health: provider.Healthy, Message: token.Error()})
+	default:
+		return o.answered(token.Status, provider.Verdict{Key: provider.KeyUnknown, Health: provider.Unhealthy, Message: token.Error()})
+	}
+}
+
+// failed is the outcome of a call that got no answer.
+func (o Outcome) failed(err error) Outcome {
+	switch {
+	case endpoint.IsDenied(err):
+		return o.notPermitted(err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return o.noAnswer(errors.New("no answer within spec.probe.timeout"))
+	default:
+		return o.noAnswer(err)
+	}
 }
 
 func (o Outcome) answered(status int, verdict provider.Verdict) Outcome {

@@ -19,6 +19,7 @@ import (
 	"signalbox.dev/signalbox/controllers/platform"
 	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/provider/registry"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 type knownFacts struct{ facts apiserver.Facts }
@@ -40,7 +41,7 @@ const (
 )
 
 func request(endpoint string) Request {
-	return Request{Subject: Subject{Provider: "OpenAICompatible", Endpoint: endpoint}, Timeout: time.Minute, key: "sk-very-secret"}
+	return Request{Subject: Subject{Provider: "OpenAICompatible", Account: provider.Account{Endpoint: endpoint}}, Timeout: time.Minute, key: &table.Key{Value: "sk-very-secret"}}
 }
 
 func TestAskReadsAnswers(t *testing.T) {

@@ -5,6 +5,7 @@ package providercredential
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -120,12 +121,9 @@ func (r *Reconciler) requestUsers(ctx context.Context, secret *corev1.Secret) []
 	}
 	var requests []reconcile.Request
 	for i := range credentials.Items {
-		for _, key := range credentials.Items[i].Spec.Auth.Keys {
-			if key.SecretKeyRef.Name == secret.Name {
-				name := types.NamespacedName{Namespace: secret.Namespace, Name: credentials.Items[i].Name}
-				requests = append(requests, reconcile.Request{NamespacedName: name})
-				break
-			}
+		if slices.Contains(credentials.Items[i].Spec.Auth.SecretNames(), secret.Name) {
+			name := types.NamespacedName{Namespace: secret.Namespace, Name: credentials.Items[i].Name}
+			requests = append(requests, reconcile.Request{NamespacedName: name})
 		}
 	}
 	return requests

@@ -10,6 +10,7 @@ import (
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/secrets"
+	"signalbox.dev/signalbox/proxy/provider"
 )
 
 const (
@@ -59,7 +60,7 @@ func (in *input) usable() bool {
 
 // subject is what a probe asks about.
 func (in *input) subject() Subject {
-	subject := Subject{Provider: in.entry.Provider, Endpoint: in.entry.Endpoint}
+	subject := Subject{Provider: in.entry.Provider, Account: provider.AccountOf(in.entry)}
 	if len(in.entry.Keys) > 0 {
 		subject.Fingerprint = in.entry.Keys[0].Fingerprint
 	}
@@ -69,7 +70,7 @@ func (in *input) subject() Subject {
 func (in *input) request() Request {
 	request := Request{Subject: in.subject(), Timeout: in.credential.Spec.Probe.Timeout.Duration}
 	if len(in.entry.Keys) > 0 {
-		request.key = in.entry.Keys[0].Value
+		request.key = &in.entry.Keys[0]
 	}
 	if request.Timeout == 0 {
 		request.Timeout = defaultTimeout

@@ -22,7 +22,7 @@ func noon() time.Time { return time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC) }
 const baseURL = "https://models.example"
 
 func subject() Subject {
-	return Subject{Provider: "OpenAICompatible", Endpoint: baseURL, Fingerprint: "0123456789ab"}
+	return Subject{Provider: "OpenAICompatible", Account: provider.Account{Endpoint: baseURL}, Fingerprint: "0123456789ab"}
 }
 
 // newInput is a credential of generation 2 that compiles and was not probed yet.
@@ -125,7 +125,7 @@ func TestConditions(t *testing.T) {
 		},
 		"no key is needed": {
 			in: newInput(keyless, probed(0, Outcome{
-				Subject: Subject{Provider: "OpenAICompatible", Endpoint: baseURL}, Result: Answered, Verdict: provider.Verdict{Key: provider.KeyValid, Health: provider.Healthy},
+				Subject: Subject{Provider: "OpenAICompatible", Account: provider.Account{Endpoint: baseURL}}, Result: Answered, Verdict: provider.Verdict{Key: provider.KeyValid, Health: provider.Healthy},
 			})),
 			want: "Ready=True Ready, ResolvedRefs=True ResolvedRefs, KeyValid=True NoKeyNeeded, Healthy=True ProbeSucceeded",
 		},
@@ -175,8 +175,8 @@ func TestProbesWhenDue(t *testing.T) {
 		"has failed for a while":     {in: newInput(probed(0, bad), failingSince(20*time.Second)), least: 18 * time.Second, most: 22 * time.Second},
 		"has failed for long":        {in: newInput(probed(0, bad), failingSince(time.Hour)), least: 54 * time.Second, most: 66 * time.Second},
 		"probed long ago":            {in: newInput(probed(2*time.Minute, good)), probe: true, least: time.Minute, most: 2 * time.Minute},
-		"another key was probed":     {in: newInput(probed(0, Outcome{Subject: Subject{Endpoint: baseURL, Provider: "OpenAICompatible", Fingerprint: "x"}})), probe: true, least: time.Minute, most: 2 * time.Minute},
-		"another endpoint was":       {in: newInput(probed(0, Outcome{Subject: Subject{Endpoint: "https://x", Provider: "OpenAICompatible", Fingerprint: "0123456789ab"}})), probe: true, least: time.Minute, most: 2 * time.Minute},
+		"another key was probed":     {in: newInput(probed(0, Outcome{Subject: Subject{Account: provider.Account{Endpoint: baseURL}, Provider: "OpenAICompatible", Fingerprint: "x"}})), probe: true, least: time.Minute, most: 2 * time.Minute},
+		"another endpoint was":       {in: newInput(probed(0, Outcome{Subject: Subject{Account: provider.Account{Endpoint: "https://x"}, Provider: "OpenAICompatible", Fingerprint: "0123456789ab"}})), probe: true, least: time.Minute, most: 2 * time.Minute},
 		"the Secret is missing":      {in: newInput(broken(v1alpha1.ConditionResolvedRefs, v1alpha1.ReasonSecretNotFound), func(in *input) { in.incomplete = true }), least: secrets.RecheckAfter, most: secrets.RecheckAfter},
 		"the endpoint is denied":     {in: newInput(broken(v1alpha1.ConditionReady, v1alpha1.ReasonEndpointDenied))},
 		"without the API's defaults": {in: newInput(func(in *input) { in.credential.Spec.Probe = v1alpha1.ProbePolicy{} }), probe: true, least: time.Minute, most: 2 * time.Minute},
@@ -194,7 +194,7 @@ func TestProbesWhenDue(t *testing.T) {
 			if planned.probe == nil {
 				return
 			}
-			if (planned.probe.key == "") != tc.wantNoKey || planned.probe.Timeout <= 0 || planned.probe.Endpoint != baseURL {
+			if (planned.probe.key == nil) != tc.wantNoKey || planned.probe.Timeout <= 0 || planned.probe.Endpoint != baseURL {
 				t.Errorf("the probe is of %+v within %s", planned.probe.Subject, planned.probe.Timeout)
 			}
 		})

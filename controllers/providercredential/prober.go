@@ -11,14 +11,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 // Subject is what a probe asks about; another one is another question.
 type Subject struct {
 	// Provider is the provider's name.
 	Provider string
-	// Endpoint is the base URL.
-	Endpoint string
+	// Account has the base URL and where behind it calls go.
+	provider.Account
 	// Fingerprint of the key; empty without one.
 	Fingerprint string
 }
@@ -29,7 +30,8 @@ type Request struct {
 	// Timeout of the probe.
 	Timeout time.Duration
 
-	key string
+	// key is nil for endpoints that take none.
+	key *table.Key
 }
 
 // Result says how a probe ended.

@@ -22,6 +22,8 @@ const (
 	tableDir = "/etc/signalbox/table"
 	// stateDir is where a proxy may write.
 	stateDir = "/var/lib/signalbox"
+	// tempDir is where it keeps the uploads that it passes on, out of its memory. It bounds them itself, well below the volume's limit.
+	tempDir = "/tmp"
 	// nonRoot is the user and group that the proxy runs as.
 	nonRoot int64 = 65532
 	// shutdownMargin is the time beyond the drain limit for the last settlements.
@@ -119,6 +121,7 @@ func container(proxy platform.Proxy) corev1.Container {
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "table", MountPath: tableDir, ReadOnly: true},
 			{Name: "state", MountPath: stateDir},
+			{Name: "tmp", MountPath: tempDir},
 		},
 	}
 }
@@ -174,13 +177,14 @@ func probe(path string, period, failures int32) *corev1.Probe {
 }
 
 func volumes() []corev1.Volume {
-	mode, size := readableByGroup, resource.MustParse("64Mi")
+	mode, size, uploads := readableByGroup, resource.MustParse("64Mi"), resource.MustParse("2Gi")
 	return []corev1.Volume{
 		{Name: "table", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 			SecretName: platform.TableSecret, DefaultMode: &mode,
 			Items: []corev1.KeyToPath{{Key: platform.TableKey, Path: platform.TableKey}},
 		}}},
 		{Name: "state", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &size}}},
+		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &uploads}}},
 	}
 }
 

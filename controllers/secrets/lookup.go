@@ -84,8 +84,7 @@ func (l *Lookup) Referenced(ctx context.Context, namespace string, credentials [
 		seen[cached.Items[i].Name] = true
 	}
 	for i := range credentials {
-		for _, key := range credentials[i].Spec.Auth.Keys {
-			name := key.SecretKeyRef.Name
+		for _, name := range credentials[i].Spec.Auth.SecretNames() {
 			if seen[name] {
 				continue
 			}

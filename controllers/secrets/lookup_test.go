@@ -69,14 +69,18 @@ func TestReferenced(t *testing.T) {
 	w := newWorld([]client.Object{labelled}, []client.Object{bare})
 	keyless := credential("unused")
 	keyless.Spec.Auth = v1alpha1.ProviderAuth{None: &v1alpha1.NoAuth{}}
+	aws := credential("unused")
+	aws.Spec.Auth = v1alpha1.ProviderAuth{AWS: &v1alpha1.AWSAuth{
+		AccessKeyIDRef: v1alpha1.SecretKeyReference{Name: "labelled"}, SecretAccessKeyRef: v1alpha1.SecretKeyReference{Name: "half"},
+	}}
 	found, err := w.lookup.Referenced(t.Context(), "team-a", []v1alpha1.ProviderCredential{
-		credential("labelled"), credential("labelled"), credential("bare"), credential("gone"), keyless,
+		credential("labelled"), credential("labelled"), credential("bare"), credential("gone"), keyless, aws,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := map[string][]string{"labelled": names(found.Labelled), "unlabelled": found.Unlabelled, "missing": found.Missing, "asked": w.asked}
-	want := map[string][]string{"labelled": {"labelled"}, "unlabelled": {"bare"}, "missing": {"gone"}, "asked": {"bare", "gone"}}
+	want := map[string][]string{"labelled": {"labelled"}, "unlabelled": {"bare"}, "missing": {"gone", "half"}, "asked": {"bare", "gone", "half"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("found (-want +got):\n%s", diff)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/provider/registry"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -15,7 +16,9 @@ type drafts struct {
 	bounds bounds
 	salt   []byte
 	// next is the sequence of a table that differs from the previous one.
-	next        int64
+	next int64
+	// providers that can be called.
+	providers   registry.Registry
 	accessKeys  []*accessKeyDraft
 	credentials []*credentialDraft
 	// routes are ordered by age, for the older one wins a model name.
@@ -24,9 +27,9 @@ type drafts struct {
 }
 
 func newDrafts(in *Input, bounds bounds) *drafts {
-	d := &drafts{in: in, bounds: bounds, salt: in.salt(), next: in.nextSequence()}
+	d := &drafts{in: in, bounds: bounds, salt: in.salt(), next: in.nextSequence(), providers: registry.Default()}
 	d.accessKeys = accessKeyDrafts(in, d.salt)
-	credentials := newCredentialCompiler(in)
+	credentials := newCredentialCompiler(in, d.providers)
 	for i := range in.Credentials {
 		d.credentials = append(d.credentials, credentials.compile(&in.Credentials[i]))
 	}

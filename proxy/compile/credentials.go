@@ -7,6 +7,7 @@ import (
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/endpoint"
+	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/provider/registry"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -14,8 +15,8 @@ import (
 // credentialDraft is a ProviderCredential on its way into the table.
 type credentialDraft struct {
 	draft[table.Credential]
-	// keyNames are the names of the keys of the spec, in its order.
-	keyNames []string
+	// sources are the keys of the spec, in its order.
+	sources []keySource
 	// troubles are what is wrong with keys, by name.
 	troubles map[string]string
 }
@@ -29,11 +30,12 @@ type credentialCompiler struct {
 	previous map[string]*table.Credential
 }
 
-func newCredentialCompiler(in *Input) credentialCompiler {
+func newCredentialCompiler(in *Input, providers registry.Registry) credentialCompiler {
+	check := endpointCheck(in)
 	c := credentialCompiler{
-		shop:     newKeyShop(in),
-		registry: registry.Default(),
-		check:    endpointCheck(in),
+		shop:     newKeyShop(in, check),
+		registry: providers,
+		check:    check,
 		previous: map[string]*table.Credential{},
 	}
 	if in.Previous != nil {
@@ -57,24 +59,20 @@ func endpointCheck(in *Input) func(string) error {
 func (c credentialCompiler) compile(spec *v1alpha1.ProviderCredential) *credentialDraft {
 	d := &credentialDraft{
 		draft:    newDraft[table.Credential](KindProviderCredential, spec.ObjectMeta),
+		sources:  keySources(spec.Spec.Auth),
 		troubles: map[string]string{},
 	}
-	for _, key := range spec.Spec.Auth.Keys {
-		d.keyNames = append(d.keyNames, key.Name)
-	}
 	if previous := c.previous[spec.Name]; previous != nil && previous.UID == d.uid {
-		d.last, d.before = c.lastGood(previous, d.keyNames), previous.Object
+		d.last, d.before = c.lastGood(previous, d.sources), previous.Object
 	}
 
 	fresh := table.Credential{Object: d.identity(), Provider: string(spec.Spec.Provider)}
-	var defects []Finding
-	fresh.Endpoint, defects = c.endpoint(&spec.Spec)
-	defects = append(defects, authDefects(spec.Spec.Auth)...)
+	defects := c.place(&fresh, &spec.Spec)
 	fresh.Keyless = spec.Spec.Auth.None != nil
 	var priceDefects []Finding
 	fresh.Prices, priceDefects = priceList(spec.Spec.Prices)
 	defects = append(defects, priceDefects...)
-	keyFindings, serves := c.readKeys(d, &fresh, spec.Spec.Auth.Keys)
+	keyFindings, serves := c.readKeys(d, &fresh)
 	d.findings = defects
 	if serves {
 		d.accept(&fresh)
@@ -83,23 +81,30 @@ func (c credentialCompiler) compile(spec *v1alpha1.ProviderCredential) *credenti
 	return d
 }
 
-// endpoint returns the address that is called.
-func (c credentialCompiler) endpoint(spec *v1alpha1.ProviderCredentialSpec) (string, []Finding) {
-	vendor, known := c.registry.Lookup(string(spec.Provider))
+// place fills in where a credential's calls go, and checks that its provider can be called as the spec says.
+func (c credentialCompiler) place(fresh *table.Credential, spec *v1alpha1.ProviderCredentialSpec) []Finding {
+	vendor, known := c.registry.Lookup(fresh.Provider)
 	if !known {
-		return "", []Finding{{
+		return []Finding{{
 			Condition: v1alpha1.ConditionReady,
 			Reason:    v1alpha1.ReasonUnsupportedValue,
-			Message:   fmt.Sprintf("spec.provider: %q is not a provider that this version knows", bounded(string(spec.Provider))),
+			Message:   fmt.Sprintf("spec.provider: %q is not a provider that this version knows", bounded(fresh.Provider)),
 			Field:     "spec.provider",
 		}}
 	}
-	address := spec.Endpoint
-	if address == "" {
-		address = vendor.DefaultEndpoint
+	account, findings := accountOf(spec)
+	if len(findings) == 0 {
+		fresh.Region, fresh.Project, fresh.Location, fresh.APIVersion = account.Region, account.Project, account.Location, account.APIVersion
+		fresh.Endpoint, findings = c.endpoint(vendor.For(account), account)
 	}
+	return append(findings, authDefects(vendor, spec.Auth)...)
+}
+
+// endpoint returns the address that is called.
+func (c credentialCompiler) endpoint(vendor provider.Provider, account provider.Account) (string, []Finding) {
+	address := vendor.EndpointOf(account)
 	if address == "" {
-		return "", []Finding{invalid(v1alpha1.ConditionReady, "spec.endpoint", fmt.Sprintf("provider %s needs an endpoint", spec.Provider))}
+		return "", []Finding{invalid(v1alpha1.ConditionReady, "spec.endpoint", fmt.Sprintf("provider %s needs an endpoint", vendor.Name))}
 	}
 	err := c.check(address)
 	var form *endpoint.URLError
@@ -116,21 +121,6 @@ func (c credentialCompiler) endpoint(spec *v1alpha1.ProviderCredentialSpec) (str
 			Field:     "spec.endpoint",
 		}}
 	}
-}
-
-func authDefects(auth v1alpha1.ProviderAuth) []Finding {
-	if (len(auth.Keys) > 0) == (auth.None != nil) {
-		return []Finding{invalid(v1alpha1.ConditionReady, "spec.auth", "auth needs exactly one of keys and none")}
-	}
-	var findings []Finding
-	seen := map[string]struct{}{}
-	for i, key := range auth.Keys {
-		if _, twice := seen[key.Name]; twice {
-			findings = append(findings, invalid(v1alpha1.ConditionReady, fmt.Sprintf("spec.auth.keys[%d].name", i), fmt.Sprintf("%q is there twice", bounded(key.Name))))
-		}
-		seen[key.Name] = struct{}{}
-	}
-	return findings
 }
 
 func priceList(list []v1alpha1.ModelPrice) (map[string]table.Prices, []Finding) {
@@ -154,32 +144,29 @@ func priceList(list []v1alpha1.ModelPrice) (map[string]table.Prices, []Finding) 
 // readKeys fills in the keys of a fresh entry and notes what is wrong with them. A key that is gone is left out. In place of a value that cannot be a
 // key the last good one stays, but it is never sent to another address: if that has changed too, readKeys returns false and the whole last good entry
 // stays in force.
-func (c credentialCompiler) readKeys(d *credentialDraft, fresh *table.Credential, keys []v1alpha1.ProviderKey) (findings []Finding, serves bool) {
+func (c credentialCompiler) readKeys(d *credentialDraft, fresh *table.Credential) (findings []Finding, serves bool) {
 	serves = true
-	for i, key := range keys {
-		value, problem := c.shop.read(key.SecretKeyRef.Name, key.SecretKeyRef.Key)
+	for _, source := range d.sources {
+		key, problem := c.shop.readKey(source)
 		if problem == nil {
-			fresh.Keys = append(fresh.Keys, table.Key{
-				Name: key.Name, Value: value, Fingerprint: fingerprint(value),
-				Secret: key.SecretKeyRef.Name, SecretKey: key.SecretKeyRef.Key,
-			})
+			fresh.Keys = append(fresh.Keys, key)
 			continue
 		}
 		findings = append(findings, Finding{
 			Condition: v1alpha1.ConditionResolvedRefs,
 			Reason:    problem.reason,
 			Message:   problem.message,
-			Field:     fmt.Sprintf("spec.auth.keys[%d].secretKeyRef", i),
+			Field:     problem.field,
 		})
-		d.troubles[key.Name] = problem.message
+		d.troubles[source.name] = problem.message
 		if !problem.invalid() || d.last == nil {
 			continue
 		}
-		if d.last.Endpoint != fresh.Endpoint || d.last.Provider != fresh.Provider {
+		if d.last.Provider != fresh.Provider || provider.AccountOf(d.last) != provider.AccountOf(fresh) {
 			serves = false
 			continue
 		}
-		if at := keyIndex(d.last.Keys, key.Name); at >= 0 {
+		if at := keyIndex(d.last.Keys, source); at >= 0 {
 			fresh.Keys = append(fresh.Keys, d.last.Keys[at])
 		}
 	}
@@ -188,20 +175,20 @@ func (c credentialCompiler) readKeys(d *credentialDraft, fresh *table.Credential
 
 // lastGood returns the entry in force with the keys that may still be used: those whose name is still in the spec and whose Secret still holds a value.
 // It is nil when the endpoint has been closed since.
-func (c credentialCompiler) lastGood(previous *table.Credential, keyNames []string) *table.Credential {
+func (c credentialCompiler) lastGood(previous *table.Credential, sources []keySource) *table.Credential {
 	if c.check(previous.Endpoint) != nil {
 		return nil
 	}
 	last := *previous
 	last.Keys = nil
 	for _, key := range previous.Keys {
-		if !slices.Contains(keyNames, key.Name) {
+		if !slices.ContainsFunc(sources, func(s keySource) bool { return s.makes(key) }) {
 			continue
 		}
-		value, problem := c.shop.read(key.Secret, key.SecretKey)
+		current, problem := c.shop.readKey(sourceOf(key))
 		switch {
 		case problem == nil:
-			key.Value, key.Fingerprint = value, fingerprint(value)
+			key = current
 		case !problem.invalid():
 			continue
 		}
@@ -210,17 +197,17 @@ func (c credentialCompiler) lastGood(previous *table.Credential, keyNames []stri
 	return &last
 }
 
-func keyIndex(keys []table.Key, name string) int {
-	return slices.IndexFunc(keys, func(k table.Key) bool { return k.Name == name })
+func keyIndex(keys []table.Key, source keySource) int {
+	return slices.IndexFunc(keys, source.makes)
 }
 
 // keyReports describes the keys of the spec as the chosen entry holds them; entry is nil when the table holds none.
 func (d *credentialDraft) keyReports(entry *table.Credential) []KeyReport {
 	var reports []KeyReport
-	for _, name := range d.keyNames {
-		report := KeyReport{Name: name, State: v1alpha1.KeyMissing, Message: d.troubles[name]}
+	for _, source := range d.sources {
+		report := KeyReport{Name: source.name, State: v1alpha1.KeyMissing, Message: d.troubles[source.name]}
 		if entry != nil {
-			if at := keyIndex(entry.Keys, name); at >= 0 {
+			if at := keyIndex(entry.Keys, source); at >= 0 {
 				report.State = v1alpha1.KeyActive
 				report.Fingerprint = entry.Keys[at].Fingerprint
 				if report.Message != "" {

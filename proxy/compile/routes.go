@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -110,7 +111,7 @@ func targets(spec []v1alpha1.RouteTarget) ([]table.Target, []Finding) {
 }
 
 func target(spec *v1alpha1.RouteTarget, path string) (table.Target, []Finding) {
-	read := table.Target{Name: spec.Name, Credential: spec.CredentialRef.Name, Model: spec.Model, Weight: 1}
+	read := table.Target{Name: spec.Name, Credential: spec.CredentialRef.Name, Model: spec.Model, API: string(spec.API), Weight: 1}
 	var findings []Finding
 	required := func(value, field string) {
 		if value == "" {
@@ -120,6 +121,9 @@ func target(spec *v1alpha1.RouteTarget, path string) (table.Target, []Finding) {
 	required(read.Name, "name")
 	required(read.Credential, "credentialRef.name")
 	required(read.Model, "model")
+	if api := neutral.API(read.API); api != "" && (api.Family() != neutral.Generation || api == neutral.Completions) {
+		findings = append(findings, unsupported(v1alpha1.ConditionAccepted, path+".api", read.API))
+	}
 	within := func(value *int32, into *int32, highest int32, field string) {
 		if value == nil {
 			return

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -43,7 +45,7 @@ func (a *assembly) resolveTargets(route *table.Route, report *ObjectReport) {
 	route.Targets = slices.Clone(route.Targets)
 	for i := range route.Targets {
 		target := &route.Targets[i]
-		reason, problem := a.backendProblem(target.Credential)
+		reason, problem, field := a.targetProblem(target)
 		target.Excluded = problem
 		report.Targets = append(report.Targets, a.targetReport(route, target, reason))
 		if problem == "" {
@@ -53,9 +55,23 @@ func (a *assembly) resolveTargets(route *table.Route, report *ObjectReport) {
 			Condition: v1alpha1.ConditionResolvedRefs,
 			Reason:    reason,
 			Message:   fmt.Sprintf("target %q: %s", target.Name, problem),
-			Field:     fmt.Sprintf("spec.targets[%d].credentialRef.name", i),
+			Field:     fmt.Sprintf("spec.targets[%d].%s", i, field),
 		})
 	}
+}
+
+// targetProblem tells why a target cannot be used, and which of its fields is at fault.
+func (a *assembly) targetProblem(target *table.Target) (reason, problem, field string) {
+	reason, problem = a.backendProblem(target.Credential)
+	if problem != "" || target.API == "" {
+		return reason, problem, "credentialRef.name"
+	}
+	backend := a.backends[target.Credential]
+	vendor, known := a.providers.Lookup(backend.Provider)
+	if known && vendor.For(provider.AccountOf(backend)).Has(neutral.API(target.API)) {
+		return "", "", ""
+	}
+	return v1alpha1.ReasonUnsupportedValue, fmt.Sprintf("provider %s has no API %s", backend.Provider, target.API), "api"
 }
 
 func (a *assembly) backendProblem(name string) (reason, problem string) {

@@ -52,6 +52,12 @@ type GenerationUpstream interface {
 	NewStreamReader() StreamReader
 }
 
+// Sealed is a GenerationUpstream that several vendors speak, and whose answers do not tell which of them sealed the thoughts in them.
+type Sealed interface {
+	// SealedBy returns the same for an upstream whose seals are of this origin.
+	SealedBy(origin neutral.Origin) GenerationUpstream
+}
+
 // StreamReader reads an upstream's stream.
 type StreamReader interface {
 	// Read appends what a frame means to dst. The error is a *StreamError. What is unknown but harmless means nothing.

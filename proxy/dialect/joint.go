@@ -74,7 +74,7 @@ func (g generation) AppendRequest(dst []byte, in *Inbound, to Target) ([]byte, n
 
 // ReadAnswer reads an answer that is to be translated.
 func (g generation) ReadAnswer(body []byte, o Exchange) (Answer, error) {
-	read, err := g.upstream.ReadResponse(body)
+	read, err := g.sealed(o).ReadResponse(body)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,15 @@ func (g generation) ReadAnswer(body []byte, o Exchange) (Answer, error) {
 
 // NewStream translates a stream.
 func (g generation) NewStream(o Exchange) Stream {
-	return NewCrossingStream(g.upstream.NewStreamReader(), g.surface.NewStreamWriter(o))
+	return NewCrossingStream(g.sealed(o).NewStreamReader(), g.surface.NewStreamWriter(o))
+}
+
+// sealed is the upstream, knowing who seals the thoughts in its answers.
+func (g generation) sealed(o Exchange) GenerationUpstream {
+	if upstream, ok := g.upstream.(Sealed); ok {
+		return upstream.SealedBy(o.Origin)
+	}
+	return g.upstream
 }
 
 // CrossEmbedding joins two APIs of the Embedding family.

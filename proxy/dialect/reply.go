@@ -31,6 +31,8 @@ type ErrorReply struct {
 	Code string
 	// Metadata tells more; nil when there is no more.
 	Metadata *Metadata
+	// Array tells that the error ends a stream that is written as one JSON array (Gemini); see Exchange.Array.
+	Array bool
 }
 
 // Metadata tells what happened to a call, in the places where OpenRouter's clients look for it. What is empty is left out.

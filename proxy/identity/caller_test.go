@@ -67,6 +67,7 @@ func TestToken(t *testing.T) {
 		"bearer":             {header: http.Header{"Authorization": {"Bearer sk-1"}}, want: "sk-1"},
 		"scheme in any case": {header: http.Header{"Authorization": {"bEARER  sk-1 "}}, want: "sk-1"},
 		"x-api-key":          {header: http.Header{"X-Api-Key": {"sk-2"}}, want: "sk-2"},
+		"x-goog-api-key":     {header: http.Header{"X-Goog-Api-Key": {"sk-4"}}, want: "sk-4"},
 		"api-key":            {header: http.Header{"Api-Key": {"sk-3"}}, want: "sk-3"},
 		"bearer comes first": {header: http.Header{"Authorization": {"Bearer sk-1"}, "X-Api-Key": {"sk-2"}, "Api-Key": {"sk-3"}}, want: "sk-1"},
 		"empty bearer":       {header: http.Header{"Authorization": {"Bearer "}, "X-Api-Key": {"sk-2"}}, want: "sk-2"},

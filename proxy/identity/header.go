@@ -8,8 +8,8 @@ import (
 // maxTokenBytes is the longest token that is looked at.
 const maxTokenBytes = 16 << 10
 
-// Token takes the caller's token from a request: from "Authorization: Bearer", or else from "x-api-key", or else from "api-key", as the SDKs of OpenAI,
-// Anthropic and Azure send it. The error is an *Error, Missing or Malformed.
+// Token takes the caller's token from a request: from "Authorization: Bearer", or else from "x-api-key", "api-key" or "x-goog-api-key", as the SDKs of
+// OpenAI, Anthropic, Azure and Google send it. The error is an *Error, Missing or Malformed.
 func Token(header http.Header) (string, error) {
 	authorization, err := single(header, "Authorization")
 	if err != nil {
@@ -22,7 +22,7 @@ func Token(header http.Header) (string, error) {
 		}
 		authorization = ""
 	}
-	for _, name := range [...]string{"X-Api-Key", "Api-Key"} {
+	for _, name := range [...]string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"} {
 		token, err := single(header, name)
 		if err != nil {
 			return "", err

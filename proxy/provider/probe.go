@@ -2,8 +2,10 @@ package provider
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode"
 )
@@ -51,6 +53,9 @@ type Probe struct {
 	// RootPath is used instead, below the host, where the endpoint is the vendor's own API rather than some gateway
 	// with a path of its own; empty where Path does.
 	RootPath string
+	// Endpoint is asked instead where the account's endpoint is the vendor's own; empty where that answers itself. It may
+	// hold {region}.
+	Endpoint string
 	// NotFound is what 404 says about the provider's health: a vendor has the path, so it means a wrong endpoint; some
 	// servers that imitate OpenAI do not have it.
 	NotFound Health
@@ -68,21 +73,37 @@ type Sign struct {
 	Verdict Verdict
 }
 
-// ProbeURL returns the address to GET for a probe. An empty endpoint stands for the vendor's own.
-func (p Provider) ProbeURL(endpoint string) (string, error) {
-	base, err := p.base(endpoint)
+// ProbeURL returns the address to GET for a probe.
+func (p Provider) ProbeURL(a Account) (string, error) {
+	base, own, err := p.base(a)
 	if err != nil {
 		return "", err
 	}
 	path := p.Probe.Path
-	if p.Probe.RootPath != "" && base.Path == p.BasePath {
-		base.Path = "/"
+	if own && p.Probe.RootPath != "" {
+		base.Path, base.RawPath = "", ""
 		path = p.Probe.RootPath
 	}
-	path, query, _ := strings.Cut(path, "?")
-	base = base.JoinPath(path)
-	base.RawQuery = query
-	return base.String(), nil
+	if p.Probe.Endpoint != "" && base.Host == p.ownHost(a) {
+		if base, err = url.Parse(a.fill(p.Probe.Endpoint, "")); err != nil {
+			return "", errors.New("the endpoint is not a URL")
+		}
+	}
+	address, err := below(base, a, path, "")
+	if err != nil {
+		return "", err
+	}
+	return address.String(), nil
+}
+
+// ownHost is the host of the vendor's own endpoint.
+func (p Provider) ownHost(a Account) string {
+	a.Endpoint = ""
+	own, err := url.Parse(p.EndpointOf(a))
+	if err != nil {
+		return ""
+	}
+	return own.Host
 }
 
 // Interpret reads the answer to a probe. Of the body, the first kilobytes are enough.

@@ -1,118 +1,90 @@
 package provider
 
 import (
-	"errors"
-	"fmt"
-	"net/http"
-	"net/url"
-	"strings"
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
-// Operation is a call that a provider offers, by its path below the API's base.
-type Operation string
-
-const (
-	// ChatCompletions is POST /chat/completions.
-	ChatCompletions Operation = "/chat/completions"
-	// Completions is POST /completions.
-	Completions Operation = "/completions"
-	// Embeddings is POST /embeddings.
-	Embeddings Operation = "/embeddings"
-	// Models is GET /models.
-	Models Operation = "/models"
-)
-
-// StreamUsage says when a vendor reports usage in a stream.
-type StreamUsage string
-
-const (
-	// OnRequest means that stream_options.include_usage is understood, and that usage may be missing without it.
-	OnRequest StreamUsage = "OnRequest"
-	// Always means that usage comes unasked and that stream_options is refused.
-	Always StreamUsage = "Always"
-)
-
-// Requestable says whether stream_options.include_usage may be sent.
-func (u StreamUsage) Requestable() bool { return u == OnRequest }
+// modelList is where OpenAI's list of models is, below the base path.
+const modelList = "/models"
 
 // Provider is one vendor. It is a value and never changes.
 type Provider struct {
 	// Name is the vendor's name in a ProviderCredential.
 	Name string
-	// DefaultEndpoint is where the vendor's API is; empty where every user has an address of their own.
+	// DefaultEndpoint is where the vendor's API is; empty where every user has an address of their own. It may hold
+	// {region} and {location} of the account.
 	DefaultEndpoint string
-	// BasePath is the path of the vendor's API, such as "/openai/v1". See URL for what it applies to.
+	// LocationEndpoints are used in its place for accounts of these locations.
+	LocationEndpoints map[string]string
+	// BasePath is the path of the vendor's API, such as "/openai/v1". See Address for what it applies to.
 	BasePath string
+	// Offers are the APIs of the vendor, those that are preferred first.
+	Offers []Offer
+	// Quirks are how the vendor's chat completions differ from OpenAI's.
+	Quirks dialect.Quirks
+	// Dated is the provider for accounts that name an API version; nil where there is no such thing.
+	Dated *Provider
 	// AuthHeader is the header that a key is sent in, and AuthPrefix what stands before the key.
 	AuthHeader, AuthPrefix string
+	// KeyKinds are the kinds of keys that the vendor takes besides those in a header.
+	KeyKinds []table.KeyKind
+	// SigningService is the name of the AWS service that requests are signed for; empty elsewhere.
+	SigningService string
 	// Headers are sent with every request.
 	Headers map[string]string
-	// StreamUsage says when usage is reported in a stream.
-	StreamUsage StreamUsage
-	// UsagePaths say where usage stands in an answer or stream event, with dots between names; the first that is
-	// there counts.
-	UsagePaths []string
 	// Probe says how a key is tried.
 	Probe Probe
 }
 
-// OpenAICompatible returns a vendor that follows OpenAI in everything: base path /v1, bearer keys, usage in streams on
-// request, a model list that only a valid key can read. Vendors change what they do differently.
+// OpenAICompatible returns a vendor that follows OpenAI in everything: base path /v1, bearer keys, chat completions, usage
+// in streams on request, a model list that only a valid key can read. Vendors change what they do differently.
 func OpenAICompatible(name, defaultEndpoint string) Provider {
 	return Provider{
 		Name:            name,
 		DefaultEndpoint: defaultEndpoint,
 		BasePath:        "/v1",
+		Offers:          Offers(neutral.ChatCompletions),
 		AuthHeader:      "Authorization",
 		AuthPrefix:      "Bearer ",
-		StreamUsage:     OnRequest,
-		UsagePaths:      []string{"usage"},
-		Probe:           Probe{Path: string(Models), NotFound: Unhealthy},
+		Probe:           Probe{Path: modelList, NotFound: Unhealthy},
 	}
 }
 
-// URL returns the address of an operation. An empty endpoint stands for the vendor's own.
-//
-// The endpoint's path decides where the operation's path is added. A path that is missing, or is the beginning of the
-// base path, is completed to the base path: https://api.groq.com, https://api.groq.com/openai and
-// https://api.groq.com/openai/v1 mean the same. Any other path is used as it is.
-func (p Provider) URL(endpoint string, operation Operation) (string, error) {
-	base, err := p.base(endpoint)
-	if err != nil {
-		return "", err
+// Offers are APIs at their usual paths below the base path of OpenAI or Anthropic.
+func Offers(apis ...neutral.API) []Offer {
+	offers := make([]Offer, len(apis))
+	for i, api := range apis {
+		offers[i] = Offer{API: api, Path: usualPath(api)}
 	}
-	return base.JoinPath(string(operation)).String(), nil
+	return offers
 }
 
-// base returns the endpoint with its path completed.
-func (p Provider) base(endpoint string) (*url.URL, error) {
-	if endpoint == "" {
-		endpoint = p.DefaultEndpoint
+// OnDemand are the same for targets that ask for them.
+func OnDemand(apis ...neutral.API) []Offer {
+	offers := Offers(apis...)
+	for i := range offers {
+		offers[i].OnDemand = true
 	}
-	if endpoint == "" {
-		return nil, fmt.Errorf("provider %s has no endpoint of its own; one has to be given", p.Name)
-	}
-	base, err := url.Parse(endpoint)
-	if err != nil {
-		return nil, errors.New("the endpoint is not a URL")
-	}
-	path := strings.TrimRight(base.Path, "/")
-	for _, operation := range []Operation{ChatCompletions, Completions, Embeddings, Models} {
-		if strings.HasSuffix(path, string(operation)) {
-			return nil, fmt.Errorf("the endpoint ends in %s; give the address without it", operation)
-		}
-	}
-	if strings.HasPrefix(p.BasePath+"/", path+"/") {
-		base.Path, base.RawPath = p.BasePath, ""
-	}
-	return base, nil
+	return offers
 }
 
-// Authorize sets the header that carries the key. A keyless call carries none.
-func (p Provider) Authorize(header http.Header, key string) {
-	if key == "" {
-		header.Del(p.AuthHeader)
-		return
-	}
-	header.Set(p.AuthHeader, p.AuthPrefix+key)
+func usualPath(api neutral.API) string {
+	return map[neutral.API]string{
+		neutral.ChatCompletions:  "/chat/completions",
+		neutral.Completions:      "/completions",
+		neutral.Responses:        "/responses",
+		neutral.Messages:         "/messages",
+		neutral.CountTokens:      "/messages/count_tokens",
+		neutral.Embeddings:       "/embeddings",
+		neutral.Rerank:           "/rerank",
+		neutral.Moderations:      "/moderations",
+		neutral.ImageGenerations: "/images/generations",
+		neutral.ImageEdits:       "/images/edits",
+		neutral.ImageVariations:  "/images/variations",
+		neutral.Speech:           "/audio/speech",
+		neutral.Transcriptions:   "/audio/transcriptions",
+		neutral.Translations:     "/audio/translations",
+	}[api]
 }

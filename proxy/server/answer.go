@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"strconv"
 
-	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/meter"
 )
+
+// answerRoom is how many bytes an answer may grow by what the proxy adds, such as its cost.
+const answerRoom = 512
 
 // relayAnswer reads a whole answer, settles it and sends it on. Nothing reaches the client before all of it was read, so a broken one can be mended by the
 // next target.
@@ -15,65 +18,63 @@ func (s *Server) relayAnswer(ctx context.Context, x *exchange) *Error {
 	c := x.call
 	body := s.buffers.get()
 	defer s.buffers.put(body)
-	err := s.buffers.readAll(body, x.body, reading{limit: s.limits.AnswerBytes, declared: x.declaredLength(), spare: openai.CostRoom})
+	err := s.buffers.readAll(body, x.answer, reading{limit: s.limits.AnswerBytes, declared: x.declaredLength(), spare: answerRoom})
 	if err != nil {
-		return x.broken(ctx, err, meter.EstimateUsage(c.bytesIn, body.len(), 0))
+		return x.broken(ctx, err, meter.EstimateUsage(c.promptBytes(), body.len(), 0))
 	}
 	now := s.now()
-	answer, err := openai.ReadAnswer(body.bytes)
+	answer, err := x.joint.ReadAnswer(body.bytes, x.exchangeOf(c, x.attempt, s.now))
 	if failure := x.judge(body.bytes, answer, err); failure != nil {
 		return failure
 	}
-	c.charge(answer.Settle(c.bytesIn), x.attempt.prices)
+	used := answer.Settle(c.promptBytes())
+	c.charge(used, x.attempt.prices)
 	c.settle()
 	c.waited += now.Sub(x.attempt.began)
-	return s.sendAnswer(x, body, answer)
+	return s.sendAnswer(x, answer.Body(used))
 }
 
 // declaredLength is the length of the plain body, where it is known.
 func (x *exchange) declaredLength() int64 {
-	if x.body != x.response.Body {
+	if x.answer != x.response.Body {
 		return -1
 	}
 	return x.response.ContentLength
 }
 
 // judge finds what of an answer of status 200 is none. A broken JSON object may have been paid for; what is none, such as a page of HTML, was not.
-func (x *exchange) judge(body []byte, answer openai.Answer, err error) *Error {
-	switch {
-	case err != nil:
+func (x *exchange) judge(body []byte, answer dialect.Answer, err error) *Error {
+	if err != nil {
 		x.call.bill.reached = true
 		if len(body) > 0 && body[0] == '{' {
-			x.call.charge(meter.EstimateUsage(x.call.bytesIn, int64(len(body)), 0), x.attempt.prices)
+			x.call.charge(meter.EstimateUsage(x.call.promptBytes(), int64(len(body)), 0), x.attempt.prices)
 		}
-		failure := x.attempt.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is not a JSON object")
+		failure := x.attempt.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is not a JSON object of its API")
 		failure.Cause = err
 		return failure
-	case answer.Err != nil:
-		x.call.bill.reached = true
-		if answer.HasUsage {
-			x.call.charge(answer.Usage, x.attempt.prices)
-		}
-		return x.saidInside(*answer.Err)
-	default:
+	}
+	said := answer.Failure()
+	if said == nil {
 		return nil
 	}
+	x.call.bill.reached = true
+	if usage, reported := answer.Reported(); reported {
+		x.call.charge(usage, x.attempt.prices)
+	}
+	return x.saidInside(*said)
 }
 
-// sendAnswer writes the answer, with its cost where it is known.
-func (s *Server) sendAnswer(x *exchange, body *buffer, answer openai.Answer) *Error {
+// sendAnswer writes the answer.
+func (s *Server) sendAnswer(x *exchange, body []byte) *Error {
 	c := x.call
-	if x.attempt.prices != nil {
-		body.bytes = answer.AddCost(body.bytes, meter.Cost(answer.Settle(c.bytesIn), *x.attempt.prices))
-	}
 	header := c.w.Header()
-	passHeader(header, x.response.Header)
+	x.passHeader(header)
 	setRouting(c)
 	header[headerContentType] = []string{contentTypeJSON}
-	header["Content-Length"] = []string{strconv.Itoa(len(body.bytes))}
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	now := s.now()
 	c.begin(http.StatusOK, now, s.limits.BodyGrace)
-	if err := c.write(body.bytes, now, s.limits.WriteStall); err != nil {
+	if err := c.write(body, now, s.limits.WriteStall); err != nil {
 		return clientClosed()
 	}
 	return nil

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,15 +8,11 @@ import (
 	"net/http"
 	"time"
 
-	"signalbox.dev/signalbox/proxy/dialect/openai"
 	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
-	"signalbox.dev/signalbox/proxy/upstream"
 )
-
-// editRoom is how much longer than the model's name a request becomes on its way, by the request for usage and by quotes.
-const editRoom = 64
 
 var errFirstTokenTimeout = errors.New("no first token within the route's firstToken timeout")
 
@@ -25,7 +20,7 @@ var errFirstTokenTimeout = errors.New("no first token within the route's firstTo
 type attempt struct {
 	target   *targetEntry
 	prices   *table.Prices
-	key      string // to keep it out of everything that the provider says
+	secrets  []string // to keep them out of everything that the provider says
 	began    time.Time
 	duration time.Duration
 	status   int
@@ -42,36 +37,55 @@ func (s *Server) tryTargets(ctx context.Context, c *call, candidates []route.Can
 		switch {
 		case failure == nil:
 			return nil
+		case failure.Code == CodeUnsupportedByTargets:
+			continue
+		case len(c.attempts) == 0:
+			return failure
 		case c.started() || !failure.Code.mayTryNext():
 			return c.conclude(failure)
-		case ctx.Err() != nil:
+		case ctx.Err() != nil || !c.mayRepeat():
 			return c.conclude(mostTelling(c.attempts))
 		}
+	}
+	if len(c.attempts) == 0 {
+		return c.unsupported()
 	}
 	return c.conclude(mostTelling(c.attempts))
 }
 
+// mayRepeat tells whether the request can be sent again: a form whose client broke off cannot.
+func (c *call) mayRepeat() bool { return c.form == nil || c.form.spool.whole() }
+
 // attempt calls one target and relays its answer. A nil result means that the client has its answer.
 func (s *Server) attempt(parent context.Context, c *call, t *targetEntry) *Error {
+	// The key and the endpoint that belongs to it come from the newest table, so that a new key is used and a removed one is not.
+	newest := s.current.Load()
+	credential := newest.credentials[t.credential]
+	model := t.upstreamModel(c.head.Model)
+	unusable := unusable(credential, t)
+	var w *work
+	if unusable == "" {
+		var failure *Error
+		if w, failure = s.prepare(c, t, credential); failure != nil {
+			return failure
+		}
+		defer s.buffers.drop(&w.body)
+	}
 	ctx, cancel := parent, context.CancelCauseFunc(nil)
 	if c.head.Stream {
 		// Only a stream has timeouts of its own.
 		ctx, cancel = context.WithCancelCause(parent)
 		defer cancel(nil)
 	}
-	c.target, c.model = t, t.upstreamModel(c.head.Model)
+	c.target, c.model = t, model
 	c.attempts = append(c.attempts, attempt{target: t, prices: t.pricesOf(c.model)})
 	a := &c.attempts[len(c.attempts)-1]
-
-	// The key and the endpoint that belongs to it come from the newest table, so that a new key is used and a removed one is not.
-	newest := s.current.Load()
-	credential := newest.credentials[t.credential]
 	a.began = s.now()
-	if reason := unusable(credential, t); reason != "" {
-		a.failure = a.fail(CodeUpstreamUnreachable, http.StatusBadGateway, reason)
+	if unusable != "" {
+		a.failure = a.fail(CodeUpstreamUnreachable, http.StatusBadGateway, unusable)
 	} else {
-		a.key = credential.key
-		a.failure = s.exchange(ctx, cancel, exchange{call: c, attempt: a, transport: newest.transport, credential: credential})
+		a.secrets, c.report = credential.secrets, w.report
+		a.failure = s.exchange(ctx, cancel, exchange{server: s, call: c, attempt: a, transport: newest.transport, work: w})
 	}
 	a.duration = s.now().Sub(a.began)
 	code := CodeOK
@@ -93,35 +107,18 @@ func unusable(credential *credentialEntry, t *targetEntry) string {
 	return credential.excluded
 }
 
-// rewrite appends the body for the provider to dst.
-func (c *call) rewrite(dst []byte, credential *credentialEntry) []byte {
-	edit := openai.Edit{Model: c.model, Usage: openai.DropUsage}
-	if credential.provider.StreamUsage.Requestable() {
-		edit.Usage = openai.ForceUsage
-	}
-	return openai.Rewrite(dst, c.body.bytes, c.head, edit)
-}
-
-// newRequest builds the provider's request.
-func newRequest(ctx context.Context, c *call, credential *credentialEntry, body []byte) *http.Request {
-	request := credential.requests[c.place.upstream()].WithContext(ctx)
-	request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	request.Header = forwardHeader(c, credential)
-	return request
-}
-
 // exchange is what one attempt works with.
 type exchange struct {
-	call       *call
-	attempt    *attempt
-	credential *credentialEntry
-	transport  http.RoundTripper
+	*work
+	server    *Server
+	call      *call
+	attempt   *attempt
+	transport http.RoundTripper
 	// firstToken ends the attempt when a stream has not begun in time; nil without a stream.
 	firstToken *time.Timer
 	response   *http.Response
 	// body of the response, decompressed.
-	body io.Reader
+	answer io.Reader
 }
 
 // exchange sends the request and relays the answer.
@@ -131,23 +128,29 @@ func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x
 		defer x.firstToken.Stop()
 	}
 	response, err := s.roundTrip(ctx, &x)
-	if err != nil {
-		return x.broken(ctx, err, meter.EstimateUsage(x.call.bytesIn, 0, 0))
+	var token *auth.TokenError
+	switch {
+	case errors.As(err, &token) && token.Refused():
+		return x.keyRefused(token.Status)
+	case err != nil:
+		return x.broken(ctx, err, meter.EstimateUsage(x.call.promptBytes(), 0, 0))
 	}
 	defer func() { _ = response.Body.Close() }()
 	x.response, x.attempt.status = response, response.StatusCode
-	x.body, err = decompress(response)
+	x.answer, err = decompress(response)
 	switch {
 	case response.StatusCode != http.StatusOK:
 		if err != nil {
 			// The status says enough; such an error page was not paid for.
-			x.body = http.NoBody
+			x.answer = http.NoBody
 		}
 		return s.refused(&x)
 	case err != nil:
-		return x.broken(ctx, err, meter.EstimateUsage(x.call.bytesIn, 0, 0))
-	case x.call.head.Stream:
+		return x.broken(ctx, err, meter.EstimateUsage(x.call.promptBytes(), 0, 0))
+	case x.call.head.Stream || x.answersInEvents():
 		return s.relayStream(ctx, cancel, &x)
+	case x.answersRaw():
+		return s.relayRaw(ctx, &x)
 	default:
 		return s.relayAnswer(ctx, &x)
 	}
@@ -156,13 +159,13 @@ func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x
 // roundTrip sends the request, and returns once the head of the answer is there. What was sent counts towards the memory of all bodies only so long: the
 // answer may take its time.
 func (s *Server) roundTrip(ctx context.Context, x *exchange) (*http.Response, error) {
-	sent, err := s.buffers.reserve(x.call.body.len() + int64(len(x.call.model)) + editRoom)
+	request, err := x.request(ctx, x.call)
 	if err != nil {
-		return nil, &upstream.Error{Kind: upstream.NotSent, Err: err}
+		return nil, err
 	}
-	defer s.buffers.drop(sent)
-	request := newRequest(ctx, x.call, x.credential, x.call.rewrite(sent.bytes, x.credential))
 	response, err := x.transport.RoundTrip(request)
 	request.Body, request.GetBody = nil, nil
+	s.buffers.drop(&x.body)
+	x.body = buffer{}
 	return response, err
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/identity"
 )
 
@@ -15,7 +16,7 @@ func (s *Server) authenticate(next handler) handler {
 			refusal := &Error{Code: CodeNotReady, Status: http.StatusServiceUnavailable, Message: "the proxy has not received its routing table yet; try again"}
 			return refusal.withRetryAfter(time.Second)
 		}
-		token, err := identity.Token(c.r.Header)
+		token, err := identity.Token(c.credentials())
 		if err != nil {
 			return unauthorized(err)
 		}
@@ -25,6 +26,20 @@ func (s *Server) authenticate(next handler) handler {
 		}
 		return next(c)
 	}
+}
+
+// credentials is the header that the caller's token stands in. Gemini's older clients put it into the query, where no other API takes it.
+func (c *call) credentials() http.Header {
+	if c.place.api != neutral.GenerateContent || c.r.Header.Get("X-Goog-Api-Key") != "" {
+		return c.r.Header
+	}
+	keys := c.r.URL.Query()["key"]
+	if len(keys) == 0 {
+		return c.r.Header
+	}
+	header := c.r.Header.Clone()
+	header["X-Goog-Api-Key"] = keys
+	return header
 }
 
 // unauthorized makes a refusal of an identity error, whose message is written for the caller and never holds the token.

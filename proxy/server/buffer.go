@@ -83,6 +83,13 @@ func (p bufferPool) reserve(size int64) (*buffer, error) {
 	return b, nil
 }
 
+// recount counts what a buffer has grown to while others wrote into it.
+func (p bufferPool) recount(b *buffer) {
+	counted := max(0, int64(cap(b.bytes))-smallBuffer)
+	p.held.Add(counted - b.counted)
+	b.counted = counted
+}
+
 // drop takes a buffer back without lending it again.
 func (p bufferPool) drop(b *buffer) { p.held.Add(-b.counted) }
 

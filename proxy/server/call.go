@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/meter"
@@ -12,28 +13,35 @@ import (
 
 // call is the state of one request. It belongs to the goroutine that answers it.
 type call struct {
-	w        http.ResponseWriter
-	r        *http.Request
-	control  *http.ResponseController
-	start    time.Time
-	id       string
-	place    place
-	snapshot *snapshot
-	caller   identity.Caller
+	w       http.ResponseWriter
+	r       *http.Request
+	control *http.ResponseController
+	start   time.Time
+	id      string
+	// generation is the unique id of the answer, once somebody needs it.
+	generation string
+	place      place
+	snapshot   *snapshot
+	caller     identity.Caller
 
-	// body is what the client sent, until a stream begins; bytesIn is its length and head what was read of it.
+	// body is what the client sent, until a stream begins; bytesIn is its length and head what was read of it. A form is read only as far as routing needs.
 	body    *buffer
+	inbound dialect.Inbound
+	form    *form
 	bytesIn int64
 	head    dialect.Head
 	// bodyRead tells that the whole body was read.
 	bodyRead bool
 
-	route     *routeEntry
-	target    *targetEntry
-	model     string // that target was asked for
-	attempts  []attempt
-	admission *ledger.Admission
-	bill      bill
+	route      *routeEntry
+	target     *targetEntry
+	model      string // that target was asked for
+	attempts   []attempt
+	unsuited   []dialect.Exclusion       // targets that cannot do what is asked for
+	unsuitedBy *neutral.UnsupportedError // why the first of them cannot
+	report     neutral.Report            // of the newest attempt
+	admission  *ledger.Admission
+	bill       bill
 
 	// waited is the time spent on the client's body and on providers until the first byte of the answer.
 	waited     time.Duration
@@ -44,6 +52,8 @@ type call struct {
 	bytesOut       int64
 	stallDeadline  time.Time
 	clientWriteErr error
+	// torn tells that the answer broke off in a way that only the end of the connection can tell.
+	torn bool
 }
 
 // bill is what a call has used so far, over all its attempts.
@@ -103,7 +113,15 @@ func (c *call) extendWriteDeadline(now time.Time, stall time.Duration) {
 // release gives the body back. A stream that has begun needs it no more, and may take long.
 func (c *call) release(buffers bufferPool) {
 	buffers.put(c.body)
-	c.body = nil
+	c.body, c.inbound.Body = nil, nil
+}
+
+// promptBytes is the size of what the client sent that may have become prompt. Images and sound, which forms carry, are not counted by their bytes.
+func (c *call) promptBytes() int64 {
+	if c.form != nil {
+		return 0
+	}
+	return c.bytesIn
 }
 
 // clientGone tells whether the client has left: its connection is closed, or it took no bytes for too long.

@@ -30,6 +30,10 @@ func (s *Server) dispatch(c *call) error {
 		return s.listModels(c)
 	case actionGetModel:
 		return s.getModel(c)
+	case actionCountTokens:
+		return s.countTokens(c)
+	case actionForm:
+		return s.generateFromForm(c)
 	default:
 		return s.generate(c)
 	}

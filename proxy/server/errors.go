@@ -46,6 +46,8 @@ const (
 	CodeLedgerUnavailable Code = "ledger_unavailable"
 	// CodeNoEligibleTarget: 503, every target of the route is excluded.
 	CodeNoEligibleTarget Code = "no_eligible_target"
+	// CodeUnsupportedByTargets: 400, no target of the route can do what the request asks for.
+	CodeUnsupportedByTargets Code = "unsupported_by_targets"
 	// CodeOverloaded: 503, too many requests are being answered.
 	CodeOverloaded Code = "overloaded"
 	// CodeNotReady: 503, the proxy has no routing table yet.
@@ -131,13 +133,16 @@ func (e *Error) kind() string {
 	}
 }
 
-// reply is the error in the dialect's words.
-func (e *Error) reply() dialect.ErrorReply {
+// reply is the error in the words of the call's surface.
+func (c *call) reply(e *Error) dialect.ErrorReply {
 	code := string(e.Code)
 	if e.DialectCode != "" {
 		code = e.DialectCode
 	}
-	return dialect.ErrorReply{Status: e.Status, Message: e.Message, Type: e.kind(), Param: e.Param, Code: code, Metadata: e.Metadata}
+	return dialect.ErrorReply{
+		Flavor: c.place.flavor, RequestID: c.id,
+		Status: e.Status, Message: e.Message, Type: e.kind(), Param: e.Param, Code: code, Metadata: e.Metadata,
+	}
 }
 
 // withHeader sets a header of the reply.

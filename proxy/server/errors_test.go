@@ -133,6 +133,7 @@ func upstreamRefusals() map[string]refusal {
 		"address denied":     {setups: []setup{denied}, status: 502, code: CodeUpstreamUnreachable, message: "must not be called"},
 		"total timeout":      {upstreams: never, setups: []setup{hurried}, status: 504, code: CodeUpstreamTimeout, message: "timeouts.total, 50ms"},
 		"first token":        {upstreams: never, setups: []setup{hurriedToken}, ask: ask{body: streamBody}, status: 504, code: CodeUpstreamTimeout, message: "timeouts.firstToken, 50ms"},
+		"cannot be done":     {setups: []setup{vendor("Anthropic")}, ask: ask{body: strings.Replace(goodBody, "{", `{"n":2,`, 1)}, status: 400, code: CodeUnsupportedByTargets, message: `target "t0"`},
 		"HTML":               {upstreams: text("text/html", "<html><title>Welcome</title></html>"), status: 502, code: CodeUpstreamInvalidAnswer, message: "not a JSON object"},
 		"HTML for a stream":  {upstreams: text("text/html", "<html>"), ask: ask{body: streamBody}, status: 502, code: CodeUpstreamInvalidAnswer},
 		"JSON for a stream":  {upstreams: []http.HandlerFunc{good}, ask: ask{body: streamBody}, status: 502, code: CodeUpstreamInvalidAnswer, message: "did not answer with one"},

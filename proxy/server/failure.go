@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -93,12 +94,12 @@ func (a *attempt) fail(code Code, status int, text string) *Error {
 	return &Error{Code: code, Status: status, Message: "provider " + name + ": " + a.redact(text)}
 }
 
-// redact keeps the key out of what the provider says; some providers quote it.
+// redact keeps the credential's secrets out of what the provider says; some providers quote it.
 func (a *attempt) redact(text string) string {
-	if a.key == "" {
-		return text
+	for _, secret := range a.secrets {
+		text = strings.ReplaceAll(text, secret, redacted)
 	}
-	return strings.ReplaceAll(text, a.key, redacted)
+	return text
 }
 
 // broken is the failure of an exchange that did not come to its end. spent is charged if the provider may have seen the request.
@@ -107,12 +108,24 @@ func (x *exchange) broken(ctx context.Context, err error, spent meter.Usage) *Er
 	if !known || kind != upstream.NotSent {
 		x.call.charge(spent, x.attempt.prices)
 	}
+	if failure := x.brokenForm(); failure != nil {
+		return failure
+	}
 	if x.call.clientGone() {
 		return clientClosed()
 	}
 	failure := x.describeBreak(ctx, err, kind)
 	failure.Cause = err
 	return failure
+}
+
+// brokenForm is the error of a form that the client did not send to its end; nil otherwise.
+func (x *exchange) brokenForm() *Error {
+	form := x.call.form
+	if form == nil || form.spool.whole() {
+		return nil
+	}
+	return asError(x.server.formError(x.call, form.spool.broken()))
 }
 
 func (x *exchange) describeBreak(ctx context.Context, err error, kind upstream.Kind) *Error {
@@ -160,7 +173,7 @@ func (s *Server) refused(x *exchange) *Error {
 	body := s.buffers.get()
 	defer s.buffers.put(body)
 	// What can be read of the error is enough; a broken rest changes nothing.
-	_ = s.buffers.readAll(body, x.body, reading{limit: maxErrorBody, declared: -1})
+	_ = s.buffers.readAll(body, x.answer, reading{limit: maxErrorBody, declared: -1})
 	if x.call.clientGone() {
 		return clientClosed()
 	}
@@ -169,15 +182,29 @@ func (s *Server) refused(x *exchange) *Error {
 	if failure.Code != CodeUpstreamRejected {
 		return failure
 	}
-	passHeader(x.call.w.Header(), x.response.Header)
-	if said.JSON && int64(len(body.bytes)) <= maxErrorBody && !x.quotesKey(body.bytes) {
+	x.passHeader(x.call.w.Header())
+	if x.speaksForItself(said) && int64(len(body.bytes)) <= maxErrorBody && !x.quotesSecret(body.bytes) {
 		failure.Verbatim = bytes.Clone(body.bytes)
 	}
 	return failure
 }
 
-func (x *exchange) quotesKey(body []byte) bool {
-	return x.attempt.key != "" && bytes.Contains(body, []byte(x.attempt.key))
+// speaksForItself tells whether the client understands the provider's error as it is.
+func (x *exchange) speaksForItself(said neutral.Error) bool {
+	if x.offer.API != x.call.place.api || !said.JSON {
+		return false
+	}
+	switch x.offer.API {
+	case neutral.Messages, neutral.CountTokens:
+		// Vertex AI and Bedrock have errors of their own in front of Anthropic's.
+		return !x.offer.ModelInPath
+	default:
+		return true
+	}
+}
+
+func (x *exchange) quotesSecret(body []byte) bool {
+	return slices.ContainsFunc(x.attempt.secrets, func(secret string) bool { return bytes.Contains(body, []byte(secret)) })
 }
 
 // classify maps the status of an error, the answer's own or one that stands inside an answer of status 200.
@@ -185,9 +212,7 @@ func (x *exchange) classify(status int, said neutral.Error) *Error {
 	a := x.attempt
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired:
-		// The caller's credentials are fine, and the provider's words may quote ours.
-		return a.fail(CodeUpstreamAuthFailed, http.StatusBadGateway,
-			fmt.Sprintf("it refused the key or account of ProviderCredential %q with status %d", a.target.credential, status))
+		return x.keyRefused(status)
 	case status == http.StatusTooManyRequests:
 		return x.retryLater(a.fail(CodeUpstreamRateLimited, http.StatusTooManyRequests, said.Message))
 	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout, status == statusTimeoutUpstream:
@@ -205,6 +230,12 @@ func (x *exchange) classify(status int, said neutral.Error) *Error {
 	}
 }
 
+// keyRefused is the failure of a key that the provider does not take. The caller's credentials are fine, and the provider's words may quote ours.
+func (x *exchange) keyRefused(status int) *Error {
+	return x.attempt.fail(CodeUpstreamAuthFailed, http.StatusBadGateway,
+		fmt.Sprintf("it refused the key or account of ProviderCredential %q with status %d", x.attempt.target.credential, status))
+}
+
 // retryLater passes on when the provider wants to be asked again.
 func (x *exchange) retryLater(failure *Error) *Error {
 	for _, name := range []string{headerRetryAfter, "Retry-After-Ms"} {
@@ -215,7 +246,10 @@ func (x *exchange) retryLater(failure *Error) *Error {
 
 // saidInside is the failure of an answer of status 200 that holds an error. Its code is a status in OpenRouter's dialect.
 func (x *exchange) saidInside(said neutral.Error) *Error {
-	status, err := strconv.Atoi(said.Code)
+	status, err := said.Status, error(nil)
+	if status == 0 {
+		status, err = strconv.Atoi(said.Code)
+	}
 	if err != nil || status < http.StatusBadRequest || status > 599 {
 		status = http.StatusBadGateway
 	}

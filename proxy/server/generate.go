@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
-	"signalbox.dev/signalbox/proxy/dialect/openai"
 	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/meter"
@@ -22,7 +21,7 @@ const maxListedModels = 50
 
 var errTotalTimeout = errors.New("the call took longer than its route's total timeout")
 
-// generate answers a chat completion, completion or embeddings request.
+// generate answers a request whose body is JSON.
 func (s *Server) generate(c *call) error {
 	if err := s.readBody(c); err != nil {
 		return err
@@ -30,6 +29,26 @@ func (s *Server) generate(c *call) error {
 	if err := c.readHead(); err != nil {
 		return err
 	}
+	return s.serve(c)
+}
+
+// generateFromForm answers a request whose body is a form.
+func (s *Server) generateFromForm(c *call) error {
+	defer c.closeForm()
+	if err := s.readForm(c); err != nil {
+		return err
+	}
+	return s.serve(c)
+}
+
+func (c *call) closeForm() {
+	if c.form != nil {
+		c.form.spool.close()
+	}
+}
+
+// serve answers a request whose head was read.
+func (s *Server) serve(c *call) error {
 	if err := c.findRoute(); err != nil {
 		return err
 	}
@@ -37,21 +56,33 @@ func (s *Server) generate(c *call) error {
 	if plan.usable == 0 {
 		return c.noEligibleTarget(plan.candidates)
 	}
-	if err := s.admit(c, plan); err != nil {
-		return err
+	if !c.place.free() {
+		if err := s.admit(c, plan); err != nil {
+			return err
+		}
+		defer c.settle()
 	}
-	defer c.settle()
 	ctx, cancel := context.WithDeadlineCause(c.r.Context(), time.Now().Add(c.route.Total), errTotalTimeout)
 	defer cancel()
 	return s.tryTargets(ctx, c, plan.candidates)
 }
 
 func (c *call) readHead() error {
-	head, err := openai.ReadHead(c.body.bytes, c.place.kind)
-	if err == nil {
-		c.head = head
-		return nil
+	head, err := c.place.surface.ReadHead(c.body.bytes)
+	if err == nil && c.place.modelID != "" {
+		head.Model, head.Stream, head.Array = c.place.modelID, c.place.stream, c.place.array
+		err = dialect.CheckModel(head.Model)
 	}
+	if err != nil {
+		return requestError(err)
+	}
+	c.head = head
+	c.inbound = dialect.Inbound{Body: c.body.bytes, Head: head}
+	return nil
+}
+
+// requestError makes a refusal of a *dialect.RequestError.
+func requestError(err error) error {
 	var refusal *dialect.RequestError
 	if !errors.As(err, &refusal) {
 		return err

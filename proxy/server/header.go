@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/provider"
 )
@@ -15,29 +17,26 @@ import (
 const openRouter = "OpenRouter"
 
 // ownHeader is what every request to a provider has, the key too.
-func ownHeader(vendor provider.Provider, key string) http.Header {
-	header := http.Header{headerContentType: {contentTypeJSON}, "User-Agent": {"signalbox"}}
+func ownHeader(vendor provider.Provider) http.Header {
+	header := http.Header{"User-Agent": {"signalbox"}}
 	for name, value := range vendor.Headers {
 		header.Set(name, value)
 	}
-	vendor.Authorize(header, key)
 	return header
 }
 
-// forwardHeader adds to the credential's own header what of the client's a provider gets to see: never credentials or cookies, nothing that names the
-// client's organisation or network, and nothing that selects an account, for the account is ours.
-func forwardHeader(c *call, credential *credentialEntry) http.Header {
-	values := [...]string{c.accepts(), c.id}
-	header := maps.Clone(credential.header)
+// header adds to the credential's own header what of the client's a provider gets to see: never credentials or cookies, nothing that names the client's
+// organisation or network, and nothing that selects an account, for the account is ours.
+func (w *work) header(c *call) http.Header {
+	values := [...]string{w.accepts(c), c.id, contentTypeJSON}
+	header := maps.Clone(w.credential.header)
 	header["Accept"] = values[0:1:1]
 	header[headerRequestID] = values[1:2:2]
-	if beta, ok := c.r.Header["Openai-Beta"]; ok {
-		header["Openai-Beta"] = beta
+	header[headerContentType] = values[2:3:3]
+	if c.form != nil {
+		header[headerContentType] = []string{c.form.contentType}
 	}
-	if credential.provider.Name != openRouter {
-		return header
-	}
-	for _, name := range []string{"Http-Referer", "X-Title", "X-Openrouter-Title", "X-Openrouter-Categories"} {
+	for _, name := range w.forwarded(c) {
 		if values, ok := c.r.Header[name]; ok {
 			header[name] = values
 		}
@@ -45,25 +44,84 @@ func forwardHeader(c *call, credential *credentialEntry) http.Header {
 	return header
 }
 
-// accepts is what the call can take as an answer.
-func (c *call) accepts() string {
-	if c.head.Stream {
-		return contentTypeStream
+// forwarded are the client's headers that the provider understands.
+func (w *work) forwarded(c *call) []string {
+	switch {
+	case w.offer.API != c.place.api:
+		return nil
+	case w.credential.provider.Name == openRouter:
+		return []string{"Openai-Beta", headerAnthropicBeta, "Http-Referer", "X-Title", "X-Openrouter-Title", "X-Openrouter-Categories", "X-Openrouter-Metadata"}
+	case w.offer.API != neutral.Messages && w.offer.API != neutral.CountTokens:
+		return []string{"Openai-Beta"}
+	case w.offer.ModelInPath:
+		// Vertex AI and Bedrock have the version in the body; Vertex takes betas in the header, Bedrock in the body.
+		return []string{headerAnthropicBeta}
+	default:
+		return []string{headerAnthropicVersion, headerAnthropicBeta}
 	}
-	return contentTypeJSON
 }
 
-// passHeader copies what of a provider's answer the client gets to see: rate limits and the provider's own timing, no cookies, no names of its
+// accepts is what the call can take as an answer.
+func (w *work) accepts(c *call) string {
+	switch {
+	case c.place.api == neutral.Speech, c.form != nil:
+		return "*/*"
+	case !c.head.Stream:
+		return contentTypeJSON
+	case w.offer.Frames != provider.SSE:
+		return "application/vnd.amazon.eventstream"
+	default:
+		return contentTypeStream
+	}
+}
+
+// passHeader copies what of a provider's answer the client gets to see: rate limits in one form and the provider's own timing, no cookies, no names of its
 // servers or of our account.
-func passHeader(to, from http.Header) {
-	for name, values := range from {
+func (x *exchange) passHeader(to http.Header) {
+	for name, values := range x.response.Header {
 		switch {
 		case strings.HasPrefix(name, "X-Ratelimit-"), name == "Openai-Processing-Ms", name == "Openai-Version", name == "Openai-Model":
 			to[name] = values
-		case name == headerRequestID:
+		case strings.HasPrefix(name, anthropicRateLimit):
+			passAnthropicLimit(to, name, values, x.call.start)
+		case isRequestID(name):
 			to[headerUpstreamRequestID] = values
 		}
 	}
+	if x.call.place.flavor == dialect.OpenRouterFlavor {
+		to[headerGenerationID] = []string{"gen-" + x.call.generationID()}
+	}
+}
+
+// isRequestID knows the names that providers give to the header with their id of the request: Anthropic, AWS, Azure, Cohere.
+func isRequestID(name string) bool {
+	switch name {
+	case headerRequestID, headerAnthropicRequestID, "X-Amzn-Requestid", "Apim-Request-Id", "X-Debug-Trace-Id", "X-Cloud-Trace-Context":
+		return true
+	default:
+		return false
+	}
+}
+
+// anthropicRateLimit begins the names of Anthropic's rate-limit headers.
+const anthropicRateLimit = "Anthropic-Ratelimit-"
+
+// passAnthropicLimit passes a rate limit on in both forms: anthropic-ratelimit-requests-remaining is x-ratelimit-remaining-requests elsewhere. Anthropic's
+// reset is a point in time, the other form's a duration such as "1m30s".
+func passAnthropicLimit(to http.Header, name string, values []string, now time.Time) {
+	to[name] = values
+	subject, figure, ok := strings.Cut(strings.TrimPrefix(name, anthropicRateLimit), "-")
+	if !ok || len(values) != 1 || subject != "Requests" && subject != "Tokens" {
+		return
+	}
+	if figure == "Reset" {
+		at, err := time.Parse(time.RFC3339, values[0])
+		if err != nil {
+			return
+		}
+		values = []string{max(0, at.Sub(now)).Round(time.Millisecond).String()}
+	}
+	to["X-Ratelimit-"+figure+"-"+subject] = values
 }
 
 // setRouting tells where the call went. Whatever is not known yet is left out.
@@ -77,6 +135,9 @@ func setRouting(c *call) {
 	}
 	if len(c.attempts) > 0 {
 		header[headerAttempts] = []string{strconv.Itoa(len(c.attempts))}
+	}
+	if len(c.report.Dropped) > 0 {
+		header[headerDropped] = []string{strings.Join(c.report.Dropped, ", ")}
 	}
 	if c.bill.settled && c.bill.priced {
 		header[headerCost] = []string{meter.FormatUSD(c.bill.nano)}

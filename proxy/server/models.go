@@ -3,6 +3,10 @@ package server
 import (
 	"net/http"
 
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/anthropic"
+	"signalbox.dev/signalbox/proxy/dialect/gemini"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
 	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/route"
@@ -17,7 +21,45 @@ func (s *Server) listModels(c *call) error {
 			models = append(models, c.describeModel(m))
 		}
 	}
-	return s.sendJSON(c, openai.AppendModelList(nil, models))
+	return s.sendJSON(c, c.appendModels(models))
+}
+
+// appendModels writes the list in the caller's dialect.
+func (c *call) appendModels(models []openai.Model) []byte {
+	switch c.place.api {
+	case neutral.Messages:
+		list := make([]anthropic.Model, 0, len(models))
+		for _, m := range models {
+			list = append(list, anthropic.Model{ID: m.ID, DisplayName: m.Name, Created: m.Created})
+		}
+		return anthropic.AppendModelList(nil, list)
+	case neutral.GenerateContent:
+		list := make([]gemini.Model, 0, len(models))
+		for _, m := range models {
+			list = append(list, gemini.Model{ID: m.ID, DisplayName: m.Name})
+		}
+		return gemini.AppendModelList(nil, list)
+	default:
+		if c.place.flavor == dialect.OpenRouterFlavor {
+			return openai.AppendOpenRouterModelList(nil, models)
+		}
+		return openai.AppendModelList(nil, models)
+	}
+}
+
+// appendModel writes one model in the caller's dialect.
+func (c *call) appendModel(m openai.Model) []byte {
+	switch c.place.api {
+	case neutral.Messages:
+		return anthropic.AppendModel(nil, anthropic.Model{ID: m.ID, DisplayName: m.Name, Created: m.Created})
+	case neutral.GenerateContent:
+		return gemini.AppendModel(nil, gemini.Model{ID: m.ID, DisplayName: m.Name})
+	default:
+		if c.place.flavor == dialect.OpenRouterFlavor {
+			return openai.AppendOpenRouterModel(nil, m)
+		}
+		return openai.AppendModel(nil, m)
+	}
 }
 
 // getModel answers with one model, which a pattern may stand for.
@@ -30,7 +72,7 @@ func (s *Server) getModel(c *call) error {
 	if !identity.Allows(found.Access, c.caller) {
 		return c.accessDenied(name, found.Name)
 	}
-	return s.sendJSON(c, openai.AppendModel(nil, c.describeModel(route.Model{Name: name, Route: found})))
+	return s.sendJSON(c, c.appendModel(c.describeModel(route.Model{Name: name, Route: found})))
 }
 
 func (c *call) describeModel(m route.Model) openai.Model {

@@ -5,22 +5,29 @@ import (
 	"net/http"
 	"time"
 
-	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/telemetry"
 )
 
 // Headers of answers.
 const (
-	headerRequestID         = "X-Request-Id"
-	headerRoute             = "X-Signalbox-Route"
-	headerTarget            = "X-Signalbox-Target"
-	headerAttempts          = "X-Signalbox-Attempts"
-	headerCost              = "X-Signalbox-Cost"
-	headerUpstreamRequestID = "X-Signalbox-Upstream-Request-Id"
-	headerRetryAfter        = "Retry-After"
-	headerContentType       = "Content-Type"
-	headerConnection        = "Connection"
+	headerRequestID = "X-Request-Id"
+	// headerAnthropicRequestID is where Anthropic's SDKs look for the same.
+	headerAnthropicRequestID = "Request-Id"
+	headerAnthropicVersion   = "Anthropic-Version"
+	headerAnthropicBeta      = "Anthropic-Beta"
+	headerGenerationID       = "X-Generation-Id"
+	headerDropped            = "X-Signalbox-Dropped"
+	headerEstimated          = "X-Signalbox-Estimated"
+	headerRoute              = "X-Signalbox-Route"
+	headerTarget             = "X-Signalbox-Target"
+	headerAttempts           = "X-Signalbox-Attempts"
+	headerCost               = "X-Signalbox-Cost"
+	headerUpstreamRequestID  = "X-Signalbox-Upstream-Request-Id"
+	headerRetryAfter         = "Retry-After"
+	headerContentType        = "Content-Type"
+	headerConnection         = "Connection"
 )
 
 const (
@@ -40,6 +47,7 @@ func (s *Server) observe(next handler) http.Handler {
 			s.metrics.RequestEnded()
 			s.inFlight.Add(-1)
 		}()
+		c.place.surface = s.codecs.Surface(neutral.ChatCompletions)
 		w.Header()[headerRequestID] = []string{c.id}
 		if s.draining.Load() {
 			w.Header()[headerConnection] = []string{closeConnection}
@@ -47,7 +55,7 @@ func (s *Server) observe(next handler) http.Handler {
 		failure := s.answer(c, next)
 		s.record(c, failure)
 		c.release(s.buffers)
-		if failure.Code == CodeInternal && c.status == http.StatusOK {
+		if c.torn || failure.Code == CodeInternal && c.status == http.StatusOK {
 			// The answer is cut off in the middle; ending it properly would make it look whole.
 			panic(http.ErrAbortHandler)
 		}
@@ -83,7 +91,7 @@ func (s *Server) reply(c *call, failure *Error) {
 	setRouting(c)
 	body := failure.Verbatim
 	if body == nil {
-		body = openai.AppendError(nil, c.place.surface, failure.reply())
+		body = c.place.surface.AppendError(nil, c.reply(failure))
 	}
 	header[headerContentType] = []string{contentTypeJSON}
 	c.begin(failure.Status, now, s.limits.BodyGrace)

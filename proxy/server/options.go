@@ -48,6 +48,10 @@ type Limits struct {
 	AnswerBytes int64
 	// EventBytes is the largest event of a stream. The default is 16 MiB.
 	EventBytes int
+	// FormBytes is the largest form, such as an upload of sound. The default is 128 MiB.
+	FormBytes int64
+	// SpooledBytes is the disk that the uploads of all requests may take together, in the directory for temporary files. The default is 1 GiB.
+	SpooledBytes int64
 	// BufferedBytes is the memory that the bodies of all requests and answers may take together. The default is 1 GiB.
 	BufferedBytes int64
 	// Concurrent is how many requests are answered at a time; more are refused at once. The default is 4096.
@@ -56,6 +60,8 @@ type Limits struct {
 	BodyGrace time.Duration
 	// BodyBytesPerSecond is the rate that a body must keep after BodyGrace. The default is 16 KiB.
 	BodyBytesPerSecond int64
+	// KeepAlive is how long a stream may be silent after its first token before the client gets a sign of life. The default is 15 s.
+	KeepAlive time.Duration
 	// WriteStall is how long a client may take no byte of its answer before it is cut. The default is 60 s; it is cut at the latest after that time
 	// and at the earliest after three quarters of it.
 	WriteStall time.Duration
@@ -66,10 +72,13 @@ func (l Limits) withDefaults() Limits {
 		BodyBytes:          orDefault(l.BodyBytes, 32<<20),
 		AnswerBytes:        orDefault(l.AnswerBytes, 64<<20),
 		EventBytes:         orDefault(l.EventBytes, 16<<20),
+		FormBytes:          orDefault(l.FormBytes, 128<<20),
+		SpooledBytes:       orDefault(l.SpooledBytes, 1<<30),
 		BufferedBytes:      orDefault(l.BufferedBytes, 1<<30),
 		Concurrent:         orDefault(l.Concurrent, 4096),
 		BodyGrace:          orDefault(l.BodyGrace, 10*time.Second),
 		BodyBytesPerSecond: orDefault(l.BodyBytesPerSecond, 16<<10),
+		KeepAlive:          orDefault(l.KeepAlive, 15*time.Second),
 		WriteStall:         orDefault(l.WriteStall, time.Minute),
 	}
 }

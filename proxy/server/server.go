@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/dialect/codecs"
 	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
@@ -25,6 +27,9 @@ type Server struct {
 	now          func() time.Time
 	random       route.Random
 	buffers      bufferPool
+	spooled      *disk
+	codecs       *codecs.Codecs
+	keeper       *auth.Keeper
 
 	handler  http.Handler
 	draining atomic.Bool
@@ -48,6 +53,8 @@ func New(o Options) *Server {
 		now:          o.Now,
 		random:       o.Random,
 		buffers:      newBufferPool(limits.BufferedBytes),
+		spooled:      &disk{bound: limits.SpooledBytes},
+		codecs:       codecs.Default(),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -55,6 +62,7 @@ func New(o Options) *Server {
 	if s.random == nil {
 		s.random = systemRandom
 	}
+	s.keeper = auth.NewKeeper(s.now)
 	s.handler = s.chain()
 	return s
 }

@@ -12,8 +12,12 @@ import (
 // that broke off.
 func (c *call) charge(usage meter.Usage, prices *table.Prices) {
 	c.bill.reached = true
+	if c.place.free() {
+		return
+	}
 	c.bill.usage.Prompt += usage.Prompt
 	c.bill.usage.Cached += usage.Cached
+	c.bill.usage.CacheWrite += usage.CacheWrite
 	c.bill.usage.Completion += usage.Completion
 	c.bill.usage.Reasoning += usage.Reasoning
 	c.bill.usage.Estimated = c.bill.usage.Estimated || usage.Estimated

@@ -3,12 +3,11 @@ package server
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/identity"
-	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
@@ -41,22 +40,11 @@ type targetEntry struct {
 	credential string
 	provider   string
 	model      string
+	api        neutral.API
 	prices     *table.Prices
 	byModel    map[string]table.Prices
 	metrics    *telemetry.Target
 	header     []string
-}
-
-// credentialEntry is a provider account.
-type credentialEntry struct {
-	name     string
-	key      string
-	provider provider.Provider
-	// header is sent with every request. It holds the key and is never logged.
-	header http.Header
-	// requests are templates, without header and body.
-	requests map[provider.Operation]*http.Request
-	excluded string
 }
 
 // sameModel is the upstream model of a target that sends on what the client asked for.
@@ -101,7 +89,7 @@ func (s *Server) compile(t *table.Table, previous *snapshot) (*snapshot, error) 
 	for i := range t.Credentials {
 		credential := &t.Credentials[i]
 		credentials[credential.Name] = credential
-		next.credentials[credential.Name] = s.compileCredential(credential)
+		next.credentials[credential.Name] = s.compileCredential(credential, next.transport)
 	}
 	served := *t
 	served.Routes = slices.Clone(t.Routes)
@@ -126,43 +114,6 @@ func (s *Server) chooseTransport(next, previous *snapshot) error {
 	}
 	next.transport = transport
 	return nil
-}
-
-func (s *Server) compileCredential(c *table.Credential) *credentialEntry {
-	entry := &credentialEntry{name: c.Name, requests: map[provider.Operation]*http.Request{}}
-	vendor, known := s.providers.Lookup(c.Provider)
-	if !known {
-		entry.excluded = fmt.Sprintf("this proxy does not know the provider %s of ProviderCredential %q", c.Provider, c.Name)
-		return entry
-	}
-	entry.provider = vendor
-	if len(c.Keys) > 0 {
-		entry.key = c.Keys[0].Value
-	} else if !c.Keyless {
-		entry.excluded = fmt.Sprintf("ProviderCredential %q has no usable key", c.Name)
-		return entry
-	}
-	entry.header = ownHeader(vendor, entry.key)
-	for _, operation := range []provider.Operation{provider.ChatCompletions, provider.Completions, provider.Embeddings} {
-		address, err := endpointURL(vendor, c.Endpoint, operation)
-		if err != nil {
-			s.log.Error("an endpoint cannot be used", "credential", c.Name, "error", err)
-			entry.excluded = fmt.Sprintf("the endpoint of ProviderCredential %q cannot be used", c.Name)
-			return entry
-		}
-		entry.requests[operation] = &http.Request{
-			Method: http.MethodPost, URL: address, Host: address.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		}
-	}
-	return entry
-}
-
-func endpointURL(vendor provider.Provider, endpoint string, operation provider.Operation) (*url.URL, error) {
-	address, err := vendor.URL(endpoint, operation)
-	if err != nil {
-		return nil, err
-	}
-	return url.Parse(address)
 }
 
 func (s *Server) compileRoute(next *snapshot, r *table.Route, credentials map[string]*table.Credential) *routeEntry {
@@ -193,7 +144,7 @@ func exclude(t *table.Target, reason string) {
 
 func compileTarget(t *table.Target, c *table.Credential) targetEntry {
 	entry := targetEntry{
-		name: t.Name, credential: t.Credential, provider: c.Provider, model: t.Model, prices: t.Prices, byModel: c.Prices, header: []string{t.Name},
+		name: t.Name, credential: t.Credential, provider: c.Provider, model: t.Model, api: neutral.API(t.API), prices: t.Prices, byModel: c.Prices, header: []string{t.Name},
 	}
 	if t.Model != sameModel {
 		entry.prices = entry.pricesOf(t.Model)

@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
-	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/dialect/awsstream"
 	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/provider"
 )
 
 const (
@@ -33,11 +33,9 @@ type relay struct {
 	server *Server
 	*exchange
 	ctx    context.Context // of the attempt; the relay lives no longer
-	filter *openai.StreamFilter
-	reader *sse.Reader
-	// idle ends the attempt when the stream stays silent after its first token. It runs only while the provider is waited for, so that a slow client
-	// does not count.
-	idle *time.Timer
+	stream dialect.Stream
+	reader frames
+	quiet  *silence
 	// held is what came before the first token.
 	held    *buffer
 	unsent  bool
@@ -46,47 +44,65 @@ type relay struct {
 
 // relayStream sends on a stream. Until its first token another target can still take over; afterwards errors become the last event.
 func (s *Server) relayStream(ctx context.Context, cancel context.CancelCauseFunc, x *exchange) *Error {
-	if !isEventStream(x.response.Header.Get(headerContentType)) {
+	if !x.isStream() {
 		return s.notAStream(ctx, x)
+	}
+	if cancel == nil {
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
 	}
 	r := &relay{server: s, exchange: x, ctx: ctx, held: s.buffers.get()}
 	defer func() { s.buffers.put(r.held) }()
-	r.idle = time.AfterFunc(x.call.route.Idle, func() { cancel(errIdleTimeout) })
-	defer r.idle.Stop()
-	r.idle.Stop()
-	r.filter = openai.NewStreamFilter(openai.StreamOptions{IncludeUsage: x.call.head.IncludeUsage, Prices: x.attempt.prices})
-	r.reader = sse.NewReader(r, s.limits.EventBytes)
+	r.quiet = newSilence(r, cancel)
+	defer r.quiet.stop()
+	r.stream = x.joint.NewStream(x.exchangeOf(x.call, x.attempt, s.now))
+	r.reader = r.frames()
 	if failure := r.run(); failure != nil {
 		return failure
 	}
 	patience := time.AfterFunc(endPatience, func() { cancel(errStreamOver) })
 	defer patience.Stop()
-	_, _ = io.Copy(io.Discard, io.LimitReader(x.body, maxTail))
+	_, _ = io.Copy(io.Discard, io.LimitReader(x.answer, maxTail))
 	return nil
 }
 
-// isEventStream also takes an answer that does not say what it is.
-func isEventStream(contentType string) bool {
+// frames splits the answer into events, as the provider frames them.
+func (r *relay) frames() frames {
+	switch limit := r.server.limits.EventBytes; r.offer.Frames {
+	case provider.AWSConverse:
+		return awsstream.NewReader(r, limit, awsstream.Converse)
+	case provider.AWSInvoke:
+		return awsstream.NewReader(r, limit, awsstream.Invoke)
+	default:
+		return sse.NewReader(r, limit)
+	}
+}
+
+// isStream also takes an answer that does not say what it is.
+func (x *exchange) isStream() bool {
+	contentType := x.response.Header.Get(headerContentType)
 	if contentType == "" || contentType == contentTypeStream {
 		return true
 	}
-	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && media == contentTypeStream
+	if x.offer.Frames != provider.SSE {
+		return contentType == "application/vnd.amazon.eventstream"
+	}
+	return isEventStreamType(contentType)
 }
 
 // notAStream is the failure of an answer of status 200 that is no stream: an error, or a server that cannot stream.
 func (s *Server) notAStream(ctx context.Context, x *exchange) *Error {
 	body := s.buffers.get()
 	defer s.buffers.put(body)
-	err := s.buffers.readAll(body, x.body, reading{limit: s.limits.AnswerBytes, declared: x.declaredLength()})
+	err := s.buffers.readAll(body, x.answer, reading{limit: s.limits.AnswerBytes, declared: x.declaredLength()})
 	if err != nil {
-		return x.broken(ctx, err, meter.EstimateUsage(x.call.bytesIn, body.len(), 0))
+		return x.broken(ctx, err, meter.EstimateUsage(x.call.promptBytes(), body.len(), 0))
 	}
-	answer, err := openai.ReadAnswer(body.bytes)
+	answer, err := x.joint.ReadAnswer(body.bytes, x.exchangeOf(x.call, x.attempt, s.now))
 	if failure := x.judge(body.bytes, answer, err); failure != nil {
 		return failure
 	}
-	x.call.charge(answer.Settle(x.call.bytesIn), x.attempt.prices)
+	x.call.charge(answer.Settle(x.call.promptBytes()), x.attempt.prices)
 	return x.attempt.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "it was asked for a stream and did not answer with one")
 }
 
@@ -100,7 +116,7 @@ func (r *relay) run() *Error {
 		case err != nil:
 			return r.fail(r.broken(r.ctx, err, r.spend()))
 		}
-		step, err := r.filter.Next(event)
+		step, err := r.stream.Next(event)
 		if err != nil {
 			r.charge()
 			failure := r.attempt.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "an event of its stream cannot be read")
@@ -122,7 +138,7 @@ func (r *relay) take(step dialect.Step) (bool, *Error) {
 		}
 		return false, r.send(step.Output)
 	case dialect.StepFailure:
-		if _, reported := r.filter.Usage(); reported || r.filter.Started() {
+		if _, reported := r.stream.Usage(); reported || r.stream.Started() {
 			r.charge()
 		}
 		r.call.bill.reached = true
@@ -148,11 +164,13 @@ func (r *relay) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if r.call.started() {
-		r.idle.Reset(r.call.route.Idle)
-		defer r.idle.Stop()
+	if !r.call.started() {
+		return r.answer.Read(p)
 	}
-	return r.body.Read(p)
+	r.quiet.begin()
+	n, err := r.answer.Read(p)
+	r.quiet.end()
+	return n, err
 }
 
 // hold keeps what comes before the first token, and sends on what comes after it.
@@ -172,16 +190,21 @@ func (r *relay) hold(output []byte) *Error {
 
 // begin sends status, headers and what was held back. From here on the target is chosen.
 func (r *relay) begin(kind dialect.StepKind) {
-	r.firstToken.Stop()
+	if r.firstToken != nil {
+		r.firstToken.Stop()
+	}
 	c, now := r.call, r.server.now()
 	c.waited += now.Sub(r.attempt.began)
 	if kind == dialect.StepToken {
 		c.firstToken = now.Sub(c.start)
 	}
 	header := c.w.Header()
-	passHeader(header, r.response.Header)
+	r.passHeader(header)
 	setRouting(c)
 	header[headerContentType] = []string{contentTypeStream}
+	if c.head.Array {
+		header[headerContentType] = []string{contentTypeJSON}
+	}
 	header["Cache-Control"] = []string{"no-cache"}
 	header["X-Accel-Buffering"] = []string{"no"}
 	c.begin(http.StatusOK, now, r.server.limits.BodyGrace)
@@ -223,8 +246,8 @@ func (r *relay) finish(output []byte) *Error {
 
 // end is the end of the body without a last event. After a finish_reason the answer is whole: some servers send no [DONE].
 func (r *relay) end() *Error {
-	if r.filter.FinishSeen() {
-		return r.finish(nil)
+	if output, whole := r.stream.End(); whole {
+		return r.finish(output)
 	}
 	r.charge()
 	return r.fail(r.attempt.fail(CodeUpstreamBroken, http.StatusBadGateway, "its stream ended before its end"))
@@ -237,7 +260,7 @@ func (r *relay) fail(failure *Error) *Error {
 		return failure
 	}
 	c.settle()
-	event := openai.AppendErrorEvent(nil, c.place.surface, failure.reply())
+	event := c.place.surface.AppendErrorEvent(nil, c.reply(failure))
 	if c.write(event, r.server.now(), r.server.limits.WriteStall) == nil {
 		// A client that left does not miss it.
 		_ = c.flush()
@@ -255,5 +278,5 @@ func (r *relay) charge() {
 // spend is what the stream has used so far. Who asks for it charges it.
 func (r *relay) spend() meter.Usage {
 	r.charged = true
-	return r.filter.Settle(r.call.bytesIn)
+	return r.stream.Settle(r.call.promptBytes())
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -251,7 +252,8 @@ func TestRequestIDs(t *testing.T) {
 }
 
 func FuzzFind(f *testing.F) {
-	for _, seed := range []string{"/v1/chat/completions", "/api/v1/models/a%2Fb", "/openai/v1/models/", "/v1/models/%zz", "//v1/models", "/v1/models/a/../b", ""} {
+	for _, seed := range []string{"/v1/chat/completions", "/api/v1/models/a%2Fb", "/openai/v1/models/", "/v1/models/%zz", "//v1/models", "/v1/models/a/../b", "",
+		"/v1beta/models/a%2Fb:generateContent", "/v1beta/models/:streamGenerateContent?alt=sse", "/v2/rerank", "/v1/messages/batches"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -259,21 +261,31 @@ func FuzzFind(f *testing.F) {
 		if err != nil {
 			return
 		}
-		found, ok := find(u)
+		found, ok := find(&http.Request{URL: u})
 		if !ok && found.action != 0 {
 			t.Errorf("%q is not found and is action %d", raw, found.action)
 		}
 		if ok && found.action == actionGetModel && found.modelID == "" {
 			t.Errorf("%q is a model without a name", raw)
 		}
-		switch found.path {
-		case "other", "/v1/other", "/api/v1/other", "/openai/v1/other", "/v1/models/{id}", "/api/v1/models/{id}", "/openai/v1/models/{id}":
-		default:
-			if found.path != u.Path || len(found.path) > len("/openai/v1/chat/completions") {
-				t.Errorf("%q is logged as %q", raw, found.path)
-			}
+		if found.path != u.Path && !slices.Contains(madePaths(), found.path) {
+			t.Errorf("%q is logged as %q", raw, found.path)
+		}
+		if len(found.path) > len("/openai/v1/models/{id}:streamGenerateContent") {
+			t.Errorf("%q is logged as a long path", raw)
 		}
 	})
+}
+
+// madePaths stand in the log for paths that clients can make up.
+func madePaths() []string {
+	paths := []string{"other"}
+	for _, prefix := range []string{"/v1/", "/api/v1/", "/openai/v1/", "/v1beta/", "/v2/"} {
+		for _, rest := range []string{"other", "models", "models/{id}", "models/{id}:generateContent", "models/{id}:streamGenerateContent"} {
+			paths = append(paths, prefix+rest)
+		}
+	}
+	return paths
 }
 
 func FuzzRequestID(f *testing.F) {

@@ -90,6 +90,11 @@ type Credential struct {
 	Provider string `json:"provider"`
 	// Endpoint is the base URL.
 	Endpoint string `json:"endpoint"`
+	// Region of AWS, Project and Location of Google Cloud, and APIVersion of Azure; empty for other providers.
+	Region     string `json:"region,omitempty"`
+	Project    string `json:"project,omitempty"`
+	Location   string `json:"location,omitempty"`
+	APIVersion string `json:"apiVersion,omitempty"`
 	// Keys are the usable keys, best first; empty for endpoints that take none.
 	Keys []Key `json:"keys,omitempty"`
 	// Keyless tells that the endpoint takes no key.
@@ -98,18 +103,54 @@ type Credential struct {
 	Prices map[string]Prices `json:"prices,omitempty"`
 }
 
-// Key is one API key of a provider.
+// KeyKind says what a key is and how requests are authenticated with it.
+type KeyKind string
+
+// The kinds.
+const (
+	// APIKey is sent in a header as it is.
+	APIKey KeyKind = ""
+	// AWSKey is the secret half of a key pair that requests are signed with.
+	AWSKey KeyKind = "AWS"
+	// GoogleKey is the key file of a service account, in JSON, which tokens are asked for with.
+	GoogleKey KeyKind = "Google"
+)
+
+// Key is one key of a provider's account.
 type Key struct {
-	// Name of the key in the ProviderCredential.
+	// Name of the key in the ProviderCredential; "aws" or "google" for those kinds.
 	Name string `json:"name"`
+	// Kind of the key.
+	Kind KeyKind `json:"kind,omitempty"`
 	// Value is the key itself.
 	Value string `json:"value"`
-	// Fingerprint is the first 12 hexadecimal digits of the SHA-256 of Value.
+	// AWS is what else belongs to an AWSKey; nil for others.
+	AWS *AWSKeyPair `json:"aws,omitempty"`
+	// Fingerprint is the first 12 hexadecimal digits of the SHA-256 of Value; of an AWSKey, of all its parts.
 	Fingerprint string `json:"fingerprint"`
 	// Secret is the name of the Secret that Value was read from.
 	Secret string `json:"secret,omitempty"`
 	// SecretKey is the key in that Secret's data.
 	SecretKey string `json:"secretKey,omitempty"`
+}
+
+// AWSKeyPair is what belongs to the secret half of an AWS key pair.
+type AWSKeyPair struct {
+	// AccessKeyID is the other half.
+	AccessKeyID string `json:"accessKeyID"`
+	// SessionToken comes with keys that expire; empty for others.
+	SessionToken string `json:"sessionToken,omitempty"`
+	// AccessKeyIDFrom and SessionTokenFrom are where they were read from; SessionTokenFrom is nil without a token.
+	AccessKeyIDFrom  SecretPlace  `json:"accessKeyIDFrom"`
+	SessionTokenFrom *SecretPlace `json:"sessionTokenFrom,omitempty"`
+}
+
+// SecretPlace is a key in a Secret's data.
+type SecretPlace struct {
+	// Secret is its name.
+	Secret string `json:"secret"`
+	// Key in its data.
+	Key string `json:"key"`
 }
 
 // Prices are integer nano-dollars for one million tokens.
@@ -149,6 +190,8 @@ type Target struct {
 	Credential string `json:"credential"`
 	// Model is the upstream id; "*" sends what the client asked for.
 	Model string `json:"model"`
+	// API is the provider's API to use, in the words of the API's RouteTarget; empty leaves the choice to the proxy.
+	API string `json:"api,omitempty"`
 	// Priority, lower first.
 	Priority int32 `json:"priority"`
 	// Weight among targets of the same priority; 0 gets nothing.

@@ -179,13 +179,31 @@ func TestUnquote(t *testing.T) {
 }
 
 func TestAppendQuoted(t *testing.T) {
-	for _, text := range []string{"", "llama-3.3", `a"b\c`, "tab\t", "é😀", "\x00"} {
+	for _, text := range []string{"", "llama-3.3", `a"b\c`, "tab\t", "é😀", "\x00", "\n\r\b\f\x1f\x7f", "<a href=\"é\">&\u2028\ufffd", "é\"é\\é"} {
 		var got string
 		quoted := jsonscan.AppendQuoted([]byte("x"), text)
 		if err := json.Unmarshal(quoted[1:], &got); err != nil || got != text {
 			t.Errorf("AppendQuoted(%q) = %s, which reads as %q, %v", text, quoted, got, err)
 		}
 	}
+}
+
+// FuzzAppendQuoted compares with encoding/json, which mends what is no UTF-8 in the same way.
+func FuzzAppendQuoted(f *testing.F) {
+	for _, text := range []string{"", "plain", "\"\\\n\x00", "é\xff\xfeé", "\xed\xa0\x80", "\u2028<>&"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		reference, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, want string
+		quoted := jsonscan.AppendQuoted(nil, text)
+		if err := json.Unmarshal(quoted, &got); err != nil || json.Unmarshal(reference, &want) != nil || got != want {
+			t.Fatalf("AppendQuoted(%q) = %s, which reads as %q, %v", text, quoted, got, err)
+		}
+	})
 }
 
 func FuzzValue(f *testing.F) {

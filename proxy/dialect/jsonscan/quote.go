@@ -1,7 +1,6 @@
 package jsonscan
 
 import (
-	"encoding/json"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -62,20 +61,39 @@ func unescaped(c byte) byte {
 
 // AppendQuoted appends text as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func AppendQuoted(dst []byte, text string) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
-			return appendEscaped(dst, text)
-		}
-	}
 	dst = append(dst, '"')
-	dst = append(dst, text...)
-	return append(dst, '"')
+	from := 0
+	for i := 0; i < len(text); {
+		if c := text[i]; c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		char, size := utf8.DecodeRuneInString(text[i:])
+		if size > 1 {
+			i += size
+			continue
+		}
+		dst = appendEscape(append(dst, text[from:i]...), char)
+		i++
+		from = i
+	}
+	return append(append(dst, text[from:]...), '"')
 }
 
-func appendEscaped(dst []byte, text string) []byte {
-	quoted, err := json.Marshal(text)
-	if err != nil { // A string can always be marshalled.
-		return append(dst, '"', '"')
+// appendEscape appends what stands in a string for a control character, a quote, a backslash, or a byte that is no UTF-8.
+func appendEscape(dst []byte, char rune) []byte {
+	switch char {
+	case '"', '\\':
+		return append(dst, '\\', byte(char))
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	case utf8.RuneError:
+		return utf8.AppendRune(dst, char)
 	}
-	return append(dst, quoted...)
+	const digits = "0123456789abcdef"
+	return append(dst, '\\', 'u', '0', '0', digits[char>>4&0xf], digits[char&0xf])
 }

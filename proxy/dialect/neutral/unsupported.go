@@ -19,10 +19,13 @@ type Report struct {
 	Dropped []string
 }
 
+// maxDropped bounds the names of one report: a request may have as many members as fit into it.
+const maxDropped = 64
+
 // Drop adds a parameter's name.
 func (r *Report) Drop(name string) {
 	at, found := slices.BinarySearch(r.Dropped, name)
-	if !found {
+	if !found && len(r.Dropped) < maxDropped {
 		r.Dropped = slices.Insert(r.Dropped, at, name)
 	}
 }

@@ -6,13 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
 	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 // TestUsage reads usage as the providers report it.
@@ -47,117 +49,178 @@ func TestUsage(t *testing.T) {
 		"objects in the place of count": {`{"prompt_tokens":{},"completion_tokens":[3]}`, meter.Usage{Estimated: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer, err := openai.ReadAnswer([]byte(`{"id":"c","usage":` + tc.usage + `}`))
+			answer, err := openai.Chat{}.ReadPassed([]byte(`{"id":"c","usage":`+tc.usage+`}`), dialect.Exchange{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.want, answer.Usage); diff != "" || !answer.HasUsage {
-				t.Errorf("has usage %v (-want +got):\n%s", answer.HasUsage, diff)
+			got, ok := answer.Reported()
+			if diff := cmp.Diff(tc.want, got); diff != "" || !ok {
+				t.Errorf("has usage %v (-want +got):\n%s", ok, diff)
 			}
 		})
 	}
 }
 
-func TestReadAnswer(t *testing.T) {
+// settled is what the proxy reads of an answer.
+type settled struct {
+	Reported bool
+	Usage    meter.Usage
+	Failure  *neutral.Error
+	Charged  meter.Usage
+}
+
+func TestReadPassed(t *testing.T) {
 	for name, tc := range map[string]struct {
-		body   string
-		want   openai.Answer
-		settle meter.Usage
+		body string
+		want settled
 	}{
 		"chat": {
-			body:   `{"choices":[{"message":{"role":"assistant","content":"abcd","refusal":null}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`,
-			want:   openai.Answer{Usage: meter.Usage{Prompt: 3, Completion: 1}, HasUsage: true, OutputBytes: 4},
-			settle: meter.Usage{Prompt: 3, Completion: 1},
+			body: `{"choices":[{"message":{"role":"assistant","content":"abcd","refusal":null}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`,
+			want: settled{Reported: true, Usage: meter.Usage{Prompt: 3, Completion: 1}, Charged: meter.Usage{Prompt: 3, Completion: 1}},
 		},
-		"no usage":             {body: `{"choices":[{"text":"abcd"},{"text":"ef"}]}`, want: openai.Answer{OutputBytes: 6}, settle: meter.Usage{Prompt: 10, Completion: 2, Estimated: true}},
-		"usage null":           {body: `{"choices":[],"usage":null}`, settle: meter.Usage{Prompt: 10, Estimated: true}},
-		"usage a number":       {body: `{"usage":5}`, settle: meter.Usage{Prompt: 10, Estimated: true}},
-		"usage of zero":        {body: `{"usage":{"prompt_tokens":0}}`, settle: meter.Usage{Prompt: 10, Estimated: true}},
-		"embeddings, no usage": {body: `{"object":"list","data":[{"embedding":"AAAA"}]}`, settle: meter.Usage{Prompt: 10, Estimated: true}},
+		"no usage":             {body: `{"choices":[{"text":"abcd"},{"text":"ef"}]}`, want: settled{Charged: meter.Usage{Prompt: 10, Completion: 2, Estimated: true}}},
+		"usage null":           {body: `{"choices":[],"usage":null}`, want: settled{Charged: meter.Usage{Prompt: 10, Estimated: true}}},
+		"usage a number":       {body: `{"usage":5}`, want: settled{Charged: meter.Usage{Prompt: 10, Estimated: true}}},
+		"usage of zero":        {body: `{"usage":{"prompt_tokens":0}}`, want: settled{Charged: meter.Usage{Prompt: 10, Estimated: true}}},
+		"embeddings, no usage": {body: `{"object":"list","data":[{"embedding":"AAAA"}]}`, want: settled{Charged: meter.Usage{Prompt: 10, Estimated: true}}},
 		"repaired": {
-			body:   `{"usage":{"prompt_tokens":-3,"completion_tokens":1}}`,
-			want:   openai.Answer{Usage: meter.Usage{Completion: 1, Estimated: true}, HasUsage: true},
-			settle: meter.Usage{Prompt: 10, Completion: 1, Estimated: true},
+			body: `{"usage":{"prompt_tokens":-3,"completion_tokens":1}}`,
+			want: settled{Reported: true, Usage: meter.Usage{Completion: 1, Estimated: true}, Charged: meter.Usage{Prompt: 10, Completion: 1, Estimated: true}},
 		},
 		"Groq's own": {
-			body:   `{"x_groq":{"id":"r","usage":{"prompt_tokens":3}}}`,
-			want:   openai.Answer{Usage: meter.Usage{Prompt: 3}, HasUsage: true},
-			settle: meter.Usage{Prompt: 3},
+			body: `{"x_groq":{"id":"r","usage":{"prompt_tokens":3}}}`,
+			want: settled{Reported: true, Usage: meter.Usage{Prompt: 3}, Charged: meter.Usage{Prompt: 3}},
 		},
 		"an error of status 200": {
-			body:   `{"error":{"message":"overloaded","code":503}}`,
-			want:   openai.Answer{Err: &neutral.Error{Message: "overloaded", Code: "503", JSON: true}},
-			settle: meter.Usage{Prompt: 10, Estimated: true},
+			body: `{"error":{"message":"overloaded","code":503}}`,
+			want: settled{Failure: &neutral.Error{Message: "overloaded", Code: "503", JSON: true}, Charged: meter.Usage{Prompt: 10, Estimated: true}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := openai.ReadAnswer([]byte(tc.body))
+			answer, err := openai.Chat{}.ReadPassed([]byte(tc.body), dialect.Exchange{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreUnexported(openai.Answer{})); diff != "" {
+			got := settled{Failure: answer.Failure(), Charged: answer.Settle(30)}
+			got.Usage, got.Reported = answer.Reported()
+			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("answer (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(tc.settle, got.Settle(30)); diff != "" {
-				t.Errorf("usage to charge (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestReadAnswerRefuses(t *testing.T) {
+func TestReadPassedRefuses(t *testing.T) {
 	for name, body := range map[string]string{
 		"empty": "", "HTML": "<!doctype html><title>502</title>", "a list": "[]", "cut": `{"choices":[{"message":{"content":"ab`, "garbage behind": "{}x",
 		"invalid UTF-8": "{\"id\":\"\xff\"}", "a byte order mark": "\ufeff{}", "gzip": "\x1f\x8b\x08", "two usages": `{"usage":{},"usage":{}}`,
 	} {
-		_, err := openai.ReadAnswer([]byte(body))
-		var problem *openai.AnswerError
-		if !errors.As(err, &problem) {
-			t.Errorf("%s: error %v, want an AnswerError", name, err)
+		for _, passer := range []dialect.Passer{openai.Chat{}, openai.Text{}, openai.Vectors{}, openai.Plain{API: neutral.Moderations}} {
+			_, err := passer.ReadPassed([]byte(body), dialect.Exchange{})
+			var problem *dialect.AnswerError
+			if !errors.As(err, &problem) {
+				t.Errorf("%s: error %v, want an AnswerError", name, err)
+			}
 		}
 	}
 }
 
-func TestAddCost(t *testing.T) {
-	for name, tc := range map[string]struct{ body, want string }{
-		"added":    {`{"usage":{"prompt_tokens":3 } , "x":1}`, `{"usage":{"prompt_tokens":3 ,"cost":0.000012} , "x":1}`},
-		"replaced": {`{"usage":{"prompt_tokens":3,"c\u006fst":{"a":1},"b":2}}`, `{"usage":{"prompt_tokens":3,"c\u006fst":0.000012,"b":2}}`},
-		"Groq":     {`{"x_groq":{"usage":{"prompt_tokens":3}}}`, `{"x_groq":{"usage":{"prompt_tokens":3,"cost":0.000012}}}`},
-		"no usage": {`{"usage":null}`, `{"usage":null}`},
+// exchange is a call of a flavor with everything that its answer tells.
+func exchange(flavor dialect.Flavor) dialect.Exchange {
+	return dialect.Exchange{
+		Flavor: flavor, Provider: "Mistral", Origin: neutral.OriginAnthropic, ID: "01", Created: 1759396891, Model: "chat", UpstreamModel: "up", Prices: &table.Prices{Input: 1_000_000_000, CachedInput: 500_000_000, Output: 2_000_000_000},
+		Timing: func() dialect.Timing {
+			return dialect.Timing{Queue: time.Millisecond, Prompt: 20 * time.Millisecond, Completion: 300 * time.Millisecond}
+		},
+	}
+}
+
+func TestPassedBody(t *testing.T) {
+	plain, router, groq := exchange(dialect.OpenAIFlavor), exchange(dialect.OpenRouterFlavor), exchange(dialect.GroqFlavor)
+	free := dialect.Exchange{}
+	own := router
+	own.Provider = "OpenRouter"
+	ownGroq := groq
+	ownGroq.Provider = "Groq"
+	const counts = `"prompt_tokens":10,"completion_tokens":1`
+	const choice = `"choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}]`
+	for name, tc := range map[string]struct {
+		call       dialect.Exchange
+		body, want string
+	}{
+		"cost added":       {plain, `{"usage":{` + counts + ` } , "x":1}`, `{"usage":{` + counts + ` ,"cost":0.000012} , "x":1}`},
+		"cost replaced":    {plain, `{"usage":{` + counts + `,"c\u006fst":{"a":1},"b":2}}`, `{"usage":{` + counts + `,"c\u006fst":0.000012,"b":2}}`},
+		"cost in x_groq":   {plain, `{"x_groq":{"usage":{` + counts + `}}}`, `{"x_groq":{"usage":{` + counts + `,"cost":0.000012}}}`},
+		"no usage":         {plain, `{"usage":null}`, `{"usage":null}`},
+		"no price":         {free, `{"usage":{` + counts + `}}`, `{"usage":{` + counts + `}}`},
+		"role mended":      {free, `{"choices":[{"message":{"role":null}},{"message":{"role":""}}]}`, `{"choices":[{"message":{"role":"assistant"}},{"message":{"role":"assistant"}}]}`},
+		"OpenRouter":       {router, `{"id":"c",` + choice + `,"usage":{` + counts + `}}`, `{"provider":"Mistral","id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop","native_finish_reason":"stop"}],"usage":{` + counts + `,"cost":0.000012,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0},"is_byok":false,"cost_details":{"upstream_inference_cost":null,"upstream_inference_prompt_cost":0.00001,"upstream_inference_completions_cost":0.000002}}}`},
+		"details mended":   {router, `{"choices":[],"usage":{` + counts + `,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":null,"x":1},"is_byok":true,"cost_details":{}}}`, `{"provider":"Mistral","choices":[],"usage":{` + counts + `,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"x":1},"is_byok":true,"cost_details":{},"cost":0.000012}}`},
+		"details extended": {router, `{"choices":[],"usage":{` + counts + `,"prompt_tokens_details":{"audio_tokens":1},"completion_tokens_details":{ },"is_byok":true,"cost_details":{},"cost":1}}`, `{"provider":"Mistral","choices":[],"usage":{` + counts + `,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":0 },"is_byok":true,"cost_details":{},"cost":0.000012}}`},
+		"usage estimated":  {router, `{"choices":[{"message":{"content":"abc"}}],"usage":null}`, `{"provider":"Mistral","choices":[{"message":{"content":"abc"}}],"usage":{"prompt_tokens":10,"completion_tokens":1,"total_tokens":11,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0},"cost":0.000012,"is_byok":false,"cost_details":{"upstream_inference_cost":null,"upstream_inference_prompt_cost":0.00001,"upstream_inference_completions_cost":0.000002}}}`},
+		"OpenRouter's own": {own, `{"choices":[],"usage":{` + counts + `,"cost":5}}`, `{"choices":[],"usage":{` + counts + `,"cost":5}}`},
+		"Groq":             {groq, `{"id":"c",` + choice + `,"usage":{` + counts + `}}`, `{"x_groq":{"id":"req_01"},"id":"c",` + choice + `,"usage":{` + counts + `,"cost":0.000012,"queue_time":0.001,"prompt_time":0.02,"completion_time":0.3,"total_time":0.32}}`},
+		"Groq's own":       {ownGroq, `{` + choice + `,"usage":{"queue_time":1,` + counts + `},"x_groq":{"id":"r"}}`, `{` + choice + `,"usage":{"queue_time":1,` + counts + `,"cost":0.000012},"x_groq":{"id":"r"}}`},
 	} {
-		answer, err := openai.ReadAnswer([]byte(tc.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := string(answer.AddCost([]byte(tc.body), 12_000)); got != tc.want {
-			t.Errorf("%s: %s, want kept %s", name, got, tc.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			answer, err := openai.Chat{}.ReadPassed([]byte(tc.body), tc.call)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, string(answer.Body(answer.Settle(30)))); diff != "" {
+				t.Errorf("body (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
-// FuzzReadAnswer checks that usage is always possible, that an answer is always charged, and that adding a cost changes nothing else.
-func FuzzReadAnswer(f *testing.F) {
+// TestPlainBody passes what the proxy only reads.
+func TestPlainBody(t *testing.T) {
+	body := `{"created":1,"data":[{"b64_json":"AAAA"}],"usage":{"input_tokens":5,"output_tokens":7,"total_tokens":12}}`
+	answer, err := openai.Plain{API: neutral.ImageGenerations}.ReadPassed([]byte(body), exchange(dialect.OpenRouterFlavor))
+	if err != nil {
+		t.Fatal(err)
+	}
+	charged := answer.Settle(30)
+	if diff := cmp.Diff(meter.Usage{Prompt: 5, Completion: 7}, charged); diff != "" {
+		t.Errorf("usage (-want +got):\n%s", diff)
+	}
+	if got := string(answer.Body(charged)); got != body {
+		t.Errorf("body %s, want it as it was", got)
+	}
+}
+
+// FuzzReadPassed checks that usage is always possible, that an answer is always charged, and that what is added changes nothing of the usage.
+func FuzzReadPassed(f *testing.F) {
 	for _, seed := range []string{
 		`{"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":9,"prompt_tokens_details":{"cached_tokens":5}}}`,
 		`{"usage":{"prompt_tokens":-1e400,"cost":1}}`, `{"x_groq":{"usage":{"total_tokens":1}}}`, `{"error":{"message":["x"]}}`, `{"usage":{},"us\u0061ge":{}}`, "<html>",
+		`{"choices":[{"finish_reason":"stop","message":{"role":""}}],"provider":1,"usage":{"prompt_tokens":1,"prompt_tokens_details":{},"completion_tokens_details":null}}`,
 	} {
-		f.Add([]byte(seed))
+		for flavor := range 3 {
+			f.Add([]byte(seed), flavor)
+		}
 	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		answer, err := openai.ReadAnswer(body)
+	f.Fuzz(func(t *testing.T, body []byte, flavor int) {
+		call := exchange(dialect.Flavor(flavor))
+		answer, err := openai.Chat{}.ReadPassed(slices.Clone(body), call)
 		if err != nil {
 			return
 		}
 		if !json.Valid(body) {
 			t.Fatalf("%q is taken for an answer", body)
 		}
-		wantPossible(t, answer.Settle(int64(len(body))))
-		again, err := openai.ReadAnswer(answer.AddCost(slices.Clone(body), 1))
-		if err != nil || again.OutputBytes != answer.OutputBytes {
-			t.Fatalf("%q with a cost: %+v, %v", body, again, err)
+		charged := answer.Settle(int64(len(body)))
+		wantPossible(t, charged)
+		written := slices.Clone(answer.Body(charged))
+		again, err := openai.Chat{}.ReadPassed(written, call)
+		if err != nil {
+			t.Fatalf("%q becomes %q: %v", body, written, err)
 		}
-		if diff := cmp.Diff(answer.Usage, again.Usage); diff != "" {
-			t.Fatalf("%q with a cost (-want +got):\n%s", body, diff)
+		before, ok := answer.Reported()
+		after, _ := again.Reported()
+		if diff := cmp.Diff(before, after); diff != "" && ok {
+			t.Fatalf("%q becomes %q (-want +got):\n%s", body, written, diff)
 		}
 	})
 }
@@ -172,13 +235,13 @@ func wantPossible(t *testing.T, u meter.Usage) {
 	}
 }
 
-func BenchmarkReadAnswer(b *testing.B) {
+func BenchmarkReadPassed(b *testing.B) {
 	body := []byte(`{"id":"c","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"` + strings.Repeat("The signal box at the junction. ", 30) +
 		`","refusal":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":8,"completion_tokens":271,"total_tokens":279,"prompt_tokens_details":{"cached_tokens":0}}}`)
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := openai.ReadAnswer(body); err != nil {
+		if _, err := (openai.Chat{}).ReadPassed(body, dialect.Exchange{}); err != nil {
 			b.Fatal(err)
 		}
 	}

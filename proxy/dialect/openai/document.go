@@ -4,7 +4,9 @@ import (
 	"errors"
 	"unicode/utf8"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+	"signalbox.dev/signalbox/proxy/meter"
 )
 
 // document is what one pass over an answer, or over the data of one stream event, finds out. Offsets are 0 for what is not there.
@@ -13,6 +15,8 @@ type document struct {
 	usage, groqUsage int
 	// memberStart and memberEnd span the whole member "usage", be it an object or null.
 	memberStart, memberEnd int
+	// start is where the object opens, and choicesAt where its array of choices does.
+	start, choicesAt int
 	// choices is the number of choices.
 	choices int
 	// token tells that a choice has text, a tool call or a finish_reason.
@@ -23,6 +27,13 @@ type document struct {
 	failure bool
 	// text is how many bytes of text the choices have, reasoning and tool calls included.
 	text int
+	// end is where the object's closing bracket stands.
+	end int
+	// provider and xGroq tell that there are members of these names.
+	provider, xGroq bool
+	// roles are the roles that are empty or null, for which strict clients want "assistant"; finishes are the values of the choices' finish_reasons that
+	// have no native_finish_reason beside them.
+	roles, finishes []dialect.Patch
 }
 
 // The problems of an answer. They name no byte of it.
@@ -42,6 +53,7 @@ func (d *document) read(data []byte) error {
 	case !opens(data, start, '{'):
 		return errNotObject
 	}
+	d.start = start
 	walk := jsonscan.WalkObject(data, start)
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		end, err := d.readMember(data, member)
@@ -54,7 +66,21 @@ func (d *document) read(data []byte) error {
 	if jsonscan.Space(data, end) != len(data) {
 		return errTrailing
 	}
+	d.end = end - 1
 	return nil
+}
+
+// reported returns the usage of the document and where the object starts that reports it: the common one, or else Groq's own; 0 when neither does.
+func (d *document) reported(data []byte) (meter.Usage, int) {
+	for _, at := range [...]int{d.usage, d.groqUsage} {
+		if at == 0 {
+			continue
+		}
+		if usage, ok := readUsage(data, at); ok {
+			return usage, at
+		}
+	}
+	return meter.Usage{}, 0
 }
 
 // readMember takes in one member and returns the offset behind its value.
@@ -77,7 +103,10 @@ func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) 
 		if data[at] == '{' {
 			d.usage = at
 		}
+	case "provider":
+		d.provider = true
 	case "x_groq":
+		d.xGroq = true
 		d.groqUsage = objectMember(data, at, "usage")
 	case "error":
 		d.failure = d.failure || filled(data, at, end) && string(data[at:end]) != "false"
@@ -105,6 +134,7 @@ func (d *document) readChoices(data []byte, at int) (int, error) {
 	if !opens(data, at, '[') {
 		return jsonscan.Value(data, at)
 	}
+	d.choicesAt = at
 	walk := jsonscan.WalkArray(data, at)
 	for at, ok := walk.Next(); ok; at, ok = walk.Next() {
 		d.choices++
@@ -117,6 +147,8 @@ func (d *document) readChoice(data []byte, at int) (int, error) {
 	if !opens(data, at, '{') {
 		return jsonscan.Value(data, at)
 	}
+	var finish dialect.Patch
+	native := false
 	walk := jsonscan.WalkObject(data, at)
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		switch string(member.Name(data)) {
@@ -128,8 +160,14 @@ func (d *document) readChoice(data []byte, at int) (int, error) {
 			end := walk.Skip()
 			if _, err := walk.End(); err == nil && filled(data, member.Value, end) {
 				d.finish, d.token = true, true
+				finish = dialect.Patch{At: member.Value, End: end}
 			}
+		case "native_finish_reason":
+			native = true
 		}
+	}
+	if finish.End > 0 && !native {
+		d.finishes = append(d.finishes, finish)
 	}
 	return walk.End()
 }
@@ -143,6 +181,11 @@ func (d *document) readContent(data []byte, at int) (int, error) {
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		if string(member.Name(data)) != "role" {
 			walk.Resume(d.readText(data, member.Value))
+			continue
+		}
+		end := walk.Skip()
+		if _, err := walk.End(); err == nil && (data[member.Value] == 'n' || end-member.Value == len(`""`)) {
+			d.roles = append(d.roles, dialect.Patch{At: member.Value, End: end, Text: `"assistant"`})
 		}
 	}
 	return walk.End()

@@ -6,25 +6,25 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/meter"
-	"signalbox.dev/signalbox/proxy/table"
 )
 
-// keepBuffer is the largest buffer that outlives its stream.
-const keepBuffer = 64 << 10
+// NewPassedStream goes over the events of a stream of chat completions.
+func (Chat) NewPassedStream(o dialect.Exchange) dialect.Stream { return newPassedStream(o) }
 
-// StreamOptions say what a client should see of the usage.
-type StreamOptions struct {
-	// IncludeUsage tells that the client asked for usage. Otherwise the provider reports it for the proxy only.
-	IncludeUsage bool
-	// Prices give the cost that is put beside the usage that the client asked for; nil adds none.
-	Prices *table.Prices
-}
+// NewPassedStream goes over the events of a stream of completions.
+func (Text) NewPassedStream(o dialect.Exchange) dialect.Stream { return newPassedStream(o) }
 
-// StreamFilter goes over the events of one stream: it hides the usage that the client did not ask for, adds the cost where it did, and collects what is
-// needed to charge the call. Usage of Groq's own, "x_groq", stays: Groq sends it unasked and its SDKs read it.
-type StreamFilter struct {
-	options StreamOptions
+// NewPassedStream is never asked for, for there are no streams of vectors; it does what it does for completions.
+func (Vectors) NewPassedStream(o dialect.Exchange) dialect.Stream { return newPassedStream(o) }
+
+// passedStream goes over the events of one stream: it hides the usage that the client did not ask for, adds the cost where it did and what the flavor has
+// besides, and collects what is needed to charge the call. Usage of Groq's own, "x_groq", stays: Groq sends it unasked and its SDKs read it.
+type passedStream struct {
+	flavored
+	// shows tells that the client gets the usage.
+	shows   bool
 	output  []byte
+	patches []dialect.Patch
 
 	usage    meter.Usage
 	reported bool
@@ -33,31 +33,27 @@ type StreamFilter struct {
 	done     bool
 	// text and tokens are the bytes of text and the events with text since the last report of usage.
 	text, tokens int64
+	// greeted tells that Groq's id was told.
+	greeted bool
+	// held is the event with the last finish_reason, which waits for the usage because Groq's clients find it there; heldAt is where its members begin.
+	// Empty when there is none.
+	held, joined []byte
+	heldAt       int
 }
 
-// NewStreamFilter returns a filter for one stream.
-func NewStreamFilter(options StreamOptions) *StreamFilter {
-	return &StreamFilter{options: options}
-}
-
-// Reset makes f a filter for another stream. It keeps a buffer of common size.
-func (f *StreamFilter) Reset(options StreamOptions) {
-	fresh := StreamFilter{options: options}
-	if cap(f.output) <= keepBuffer {
-		fresh.output = f.output[:0]
-	}
-	*f = fresh
+func newPassedStream(o dialect.Exchange) *passedStream {
+	return &passedStream{flavored: newFlavored(o), shows: o.IncludeUsage || o.Flavor == dialect.OpenRouterFlavor}
 }
 
 // Next takes in an event. The error is a *dialect.StreamError.
-func (f *StreamFilter) Next(event sse.Event) (dialect.Step, error) {
+func (f *passedStream) Next(event sse.Event) (dialect.Step, error) {
 	data := bytes.TrimSpace(event.Data)
 	if len(data) == 0 {
 		return dialect.Step{Output: event.Raw, Kind: dialect.StepComment}, nil
 	}
 	if string(data) == "[DONE]" {
 		f.done = true
-		return dialect.Step{Output: event.Raw, Kind: dialect.StepDone}, nil
+		return dialect.Step{Output: f.behindHeld(event.Raw), Kind: dialect.StepDone}, nil
 	}
 	var d document
 	if err := d.read(event.Data); err != nil {
@@ -77,7 +73,7 @@ func (f *StreamFilter) Next(event sse.Event) (dialect.Step, error) {
 }
 
 // count collects what the event tells about usage, and returns where the object starts that reports it; 0 without one.
-func (f *StreamFilter) count(d *document, data []byte) int {
+func (f *passedStream) count(d *document, data []byte) int {
 	f.finish = f.finish || d.finish
 	usage, at := d.reported(data)
 	if at != 0 {
@@ -93,25 +89,39 @@ func (f *StreamFilter) count(d *document, data []byte) int {
 }
 
 // edit returns what the client gets of the event.
-func (f *StreamFilter) edit(d *document, event sse.Event, usageAt int) []byte {
-	switch {
-	case f.options.IncludeUsage && usageAt != 0 && f.options.Prices != nil:
-		f.begin(event)
-		cost := costPatch(event.Data, usageAt, meter.Cost(f.usage, *f.options.Prices))
-		f.output = append(apply(f.output, event.Data, cost, 0), event.Data[cost.End:]...)
-		return f.end(event)
-	case f.options.IncludeUsage || d.memberEnd == 0:
-		return event.Raw
-	case d.usage != 0 && d.choices == 0:
-		return nil
+func (f *passedStream) edit(d *document, event sse.Event, usageAt int) []byte {
+	if !f.shows && d.usage != 0 && d.choices == 0 {
+		return f.behindHeld(nil)
 	}
+	f.patches = append(f.patches[:0], d.roles...)
+	switch {
+	case f.shows && usageAt != 0:
+		f.patches = f.usagePatches(f.patches, event.Data, usageAt, f.usage)
+	case !f.shows && d.memberEnd > 0:
+		f.patches = append(f.patches, withoutPatch(event.Data, d.memberStart, d.memberEnd))
+	}
+	f.patches = f.choicePatches(f.patches, d, event.Data)
+	if f.asGroq && !d.xGroq && d.choicesAt != 0 {
+		if d.finish && usageAt == 0 {
+			return f.hold(d, event)
+		}
+		f.patches = f.groqPatch(f.patches, d, usageAt)
+	}
+	if len(f.patches) == 0 {
+		return f.behindHeld(event.Raw)
+	}
+	return f.behindHeld(f.apply(event))
+}
+
+// apply writes the event with the patches.
+func (f *passedStream) apply(event sse.Event) []byte {
 	f.begin(event)
-	f.output = appendWithout(f.output, event.Data, d.memberStart, d.memberEnd)
+	f.output = dialect.Apply(f.output, event.Data, f.patches)
 	return f.end(event)
 }
 
 // begin starts the output with what stands before the event's data.
-func (f *StreamFilter) begin(event sse.Event) {
+func (f *passedStream) begin(event sse.Event) {
 	if event.DataAt >= 0 {
 		f.output = append(f.output[:0], event.Raw[:event.DataAt]...)
 		return
@@ -121,7 +131,7 @@ func (f *StreamFilter) begin(event sse.Event) {
 
 // end completes the output with what stands behind the event's data. Data of several lines becomes one, without the event's name: in JSON a line feed can
 // only stand between tokens.
-func (f *StreamFilter) end(event sse.Event) []byte {
+func (f *passedStream) end(event sse.Event) []byte {
 	if event.DataAt >= 0 {
 		f.output = append(f.output, event.Raw[event.DataAt+len(event.Data):]...)
 		return f.output
@@ -135,21 +145,18 @@ func (f *StreamFilter) end(event sse.Event) []byte {
 	return f.output
 }
 
+// End tells whether the stream was whole without its last event, and writes what was held back.
+func (f *passedStream) End() ([]byte, bool) { return f.behindHeld(nil), f.done || f.finish }
+
 // Started tells that the first token was seen: from then on the client is served by this stream alone.
-func (f *StreamFilter) Started() bool { return f.started }
-
-// Finished tells that the stream ended with [DONE].
-func (f *StreamFilter) Finished() bool { return f.done }
-
-// FinishSeen tells that a choice has its finish_reason. A stream that ends after it, even without [DONE], was not cut.
-func (f *StreamFilter) FinishSeen() bool { return f.finish }
+func (f *passedStream) Started() bool { return f.started }
 
 // Usage returns the usage that was last reported, normalised; false when there was none.
-func (f *StreamFilter) Usage() (meter.Usage, bool) { return f.usage, f.reported }
+func (f *passedStream) Usage() (meter.Usage, bool) { return f.usage, f.reported }
 
 // Settle returns the usage to charge: the reported one, or an estimate of what was seen where none was reported, the report is not believable, or text
 // came after it. It is meant for streams that were cut, too. promptBytes is the size of the request's body.
-func (f *StreamFilter) Settle(promptBytes int64) meter.Usage {
+func (f *passedStream) Settle(promptBytes int64) meter.Usage {
 	seen := meter.EstimateUsage(promptBytes, f.text, f.tokens)
 	switch {
 	case !f.reported:

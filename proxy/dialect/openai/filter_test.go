@@ -31,13 +31,13 @@ const (
 type filtered struct {
 	output string
 	kinds  []dialect.StepKind
-	filter *openai.StreamFilter
+	filter dialect.Stream
 }
 
 // filterAll takes a stream through reader and filter.
-func filterAll(stream string, options openai.StreamOptions) (filtered, error) {
+func filterAll(stream string, options dialect.Exchange) (filtered, error) {
 	reader := sse.NewReader(strings.NewReader(stream), 0)
-	got := filtered{filter: openai.NewStreamFilter(options)}
+	got := filtered{filter: openai.Chat{}.NewPassedStream(options)}
 	for {
 		e, err := reader.Next()
 		if errors.Is(err, io.EOF) {
@@ -56,15 +56,15 @@ func filterAll(stream string, options openai.StreamOptions) (filtered, error) {
 }
 
 func TestStreamFilterOutput(t *testing.T) {
-	asked := openai.StreamOptions{IncludeUsage: true, Prices: &prices}
+	asked := dialect.Exchange{IncludeUsage: true, Prices: &prices}
 	noNull := strings.NewReplacer(`,"usage":null`, ``)
 	for name, tc := range map[string]struct {
 		stream, want string
-		options      openai.StreamOptions
+		options      dialect.Exchange
 	}{
 		"usage not asked for":         {stream: role + hello + finish + usage + done, want: noNull.Replace(role+hello+finish) + done},
 		"usage asked for":             {stream: role + hello + usage + done, options: asked, want: role + hello + strings.Replace(usage, `}}}`, `},"cost":0.00000630}}`, 1) + done},
-		"asked for, no price":         {stream: hello + usage + done, options: openai.StreamOptions{IncludeUsage: true}, want: hello + usage + done},
+		"asked for, no price":         {stream: hello + usage + done, options: dialect.Exchange{IncludeUsage: true}, want: hello + usage + done},
 		"untouched":                   {stream: ": ping\n\nid: 3\r\ndata:{\"choices\":[{\"text\":\"x\"}]}\r\n\r\n" + done, want: ": ping\n\nid: 3\r\ndata:{\"choices\":[{\"text\":\"x\"}]}\r\n\r\n" + done},
 		"usage beside choices":        {stream: `data: {"usage":{"prompt_tokens":1,"completion_tokens":1},"choices":[{"delta":{"content":"x"}}]}` + "\n\n", want: `data: {"choices":[{"delta":{"content":"x"}}]}` + "\n\n"},
 		"usage in the middle":         {stream: "data: {\"id\":1 ,\n" + "data:  \"usage\" : null , \"choices\":[]\ndata:}\n\n", want: "data: {\"id\":1  , \"choices\":[] }\n\n"},
@@ -128,15 +128,15 @@ func TestStreamFilterKinds(t *testing.T) {
 		"error empty":       {`data: {"error":{},"choices":[]}` + "\n\n", dialect.StepChunk},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := filterAll(tc.stream, openai.StreamOptions{})
+			got, err := filterAll(tc.stream, dialect.Exchange{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff([]dialect.StepKind{tc.want}, got.kinds); diff != "" {
 				t.Errorf("kinds (-want +got):\n%s", diff)
 			}
-			if got.filter.Started() != (tc.want == dialect.StepToken) || got.filter.Finished() != (tc.want == dialect.StepDone) {
-				t.Errorf("started %v, finished %v", got.filter.Started(), got.filter.Finished())
+			if got.filter.Started() != (tc.want == dialect.StepToken) {
+				t.Errorf("started %v", got.filter.Started())
 			}
 		})
 	}
@@ -144,7 +144,7 @@ func TestStreamFilterKinds(t *testing.T) {
 
 func TestStreamFilterFailure(t *testing.T) {
 	text := `data: {"id":"c","error":{"message":"provider gone","code":502,"type":"server"},"usage":{"prompt_tokens":3,"completion_tokens":4}}` + "\n\n"
-	filter := openai.NewStreamFilter(openai.StreamOptions{})
+	filter := openai.Chat{}.NewPassedStream(dialect.Exchange{})
 	e, err := sse.NewReader(strings.NewReader(text), 0).Next()
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestStreamFilterRefuses(t *testing.T) {
 		"bad choice": "data: {\"choices\":[{\"delta\":{\"content\":tru}}]}\n\n", "deep": "data: {\"choices\":" + strings.Repeat("[", 10_000) + "\n\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := filterAll(stream, openai.StreamOptions{})
+			got, err := filterAll(stream, dialect.Exchange{})
 			var problem *dialect.StreamError
 			if !errors.As(err, &problem) || got.output != "" {
 				t.Errorf("output %q, error %v, want a StreamError", got.output, err)
@@ -202,7 +202,7 @@ func TestStreamFilterSettle(t *testing.T) {
 		"tool call":            {stream: `data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"123","function":{"arguments":"abc"}}]}}]}` + "\n\n", want: meter.Usage{Prompt: 100, Completion: 2, Estimated: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := filterAll(tc.stream, openai.StreamOptions{})
+			got, err := filterAll(tc.stream, dialect.Exchange{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -213,18 +213,18 @@ func TestStreamFilterSettle(t *testing.T) {
 	}
 }
 
-func TestStreamFilterState(t *testing.T) {
-	got, err := filterAll(role+hello+finish+usage+done, openai.StreamOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	reported, ok := got.filter.Usage()
-	if !got.filter.Started() || !got.filter.FinishSeen() || !got.filter.Finished() || !ok || reported.Prompt != 10 {
-		t.Errorf("started %v, finish seen %v, finished %v, usage %+v %v", got.filter.Started(), got.filter.FinishSeen(), got.filter.Finished(), reported, ok)
-	}
-	got.filter.Reset(openai.StreamOptions{IncludeUsage: true})
-	if _, ok := got.filter.Usage(); ok || got.filter.Started() || got.filter.FinishSeen() || got.filter.Finished() {
-		t.Error("Reset keeps what belongs to another stream")
+func TestStreamFilterEnd(t *testing.T) {
+	for name, tc := range map[string]struct {
+		stream string
+		want   bool
+	}{"whole": {role + hello + finish + usage + done, true}, "without [DONE]": {role + hello + finish, true}, "cut": {role + hello, false}, "nothing": {"", false}} {
+		got, err := filterAll(tc.stream, dialect.Exchange{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rest, whole := got.filter.End(); whole != tc.want || len(rest) > 0 {
+			t.Errorf("%s: End() = %q, %v, want %v", name, rest, whole, tc.want)
+		}
 	}
 }
 
@@ -236,8 +236,8 @@ func FuzzStreamFilter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stream string, asked bool) {
 		reader := sse.NewReader(strings.NewReader(stream), 0)
-		options := openai.StreamOptions{IncludeUsage: asked, Prices: &prices}
-		filter := openai.NewStreamFilter(options)
+		options := dialect.Exchange{IncludeUsage: asked, Prices: &prices}
+		filter := openai.Chat{}.NewPassedStream(options)
 		for {
 			e, err := reader.Next()
 			if err != nil {
@@ -255,7 +255,7 @@ func FuzzStreamFilter(f *testing.F) {
 }
 
 // compareEvents checks that the event that a client gets has the members of the original, usage aside.
-func compareEvents(t *testing.T, want map[string]any, output string, options openai.StreamOptions) {
+func compareEvents(t *testing.T, want map[string]any, output string, options dialect.Exchange) {
 	t.Helper()
 	e, err := sse.NewReader(strings.NewReader(output), 0).Next()
 	got := decodeMembers(e.Data)
@@ -290,16 +290,16 @@ func BenchmarkStreamFilter(b *testing.B) {
 	withNull := strings.Replace(token, `}]}`, `}],"usage":null}`, 1)
 	for name, tc := range map[string]struct {
 		event   string
-		options openai.StreamOptions
+		options dialect.Exchange
 	}{
 		"token": {event: token}, "strip null": {event: withNull}, "usage dropped": {event: usage},
-		"usage with cost": {event: usage, options: openai.StreamOptions{IncludeUsage: true, Prices: &prices}},
+		"usage with cost": {event: usage, options: dialect.Exchange{IncludeUsage: true, Prices: &prices}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			source := strings.NewReader("")
 			stream := strings.Repeat(tc.event, 1000)
 			reader := sse.NewReader(source, 0)
-			filter := openai.NewStreamFilter(tc.options)
+			filter := openai.Chat{}.NewPassedStream(tc.options)
 			b.SetBytes(int64(len(tc.event)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -5,40 +5,36 @@ import (
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 )
 
-// Kind is the operation that a request asks for.
-type Kind int
+// defaultModeration is what OpenAI takes when a moderation names no model.
+const defaultModeration = "omni-moderation-latest"
 
-// The kinds.
-const (
-	// ChatCompletions is POST chat/completions.
-	ChatCompletions Kind = iota
-	// Completions is POST completions.
-	Completions
-	// Embeddings is POST embeddings.
-	Embeddings
-)
+// watched are the names that the proxy reads or refuses.
+var watched = [...]string{"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "models", "preset", "stream_format"}
 
-// ReadHead checks that body is one JSON object and reads its head. The error is a *dialect.RequestError.
-func ReadHead(body []byte, kind Kind) (dialect.Head, error) {
-	r := headReader{body: body, kind: kind, head: dialect.Head{N: 1}}
-	if err := dialect.WalkBody(body, watched[:], r.read); err != nil {
+// readHead checks that body is one JSON object and reads its head. The error is a *dialect.RequestError.
+func readHead(body []byte, api neutral.API) (dialect.Head, error) {
+	r := headReader{body: body, api: api, head: dialect.Head{N: 1}}
+	if err := dialect.WalkMembers(body, watched[:], r.read, r.other); err != nil {
 		return dialect.Head{}, err
 	}
 	return r.finish()
 }
 
-// watched are the names that the proxy reads or refuses.
-var watched = [...]string{"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "models", "preset"}
-
 // headReader collects the head member by member.
 type headReader struct {
 	body []byte
-	kind Kind
+	api  neutral.API
 	head dialect.Head
 	// maxTokens is the value of max_tokens, the older name.
 	maxTokens int64
+}
+
+// other takes in the name of a member that is not watched.
+func (r *headReader) other(name []byte) {
+	r.head.Special = r.head.Special || isSpecial(name)
 }
 
 // read takes in one member of the request.
@@ -50,7 +46,11 @@ func (r *headReader) read(name string, member jsonscan.Member, end int) error {
 		r.head.Model, err = dialect.ReadModel(r.body[at:end])
 		r.head.ModelAt = dialect.Patch{At: at, End: end}
 	case "stream":
-		r.head.Stream, err = dialect.ReadFlag(r.body[at:end], name)
+		var stream bool
+		stream, err = dialect.ReadFlag(r.body[at:end], name)
+		r.head.Stream = r.head.Stream || stream
+	case "stream_format":
+		r.head.Stream = r.head.Stream || r.api == neutral.Speech && string(r.body[at:end]) == `"sse"`
 	case "stream_options":
 		r.head.OptionsAt = memberPatch(r.body, member.Start, end)
 		return r.readStreamOptions(at, end)
@@ -111,10 +111,14 @@ func memberPatch(body []byte, start, end int) dialect.Patch {
 // finish checks what only the whole body shows.
 func (r *headReader) finish() (dialect.Head, error) {
 	head := r.head
+	if head.Model == "" && r.api == neutral.Moderations {
+		at := jsonscan.Space(r.body, 0) + 1
+		head.Model, head.ModelAt = defaultModeration, dialect.Patch{At: at, End: at}
+	}
 	if head.Model == "" {
 		return dialect.Head{}, dialect.MissingModel()
 	}
-	if head.Stream && r.kind == Embeddings {
+	if head.Stream && r.api == neutral.Embeddings {
 		return dialect.Head{}, &dialect.RequestError{Code: dialect.CodeUnsupportedParameter, Param: "stream", Message: "embeddings cannot be streamed"}
 	}
 	if head.MaxTokens == 0 {

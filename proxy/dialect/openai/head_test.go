@@ -10,13 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
 )
 
 func TestReadHead(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body string
-		kind openai.Kind
+		api  dialect.Surface
 		want dialect.Head
 	}{
 		"plain":              {body: `{"model":"chat","messages":[]}`, want: dialect.Head{Model: "chat", N: 1}},
@@ -35,25 +36,41 @@ func TestReadHead(t *testing.T) {
 		"escaped NUL":        {body: `{"model":"chat","messages":["\u0000"]}`, want: dialect.Head{Model: "chat", N: 1}},
 		"not our names":      {body: `{"model":"chat","modell":1,"nn":2,"streams":true}`, want: dialect.Head{Model: "chat", N: 1}},
 		"empty fallbacks":    {body: `{"model":"chat","models":[ ]}`, want: dialect.Head{Model: "chat", N: 1}},
-		"embeddings":         {body: `{"model":"embed","input":"x","stream":false}`, kind: openai.Embeddings, want: dialect.Head{Model: "embed", N: 1}},
+		"embeddings":         {body: `{"model":"embed","input":"x","stream":false}`, api: openai.Vectors{}, want: dialect.Head{Model: "embed", N: 1}},
+		"special members":    {body: `{"model":"chat","provider":{}}`, want: dialect.Head{Model: "chat", N: 1, Special: true}},
+		"moderation":         {body: ` {"input":"x"}`, api: openai.Plain{API: neutral.Moderations}, want: dialect.Head{Model: "omni-moderation-latest", N: 1}},
+		"images":             {body: `{"model":"draw","n":2,"stream":true,"partial_images":1}`, api: openai.Plain{API: neutral.ImageGenerations}, want: dialect.Head{Model: "draw", N: 2, Stream: true}},
+		"speech":             {body: `{"model":"say","stream_format":"audio"}`, api: openai.Plain{API: neutral.Speech}, want: dialect.Head{Model: "say", N: 1}},
+		"streamed speech":    {body: `{"model":"say","stream_format":"sse"}`, api: openai.Plain{API: neutral.Speech}, want: dialect.Head{Model: "say", N: 1, Stream: true}},
 		"longest model":      {body: `{"model":"` + strings.Repeat("m", dialect.MaxModelBytes) + `"}`, want: dialect.Head{Model: strings.Repeat("m", dialect.MaxModelBytes), N: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := openai.ReadHead([]byte(tc.body), tc.kind)
+			got, err := surfaceOr(tc.api).ReadHead([]byte(tc.body))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreUnexported(dialect.Head{})); diff != "" {
+			if model := string(dialect.Apply(nil, []byte(tc.body), []dialect.Patch{got.ModelAt})); tc.api == nil && strings.Contains(model, `hat"`) {
+				t.Errorf("ModelAt leaves the model: %s", model)
+			}
+			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreFields(dialect.Head{}, "ModelAt", "UsageAt", "OptionsAt")); diff != "" {
 				t.Errorf("head (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
+// surfaceOr is a case's surface, Chat where it names none.
+func surfaceOr(s dialect.Surface) dialect.Surface {
+	if s == nil {
+		return openai.Chat{}
+	}
+	return s
+}
+
 func TestReadHeadRefuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body  string
-		kind  openai.Kind
+		api   dialect.Surface
 		code  dialect.RequestCode
 		param string
 	}{
@@ -104,12 +121,12 @@ func TestReadHeadRefuses(t *testing.T) {
 		"include_usage capitals":     {body: `{"model":"chat","stream_options":{"Include_Usage":true}}`, code: dialect.CodeDuplicateParameter, param: "stream_options.include_usage"},
 		"fallback models":            {body: `{"model":"chat","models":["dear"]}`, code: dialect.CodeUnsupportedParameter, param: "models"},
 		"preset":                     {body: `{"model":"chat","preset":"p"}`, code: dialect.CodeUnsupportedParameter, param: "preset"},
-		"embeddings cannot stream":   {body: `{"model":"chat","stream":true}`, kind: openai.Embeddings, code: dialect.CodeUnsupportedParameter, param: "stream"},
+		"embeddings cannot stream":   {body: `{"model":"chat","stream":true}`, api: openai.Vectors{}, code: dialect.CodeUnsupportedParameter, param: "stream"},
 		"first finding wins":         {body: `{"model":5,`, code: dialect.CodeInvalidType, param: "model"},
 		"syntax of an unread member": {body: `{"model":"chat","messages":[tru]}`, code: dialect.CodeInvalidJSON},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := openai.ReadHead([]byte(tc.body), tc.kind)
+			_, err := surfaceOr(tc.api).ReadHead([]byte(tc.body))
 			var problem *dialect.RequestError
 			if !errors.As(err, &problem) {
 				t.Fatalf("error %v, want a RequestError", err)
@@ -123,48 +140,45 @@ func TestReadHeadRefuses(t *testing.T) {
 
 func TestRequestErrorsHoldNothingOfTheBody(t *testing.T) {
 	for _, body := range []string{`{"model":"se` + "\x01" + `cret"}`, `{"model":"chat","stream":"secret"}`, `{"secret" "model"}`, `secret`, `{"model":"chat"}secret`} {
-		_, err := openai.ReadHead([]byte(body), openai.ChatCompletions)
+		_, err := openai.Chat{}.ReadHead([]byte(body))
 		if err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: error %v", body, err)
 		}
 	}
 }
 
-func TestRewrite(t *testing.T) {
-	both := openai.Edit{Model: `up"stream`, Usage: openai.ForceUsage}
-	dropped := openai.Edit{Model: "up", Usage: openai.DropUsage}
+// TestAppendPassedPlainly changes what every request needs and nothing else.
+func TestAppendPassedPlainly(t *testing.T) {
+	both := dialect.Target{Model: `up"stream`, Provider: "OpenAICompatible"}
+	dropped := dialect.Target{Model: "up", Provider: "OpenAICompatible", Quirks: dialect.Quirks{NoStreamUsage: true}}
 	for name, tc := range map[string]struct {
 		body, want string
-		edit       openai.Edit
+		to         dialect.Target
 	}{
-		"nothing":            {body: ` {"model":"chat","stream":true} `, want: ` {"model":"chat","stream":true} `},
-		"model":              {body: `{ "model" : "ch\u0061t" , "x":1.0e0}`, edit: openai.Edit{Model: "up"}, want: `{ "model" : "up" , "x":1.0e0}`},
-		"model, no stream":   {body: `{"model":"chat","stream":false}`, edit: both, want: `{"model":"up\"stream","stream":false}`},
-		"no options":         {body: `{"model":"chat","stream":true}`, edit: both, want: `{"model":"up\"stream","stream_options":{"include_usage":true},"stream":true}`},
-		"usage alone":        {body: `{"model":"chat","stream":true}`, edit: openai.Edit{Usage: openai.ForceUsage}, want: `{"model":"chat","stream_options":{"include_usage":true},"stream":true}`},
-		"null options":       {body: `{"stream_options":null,"stream":true,"model":"chat"}`, edit: both, want: `{"stream_options":{"include_usage":true},"stream":true,"model":"up\"stream"}`},
-		"null behind":        {body: `{"stream":true,"model":"chat","stream_options":null}`, edit: both, want: `{"stream":true,"model":"up\"stream","stream_options":{"include_usage":true}}`},
-		"empty options":      {body: `{"stream_options":{ },"stream":true,"model":"chat"}`, edit: both, want: `{"stream_options":{"include_usage":true },"stream":true,"model":"up\"stream"}`},
-		"other options":      {body: `{"model":"chat","stream":true,"stream_options":{ "a":[]}}`, edit: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"include_usage":true, "a":[]}}`},
-		"turned off":         {body: `{"model":"chat","stream":true,"stream_options":{"a":1,"include_usage": false }}`, edit: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"a":1,"include_usage": true }}`},
-		"on already":         {body: `{"model":"chat","stream":true,"stream_options":{"include_usage":true}}`, edit: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"include_usage":true}}`},
-		"options, usage":     {body: `{"stream_options":{},"model":"chat","stream":true}`, edit: openai.Edit{Usage: openai.ForceUsage}, want: `{"stream_options":{"include_usage":true},"model":"chat","stream":true}`},
-		"dropped alone":      {body: `{"stream_options":{"include_usage":true},"model":"chat","stream":true}`, edit: openai.Edit{Usage: openai.DropUsage}, want: `{"model":"chat","stream":true}`},
-		"dropped first":      {body: `{ "stream_options" : {"a":1} , "model":"chat","stream":true}`, edit: dropped, want: `{  "model":"up","stream":true}`},
-		"dropped between":    {body: `{"stream":true,"stream_options":null,"model":"chat"}`, edit: dropped, want: `{"stream":true,"model":"up"}`},
-		"dropped last":       {body: `{"model":"chat","stream":true , "stream_options":{}}`, edit: dropped, want: `{"model":"up","stream":true }`},
-		"dropped behind":     {body: `{"model":"chat","stream_options":{"include_usage":false}}`, edit: dropped, want: `{"model":"up"}`},
-		"nothing to drop":    {body: `{"model":"chat","stream":true}`, edit: dropped, want: `{"model":"up","stream":true}`},
-		"model of a unicode": {body: `{"model":"chat"}`, edit: openai.Edit{Model: "é\n"}, want: `{"model":"é\n"}`},
+		"model":              {body: `{ "model" : "ch\u0061t" , "x":1.0e0}`, to: dropped, want: `{ "model" : "up" , "x":1.0e0}`},
+		"model, no stream":   {body: `{"model":"chat","stream":false}`, to: both, want: `{"model":"up\"stream","stream":false}`},
+		"no options":         {body: `{"model":"chat","stream":true}`, to: both, want: `{"model":"up\"stream","stream_options":{"include_usage":true},"stream":true}`},
+		"null options":       {body: `{"stream_options":null,"stream":true,"model":"chat"}`, to: both, want: `{"stream_options":{"include_usage":true},"stream":true,"model":"up\"stream"}`},
+		"null behind":        {body: `{"stream":true,"model":"chat","stream_options":null}`, to: both, want: `{"stream":true,"model":"up\"stream","stream_options":{"include_usage":true}}`},
+		"empty options":      {body: `{"stream_options":{ },"stream":true,"model":"chat"}`, to: both, want: `{"stream_options":{"include_usage":true },"stream":true,"model":"up\"stream"}`},
+		"other options":      {body: `{"model":"chat","stream":true,"stream_options":{ "a":[]}}`, to: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"include_usage":true, "a":[]}}`},
+		"turned off":         {body: `{"model":"chat","stream":true,"stream_options":{"a":1,"include_usage": false }}`, to: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"a":1,"include_usage": true }}`},
+		"on already":         {body: `{"model":"chat","stream":true,"stream_options":{"include_usage":true}}`, to: both, want: `{"model":"up\"stream","stream":true,"stream_options":{"include_usage":true}}`},
+		"dropped first":      {body: `{ "stream_options" : {"a":1} , "model":"chat","stream":true}`, to: dropped, want: `{  "model":"up","stream":true}`},
+		"dropped between":    {body: `{"stream":true,"stream_options":null,"model":"chat"}`, to: dropped, want: `{"stream":true,"model":"up"}`},
+		"dropped last":       {body: `{"model":"chat","stream":true , "stream_options":{}}`, to: dropped, want: `{"model":"up","stream":true }`},
+		"dropped behind":     {body: `{"model":"chat","stream_options":{"include_usage":false}}`, to: dropped, want: `{"model":"up"}`},
+		"nothing to drop":    {body: `{"model":"chat","stream":true}`, to: dropped, want: `{"model":"up","stream":true}`},
+		"model of a unicode": {body: `{"model":"chat"}`, to: dialect.Target{Model: "é\n"}, want: `{"model":"é\n"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			head, err := openai.ReadHead([]byte(tc.body), openai.ChatCompletions)
+			head, err := openai.Chat{}.ReadHead([]byte(tc.body))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := openai.Rewrite([]byte("kept "), []byte(tc.body), head, tc.edit)
-			if string(got) != "kept "+tc.want {
-				t.Errorf("rewritten to\n%s\nwant\nkept %s", got, tc.want)
+			got, report, err := openai.Chat{}.AppendPassed([]byte("kept "), []byte(tc.body), head, tc.to)
+			if string(got) != "kept "+tc.want || len(report.Dropped) > 0 || err != nil {
+				t.Errorf("passed as\n%s, %v, %v\nwant\nkept %s", got, report, err, tc.want)
 			}
 		})
 	}
@@ -183,7 +197,7 @@ func FuzzRequest(f *testing.F) {
 		f.Add([]byte(body), "upstream/model")
 	}
 	f.Fuzz(func(t *testing.T, body []byte, model string) {
-		head, err := openai.ReadHead(body, openai.ChatCompletions)
+		head, err := openai.Chat{}.ReadHead(body)
 		if err != nil {
 			var problem *dialect.RequestError
 			if !errors.As(err, &problem) || problem.Code == "" || problem.Message == "" {
@@ -191,38 +205,49 @@ func FuzzRequest(f *testing.F) {
 			}
 			return
 		}
-		checkRewrites(t, body, head, model)
+		checkPassed(t, body, head, model)
 	})
 }
 
-// checkRewrites compares what every edit makes of a body with the same edit of the decoded body.
-func checkRewrites(t *testing.T, body []byte, head dialect.Head, model string) {
+// checkPassed compares what passes with the same edits of the decoded body.
+func checkPassed(t *testing.T, body []byte, head dialect.Head, model string) {
 	t.Helper()
 	before := decode(t, body)
 	if before["model"] != head.Model || (before["stream"] == true) != head.Stream {
 		t.Fatalf("%q is read as %+v", body, head)
 	}
-	model = strings.ToValidUTF8(model, "?")
-	after := decode(t, openai.Rewrite(nil, body, head, openai.Edit{Model: model, Usage: openai.ForceUsage}))
-	if model != "" {
-		before["model"] = model
-	}
+	before["model"] = strings.ToValidUTF8(model, "?")
+	to := dialect.Target{Model: strings.ToValidUTF8(model, "?"), Provider: "OpenRouter"}
+	after := decode(t, pass(t, body, head, to))
+	options, _ := before["stream_options"].(map[string]any)
 	if head.Stream {
-		options, _ := before["stream_options"].(map[string]any)
 		if options == nil {
 			options = map[string]any{}
 		}
 		options["include_usage"] = true
 		before["stream_options"] = options
 	}
-	if diff := cmp.Diff(before, after); diff != "" {
+	// Some members mean something to the proxy; TestAppendPassedQuirks is about them.
+	special := head.Special || strings.Contains(string(body), "reasoning_details") || strings.Contains(string(body), "extra_content")
+	if diff := cmp.Diff(before, after); diff != "" && !special {
 		t.Fatalf("%q (-want +got):\n%s", body, diff)
 	}
 	delete(before, "stream_options")
-	after = decode(t, openai.Rewrite(nil, body, head, openai.Edit{Model: model, Usage: openai.DropUsage}))
-	if diff := cmp.Diff(before, after); diff != "" {
+	to.Quirks.NoStreamUsage = true
+	after = decode(t, pass(t, body, head, to))
+	if diff := cmp.Diff(before, after); diff != "" && !special {
 		t.Fatalf("%q without stream_options (-want +got):\n%s", body, diff)
 	}
+}
+
+// pass passes a request that a target can take.
+func pass(t *testing.T, body []byte, head dialect.Head, to dialect.Target) []byte {
+	t.Helper()
+	got, _, err := openai.Chat{}.AppendPassed(nil, body, head, to)
+	if err != nil {
+		t.Fatalf("%q: %v", body, err)
+	}
+	return got
 }
 
 func decode(t *testing.T, body []byte) map[string]any {
@@ -248,7 +273,7 @@ func BenchmarkReadHead(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := openai.ReadHead(body, openai.ChatCompletions); err != nil {
+				if _, err := (openai.Chat{}).ReadHead(body); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -256,16 +281,28 @@ func BenchmarkReadHead(b *testing.B) {
 	}
 }
 
-func BenchmarkRewrite(b *testing.B) {
-	body := bodyOf(2 << 10)
-	head, err := openai.ReadHead(body, openai.ChatCompletions)
-	if err != nil {
-		b.Fatal(err)
-	}
-	edit := openai.Edit{Model: "llama-3.3-70b-versatile", Usage: openai.ForceUsage}
-	var buffer []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		buffer = openai.Rewrite(buffer[:0], body, head, edit)
+func BenchmarkAppendPassed(b *testing.B) {
+	for name, tc := range map[string]struct {
+		size int
+		to   dialect.Target
+	}{
+		"2KB":         {2 << 10, dialect.Target{Model: "llama-3.3-70b-versatile", Provider: "OpenAICompatible"}},
+		"100KB":       {100 << 10, dialect.Target{Model: "llama-3.3-70b-versatile", Provider: "OpenAICompatible"}},
+		"2KB, quirks": {2 << 10, dialect.Target{Model: "llama-3.3-70b-versatile", Provider: "Groq", Quirks: dialect.Quirks{Refused: []string{"logit_bias"}, RefusedInMessages: []string{"name"}}}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			body := bodyOf(tc.size)
+			head, err := openai.Chat{}.ReadHead(body)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var buffer []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				if buffer, _, err = (openai.Chat{}).AppendPassed(buffer[:0], body, head, tc.to); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"signalbox.dev/signalbox/proxy/dialect"
@@ -22,12 +23,12 @@ type wireReply struct {
 	Choices json.RawMessage `json:"choices,omitempty"`
 }
 
-func wire(surface dialect.Flavor, e dialect.ErrorReply) wireReply {
+func wire(e dialect.ErrorReply) wireReply {
 	reply := wireReply{Error: wireError{Message: e.Message, Type: e.Type, Code: e.Code, Metadata: e.Metadata}}
 	if e.Param != "" {
 		reply.Error.Param = &e.Param
 	}
-	if surface != dialect.OpenRouterFlavor {
+	if e.Flavor != dialect.OpenRouterFlavor {
 		return reply
 	}
 	reply.Error.Code = e.Status
@@ -42,17 +43,14 @@ func wire(surface dialect.Flavor, e dialect.ErrorReply) wireReply {
 	return reply
 }
 
-// AppendError appends the body of an error to dst.
-func AppendError(dst []byte, surface dialect.Flavor, e dialect.ErrorReply) []byte {
-	return appendJSON(dst, wire(surface, e))
-}
+func appendError(dst []byte, e dialect.ErrorReply) []byte { return appendJSON(dst, wire(e)) }
 
-// AppendErrorEvent appends the event to dst that ends a stream after its first token. No [DONE] follows it.
-func AppendErrorEvent(dst []byte, surface dialect.Flavor, e dialect.ErrorReply) []byte {
-	reply := wire(surface, e)
-	if surface == dialect.OpenRouterFlavor {
-		reply.Object = "chat.completion.chunk"
-		reply.Choices = json.RawMessage(`[{"index":0,"delta":{"content":""},"finish_reason":"error"}]`)
+// appendErrorEvent appends the event to dst that ends a stream after its first token, for OpenRouter's clients as a chunk of this object. No [DONE] follows
+// it.
+func appendErrorEvent(dst []byte, e dialect.ErrorReply, object, choices string) []byte {
+	reply := wire(e)
+	if e.Flavor == dialect.OpenRouterFlavor {
+		reply.Object, reply.Choices = object, json.RawMessage(choices)
 	}
 	dst = append(dst, "data: "...)
 	return append(appendJSON(dst, reply), "\n\n"...)
@@ -60,9 +58,11 @@ func AppendErrorEvent(dst []byte, surface dialect.Flavor, e dialect.ErrorReply) 
 
 // appendJSON appends a value of this package's own types, which encoding/json always takes.
 func appendJSON(dst []byte, value any) []byte {
-	text, err := json.Marshal(value)
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(value) != nil {
 		return append(dst, "{}"...)
 	}
-	return append(dst, text...)
+	return append(dst, bytes.TrimSuffix(text.Bytes(), []byte("\n"))...)
 }

@@ -1,6 +1,7 @@
 package openai_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,7 +33,8 @@ func TestAppendError(t *testing.T) {
 		"own type is kept": {dialect.OpenRouterFlavor, dialect.ErrorReply{Status: 502, Code: "x", Metadata: &dialect.Metadata{ErrorType: "provider_unavailable"}}, `{"error":{"message":"","type":"","param":null,"code":502,"metadata":{"error_type":"provider_unavailable"}}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff("kept "+tc.want, string(openai.AppendError([]byte("kept "), tc.surface, tc.reply))); diff != "" {
+			tc.reply.Flavor = tc.surface
+			if diff := cmp.Diff("kept "+tc.want, string(openai.Chat{}.AppendError([]byte("kept "), tc.reply))); diff != "" {
 				t.Errorf("body (-want +got):\n%s", diff)
 			}
 		})
@@ -49,11 +51,12 @@ func TestAppendErrorEvent(t *testing.T) {
 		`data: {"error":{"message":"cut","type":"server_error","param":null,"code":502,"metadata":{"error_type":"upstream_broken"}},"object":"chat.completion.chunk",` +
 			`"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}` + "\n\n": dialect.OpenRouterFlavor,
 	} {
-		got := string(openai.AppendErrorEvent(nil, surface, reply))
+		reply.Flavor = surface
+		got := string(openai.Chat{}.AppendErrorEvent(nil, reply))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("event (-want +got):\n%s", diff)
 		}
-		if read, err := filterAll(got, openai.StreamOptions{}); err != nil || read.kinds[0] != dialect.StepFailure {
+		if read, err := filterAll(got, dialect.Exchange{}); err != nil || read.kinds[0] != dialect.StepFailure {
 			t.Errorf("the event is read as %v, %v, want a failure", read.kinds, err)
 		}
 	}
@@ -62,8 +65,26 @@ func TestAppendErrorEvent(t *testing.T) {
 func TestModels(t *testing.T) {
 	priced := openai.NewModel("groq/llama", 1759396891, "team-a", &table.Prices{Input: 590_000_000, CachedInput: 0, Output: 15_000_000_000_000_000})
 	free := openai.NewModel("local", 5, "team-a", nil)
-	const wantPriced = `{"id":"groq/llama","object":"model","created":1759396891,"owned_by":"team-a","name":"groq/llama","pricing":{"prompt":"0.00000059","completion":"15","input_cache_read":"0"}}`
-	const wantFree = `{"id":"local","object":"model","created":5,"owned_by":"team-a","name":"local"}`
+	const parameters = `"supported_parameters":["frequency_penalty","include_reasoning","max_completion_tokens","max_tokens","parallel_tool_calls","presence_penalty","reasoning","reasoning_effort",` +
+		`"response_format","seed","stop","structured_outputs","temperature","tool_choice","tools","top_p"]`
+	const wantPriced = `{"id":"groq/llama","object":"model","created":1759396891,"owned_by":"team-a","name":"groq/llama","active":true,"canonical_slug":"groq/llama",` +
+		`"context_length":131072,"context_window":131072,"max_completion_tokens":4096,` +
+		`"architecture":{"modality":"text->text","input_modalities":["text"],"output_modalities":["text"],"tokenizer":"Other","instruct_type":null},` +
+		`"pricing":{"prompt":"0.00000059","completion":"15","input_cache_read":"0"},"top_provider":{"context_length":131072,"max_completion_tokens":4096,"is_moderated":false},` +
+		`"per_request_limits":null,"default_parameters":null,"supported_voices":null,` + parameters + `,"links":{"details":"/api/v1/models/groq/llama"}}`
+	const wantFree = `{"id":"local","object":"model","created":5,"owned_by":"team-a","name":"local","active":true,"canonical_slug":"local",` +
+		`"context_length":0,"context_window":0,"max_completion_tokens":null,` +
+		`"architecture":{"modality":"text+image->text","input_modalities":["text","image"],"output_modalities":["text"],"tokenizer":"Other","instruct_type":null},` +
+		`"top_provider":{"context_length":null,"max_completion_tokens":null,"is_moderated":false},` +
+		`"per_request_limits":null,"default_parameters":null,"supported_voices":null,` + parameters + `,"links":{"details":"/api/v1/models/local"}}`
+	priced = priced.WithLimits(131072, 4096).WithModalities([]string{"text"}, []string{"text"})
+	unpriced := strings.Replace(wantFree, `"top_provider"`, `"pricing":{"prompt":"-1","completion":"-1"},"top_provider"`, 1)
+	if diff := cmp.Diff(unpriced, string(openai.AppendOpenRouterModel(nil, free))); diff != "" {
+		t.Errorf("OpenRouter's model (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(`{"object":"list","data":[`+wantPriced+`,`+unpriced+`],"total_count":2,"links":{"next":null}}`, string(openai.AppendOpenRouterModelList(nil, []openai.Model{priced, free}))); diff != "" {
+		t.Errorf("OpenRouter's list (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff(wantPriced, string(openai.AppendModel(nil, priced))); diff != "" {
 		t.Errorf("model (-want +got):\n%s", diff)
 	}

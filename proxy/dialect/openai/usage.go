@@ -13,7 +13,10 @@ import (
 // counts are the numbers of a usage object as they were reported.
 type counts struct {
 	prompt, completion, total int64
-	cached, reasoning         int64
+	cached, cacheWrite        int64
+	reasoning                 int64
+	// promptAudio and completionAudio are the parts of prompt and completion that were sound.
+	promptAudio, completionAudio int64
 	// split tells that prompt or completion tokens were given, not only a total.
 	split bool
 	// odd tells that a number was negative, too large or no number, and was cut to what is possible.
@@ -44,29 +47,47 @@ func (c *counts) read(name, data []byte, at, end int) {
 		c.completion, c.split = c.count(raw), true
 	case "total_tokens":
 		c.total = c.count(raw)
-	case "prompt_cache_hit_tokens", "cached_tokens":
+	case "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens":
 		c.cached = max(c.cached, c.count(raw))
+	case "cache_creation_input_tokens":
+		c.cacheWrite = max(c.cacheWrite, c.count(raw))
 	case "prompt_tokens_details", "input_tokens_details":
-		c.cached = max(c.cached, c.detail(data, at, "cached_tokens"))
+		c.details(data, at, c.promptDetail)
 	case "completion_tokens_details", "output_tokens_details":
-		c.reasoning = max(c.reasoning, c.detail(data, at, "reasoning_tokens"))
+		c.details(data, at, c.completionDetail)
 	}
 }
 
-// detail reads one number out of the object at data[at]; 0 when it is not there.
-func (c *counts) detail(data []byte, at int, name string) int64 {
+// details reads the members of the object at data[at].
+func (c *counts) details(data []byte, at int, read func(name, raw []byte)) {
 	if data[at] != '{' {
-		return 0
+		return
 	}
-	var count int64
 	walk := jsonscan.WalkObject(data, at)
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		end := walk.Skip()
-		if string(member.Name(data)) == name {
-			count = c.count(data[member.Value:end])
-		}
+		read(member.Name(data), data[member.Value:end])
 	}
-	return count
+}
+
+func (c *counts) promptDetail(name, raw []byte) {
+	switch string(name) {
+	case "cached_tokens":
+		c.cached = max(c.cached, c.count(raw))
+	case "cache_write_tokens", "cache_creation_tokens":
+		c.cacheWrite = max(c.cacheWrite, c.count(raw))
+	case "audio_tokens":
+		c.promptAudio = c.count(raw)
+	}
+}
+
+func (c *counts) completionDetail(name, raw []byte) {
+	switch string(name) {
+	case "reasoning_tokens":
+		c.reasoning = max(c.reasoning, c.count(raw))
+	case "audio_tokens":
+		c.completionAudio = c.count(raw)
+	}
 }
 
 // count reads a number of tokens, cut to 0 and meter.MaxTokens. Fractions round up.
@@ -106,7 +127,7 @@ func (c *counts) normalise() meter.Usage {
 	}
 	switch extra := c.total - c.prompt - c.completion; {
 	case extra <= 0:
-	case extra == c.cached && extra != c.reasoning:
+	case (extra == c.cached || extra == c.cached+c.cacheWrite) && extra != c.reasoning:
 		c.prompt += extra
 	default:
 		c.completion += extra
@@ -115,13 +136,18 @@ func (c *counts) normalise() meter.Usage {
 		c.prompt += c.cached
 		c.odd = true
 	}
+	if c.cacheWrite > c.prompt-c.cached {
+		c.prompt += c.cacheWrite
+		c.odd = true
+	}
 	if c.reasoning > c.completion {
 		c.completion += c.reasoning
 		c.odd = true
 	}
+	prompt, completion := min(c.prompt, meter.MaxTokens), min(c.completion, meter.MaxTokens)
 	return meter.Usage{
-		Prompt: min(c.prompt, meter.MaxTokens), Cached: c.cached,
-		Completion: min(c.completion, meter.MaxTokens), Reasoning: c.reasoning,
+		Prompt: prompt, Cached: c.cached, CacheWrite: min(c.cacheWrite, prompt-c.cached), PromptAudio: min(c.promptAudio, prompt),
+		Completion: completion, Reasoning: c.reasoning, CompletionAudio: min(c.completionAudio, completion),
 		Estimated: c.odd,
 	}
 }
@@ -141,14 +167,14 @@ func costPatch(data []byte, at int, nano int64) dialect.Patch {
 	return dialect.Patch{At: end - 1, End: end - 1, Text: name + meter.FormatUSD(nano)}
 }
 
-// appendWithout appends data to dst without the member that stands from start to end, and without its comma.
-func appendWithout(dst, data []byte, start, end int) []byte {
+// withoutPatch takes out the member that stands from start to end, with its comma.
+func withoutPatch(data []byte, start, end int) dialect.Patch {
 	before := bytes.TrimRight(data[:start], " \t\r\n")
 	if before[len(before)-1] == ',' {
-		return append(append(dst, before[:len(before)-1]...), data[end:]...)
+		return dialect.Patch{At: len(before) - 1, End: end}
 	}
 	if after := jsonscan.Space(data, end); data[after] == ',' {
 		end = after + 1
 	}
-	return append(append(dst, data[:start]...), data[end:]...)
+	return dialect.Patch{At: start, End: end}
 }

@@ -1,10 +1,32 @@
 // Package deepseek describes DeepSeek's platform.
 package deepseek
 
-import "signalbox.dev/signalbox/proxy/provider"
+import (
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/provider"
+)
 
-// New returns DeepSeek. It offers /completions below /beta only, so a credential for that needs the endpoint
-// https://api.deepseek.com/beta.
+// New returns DeepSeek. It has /completions below /beta only. Its imitation of Anthropic's API ignores much, so only targets
+// that ask for it get it.
 func New() provider.Provider {
-	return provider.OpenAICompatible("DeepSeek", "https://api.deepseek.com")
+	p := provider.OpenAICompatible("DeepSeek", "https://api.deepseek.com")
+	completions := provider.Offers(neutral.Completions)[0]
+	completions.Base = "/beta"
+	messages := provider.OnDemand(neutral.Messages)[0]
+	messages.Base = "/anthropic/v1"
+	p.Offers = append(p.Offers, completions, messages)
+	p.Quirks = dialect.Quirks{
+		MaxTokens:        "max_tokens",
+		NoDeveloper:      true,
+		TextOnly:         []neutral.Role{neutral.System, neutral.User, neutral.Assistant, neutral.ToolRole},
+		ReasoningMember:  "reasoning_content",
+		ReasoningRequest: "thinking",
+		NoImages:         true,
+		NoFiles:          true,
+		NoAudio:          true,
+		NoJSONSchema:     true,
+		OneChoice:        true,
+	}
+	return p
 }

@@ -1,13 +1,24 @@
 // Package fireworks describes Fireworks AI.
 package fireworks
 
-import "signalbox.dev/signalbox/proxy/provider"
+import (
+	"slices"
+
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/provider"
+)
 
 // New returns Fireworks. The model list beside its completions fails for accounts without deployments of their own, so
 // a key is tried with one page of one entry of the public catalogue, which needs a key too.
 func New() provider.Provider {
 	p := provider.OpenAICompatible("Fireworks", "https://api.fireworks.ai")
 	p.BasePath = "/inference/v1"
+	p.Offers = slices.Concat(
+		provider.Offers(neutral.ChatCompletions, neutral.Completions, neutral.Embeddings, neutral.Rerank),
+		provider.OnDemand(neutral.Responses, neutral.Messages),
+	)
+	p.Quirks = dialect.Quirks{MaxTokens: "max_tokens", NoDeveloper: true, ReasoningMember: "reasoning_content", NoFiles: true, NoAudio: true}
 	p.Probe.RootPath = "/v1/accounts/fireworks/models?pageSize=1"
 	return p
 }

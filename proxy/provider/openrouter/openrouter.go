@@ -1,13 +1,44 @@
 // Package openrouter describes OpenRouter.
 package openrouter
 
-import "signalbox.dev/signalbox/proxy/provider"
+import (
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/provider"
+)
 
 // New returns OpenRouter. Its model list is public, so a key is tried by asking for the key's own description. Usage
 // is always reported; the request for it is accepted and has no effect.
 func New() provider.Provider {
 	p := provider.OpenAICompatible("OpenRouter", "https://openrouter.ai")
 	p.BasePath = "/api/v1"
+	p.Offers = nil
+	for _, api := range []neutral.API{neutral.ChatCompletions, neutral.Responses, neutral.Messages} {
+		p.Offers = append(p.Offers, byAuthor(api)...)
+	}
+	p.Offers = append(p.Offers, provider.Offers(neutral.Completions, neutral.Embeddings, neutral.Rerank)...)
+	p.Quirks = dialect.Quirks{ReasoningMember: "reasoning", ReasoningRequest: "reasoning"}
 	p.Probe.Path = "/key"
 	return p
+}
+
+// byAuthor is one API, for each author of models whose seals it can take back.
+func byAuthor(api neutral.API) []provider.Offer {
+	authors := []struct {
+		models []string
+		origin neutral.Origin
+	}{
+		{[]string{"anthropic/*"}, neutral.OriginAnthropic},
+		{[]string{"google/*"}, neutral.OriginGemini},
+		{[]string{"openai/*"}, neutral.OriginOpenAI},
+		{[]string{"x-ai/*"}, neutral.OriginXAI},
+		{nil, neutral.NoOrigin},
+	}
+	offers := make([]provider.Offer, 0, len(authors))
+	for _, author := range authors {
+		offer := provider.Offers(api)[0]
+		offer.Models, offer.Origin = author.models, author.origin
+		offers = append(offers, offer)
+	}
+	return offers
 }

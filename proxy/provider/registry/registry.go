@@ -6,15 +6,21 @@ import (
 	"slices"
 
 	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/provider/anthropic"
+	"signalbox.dev/signalbox/proxy/provider/awsbedrock"
+	"signalbox.dev/signalbox/proxy/provider/azureopenai"
 	"signalbox.dev/signalbox/proxy/provider/cerebras"
+	"signalbox.dev/signalbox/proxy/provider/cohere"
 	"signalbox.dev/signalbox/proxy/provider/deepseek"
 	"signalbox.dev/signalbox/proxy/provider/fireworks"
+	"signalbox.dev/signalbox/proxy/provider/googleai"
 	"signalbox.dev/signalbox/proxy/provider/groq"
 	"signalbox.dev/signalbox/proxy/provider/mistral"
 	"signalbox.dev/signalbox/proxy/provider/openai"
 	"signalbox.dev/signalbox/proxy/provider/openaicompatible"
 	"signalbox.dev/signalbox/proxy/provider/openrouter"
 	"signalbox.dev/signalbox/proxy/provider/together"
+	"signalbox.dev/signalbox/proxy/provider/vertexai"
 	"signalbox.dev/signalbox/proxy/provider/xai"
 )
 
@@ -27,7 +33,7 @@ type Registry struct {
 func New(providers ...provider.Provider) Registry {
 	r := Registry{byName: make(map[string]provider.Provider, len(providers))}
 	for _, p := range providers {
-		r.byName[p.Name] = p
+		r.byName[p.Name] = p.Ready()
 	}
 	return r
 }
@@ -36,7 +42,8 @@ func New(providers ...provider.Provider) Registry {
 func Default() Registry {
 	return New(
 		openai.New(), groq.New(), openrouter.New(), mistral.New(), deepseek.New(), xai.New(), together.New(),
-		fireworks.New(), cerebras.New(), openaicompatible.New(),
+		fireworks.New(), cerebras.New(), openaicompatible.New(), anthropic.New(), googleai.New(), vertexai.New(),
+		awsbedrock.New(), azureopenai.New(), cohere.New(),
 	)
 }
 

@@ -4,6 +4,8 @@ package xai
 import (
 	"net/http"
 
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/provider"
 )
 
@@ -11,6 +13,11 @@ import (
 // a known one that was switched off is described as such with status 200.
 func New() provider.Provider {
 	p := provider.OpenAICompatible("XAI", "https://api.x.ai")
+	p.Offers = offers()
+	p.Quirks = dialect.Quirks{
+		Refused:           []string{"frequency_penalty", "presence_penalty", "stop"},
+		RefusedInMessages: strange(), NoFiles: true, NoAudio: true,
+	}
 	p.Probe.Path = "/api-key"
 	p.Probe.Signs = []provider.Sign{
 		{Status: http.StatusBadRequest, Verdict: provider.Verdict{
@@ -23,6 +30,28 @@ func New() provider.Provider {
 	}
 	return p
 }
+
+// offers: reasoning models refuse penalties and stop texts, and many models refuse to be told how hard to think.
+func offers() []provider.Offer {
+	quick := []string{"grok-2*", "grok-3", "grok-3-latest", "grok-3-beta", "grok-3-fast*", "*-non-reasoning*"}
+	fixed := []string{"grok-4", "grok-4-0709", "grok-4-latest", "grok-4-fast*", "grok-4-1-fast*", "grok-4.20", "grok-4.20-0*", "grok-code-fast*"}
+	offers := provider.Offers(
+		neutral.ChatCompletions, neutral.ChatCompletions, neutral.ChatCompletions, neutral.Responses, neutral.Embeddings, neutral.ImageGenerations,
+	)
+	offers[0].Models, offers[0].Quirks = quick, &dialect.Quirks{
+		Refused: []string{"reasoning_effort"}, RefusedInMessages: strange(), ReasoningRequest: "none", NoFiles: true, NoAudio: true,
+	}
+	offers[1].Models, offers[1].Except, offers[1].Quirks = fixed, quick, &dialect.Quirks{
+		Refused:           []string{"frequency_penalty", "presence_penalty", "stop", "reasoning_effort"},
+		RefusedInMessages: strange(), ReasoningRequest: "none", NoFiles: true, NoAudio: true,
+	}
+	offers[2].Except = append(quick, fixed...)
+	offers[3].Origin = neutral.OriginXAI
+	return offers
+}
+
+// strange are members of messages that xAI does not have.
+func strange() []string { return []string{"reasoning", "reasoning_details"} }
 
 func switchedOff(message string) provider.Verdict {
 	return provider.Verdict{Key: provider.KeyInvalid, Health: provider.Healthy, Reason: "KeyDisabled", Message: message}

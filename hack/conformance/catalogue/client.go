@@ -1,0 +1,155 @@
+package catalogue
+
+import (
+	"slices"
+
+	"signalbox.dev/signalbox/hack/conformance/collection"
+	"signalbox.dev/signalbox/hack/conformance/plan"
+)
+
+// Runtime says what runs a program.
+type Runtime string
+
+// The runtimes.
+const (
+	// PythonSDK is the virtual environment of the vendors' libraries.
+	PythonSDK Runtime = "python-sdk"
+	// PythonFrameworks is the virtual environment of LangChain, LlamaIndex and llm.
+	PythonFrameworks Runtime = "python-frameworks"
+	// Node is Node.js with all packages.
+	Node Runtime = "node"
+	// Go is a compiled program.
+	Go Runtime = "go"
+)
+
+// Client is a program that uses one library.
+type Client struct {
+	// Name in results.
+	Name string
+	// Runtime and File of the program.
+	Runtime Runtime
+	File    string
+	// Vendor is whose fake the library is checked against without the proxy; empty for none.
+	Vendor string
+	// FixedAddress tells that the library calls its vendor's host and nothing else.
+	FixedAddress bool
+	// Surfaces that it speaks.
+	Surfaces []Surface
+}
+
+// Surface is an API of the proxy, and what is tried there.
+type Surface struct {
+	// Name in results.
+	Name string
+	// Checks are the names of all checks.
+	Checks []string
+	// Upstreams are those that it makes sense with; empty for all.
+	Upstreams []string
+}
+
+// Serves tells whether the surface is tried with an upstream.
+func (s Surface) Serves(upstream string) bool {
+	return len(s.Upstreams) == 0 || slices.Contains(s.Upstreams, upstream)
+}
+
+// generation are the checks that every library for generating text has.
+func generation(more ...string) []string {
+	return append([]string{"plain", "streamed", "tools", "structured", "image", "unknown-model", "busy", "cancel"}, more...)
+}
+
+// Clients are all libraries.
+func Clients() []Client {
+	return slices.Concat(pythonSDKs(), frameworks(), nodeClients(), goClients(), fixed(), postman())
+}
+
+// pythonSDKs are the vendors' libraries for Python.
+func pythonSDKs() []Client {
+	chat := Surface{Name: "chat", Checks: generation("streamed-without-usage", "tools-streamed", "structured-streamed", "image-by-url", "stop", "cut-by-limit",
+		"broken-stream", "models")}
+	responses := Surface{Name: "responses", Checks: generation("tools-streamed", "cut-by-limit", "broken-stream")}
+	embeddings := Surface{Name: "embeddings", Checks: []string{"floats", "base64", "dimensions"}, Upstreams: embedding()}
+	media := Surface{
+		Name: "media", Checks: []string{"completion", "moderation", "image", "image-edit", "speech", "transcription", "translation"}, Upstreams: []string{"openai"},
+	}
+	messages := Surface{Name: "messages", Checks: generation("tools-streamed", "forced-tool", "image-by-url", "cut-by-limit", "count-tokens", "broken-stream", "models")}
+	groq := Surface{Name: "chat", Checks: generation("json-object", "broken-stream", "models")}
+	gemini := Surface{Name: "gemini", Checks: generation("count-tokens", "models")}
+	rerank := Surface{Name: "rerank", Checks: []string{"plain", "unknown-model"}, Upstreams: []string{"cohere"}}
+	return []Client{
+		{Name: "openai-python", Runtime: PythonSDK, File: "openai_python.py", Vendor: "openai", Surfaces: []Surface{chat, responses, embeddings, media}},
+		{Name: "anthropic-python", Runtime: PythonSDK, File: "anthropic_python.py", Vendor: "anthropic", Surfaces: []Surface{messages}},
+		{Name: "groq-python", Runtime: PythonSDK, File: "groq_python.py", Vendor: "groq", Surfaces: []Surface{groq}},
+		{Name: "google-genai", Runtime: PythonSDK, File: "google_genai.py", Vendor: "gemini", Surfaces: []Surface{gemini}},
+		{Name: "cohere-python", Runtime: PythonSDK, File: "cohere_python.py", Vendor: "cohere", Surfaces: []Surface{rerank}},
+	}
+}
+
+// frameworks are libraries on top of those.
+func frameworks() []Client {
+	chain := generation("tools-streamed", "structured-by-tool")
+	embeddings := Surface{Name: "embeddings", Checks: []string{"plain"}, Upstreams: embedding()}
+	index := func(name string) Surface { return Surface{Name: name, Checks: generation()} }
+	return []Client{
+		{Name: "langchain-groq", Runtime: PythonFrameworks, File: "langchain_groq_client.py", Vendor: "groq", Surfaces: []Surface{{Name: "chat", Checks: chain}}},
+		{Name: "langchain-openai", Runtime: PythonFrameworks, File: "langchain_openai_client.py", Vendor: "openai",
+			Surfaces: []Surface{{Name: "chat", Checks: chain}, {Name: "responses", Checks: chain}, embeddings}},
+		{Name: "llama-index", Runtime: PythonFrameworks, File: "llama_index_client.py", Vendor: "openai",
+			Surfaces: []Surface{index("groq"), index("openrouter"), index("chat")}},
+	}
+}
+
+// nodeClients are the libraries for JavaScript and TypeScript.
+func nodeClients() []Client {
+	ai := generation("tools-streamed", "broken-stream")
+	embeddings := Surface{Name: "embeddings", Checks: []string{"plain"}, Upstreams: embedding()}
+	chat := func(checks ...string) []Surface { return []Surface{{Name: "chat", Checks: checks}} }
+	return []Client{
+		{Name: "openai-node", Runtime: Node, File: "openai_node.mjs", Vendor: "openai", Surfaces: []Surface{
+			{Name: "chat", Checks: generation("tools-streamed", "broken-stream", "models")}, {Name: "responses", Checks: generation("tools-streamed")}, embeddings,
+		}},
+		{Name: "anthropic-ts", Runtime: Node, File: "anthropic_ts.mjs", Vendor: "anthropic", Surfaces: []Surface{
+			{Name: "messages", Checks: generation("tools-streamed", "broken-stream", "count-tokens", "models")},
+		}},
+		{Name: "groq-ts", Runtime: Node, File: "groq_ts.mjs", Vendor: "groq", Surfaces: chat(generation("broken-stream", "models")...)},
+		{Name: "ai-sdk-openai", Runtime: Node, File: "ai_sdk_openai.mjs", Vendor: "openai",
+			Surfaces: []Surface{{Name: "chat", Checks: ai}, {Name: "responses", Checks: ai}}},
+		{Name: "ai-sdk-groq", Runtime: Node, File: "ai_sdk_groq.mjs", Vendor: "groq", Surfaces: chat(ai...)},
+		{Name: "ai-sdk-openrouter", Runtime: Node, File: "ai_sdk_openrouter.mjs", Vendor: "openrouter", Surfaces: chat(ai...)},
+		{Name: "langchain-groq-js", Runtime: Node, File: "langchain_groq_js.mjs", Vendor: "groq", Surfaces: chat(generation()...)},
+	}
+}
+
+// goClients are the libraries for Go.
+func goClients() []Client {
+	return []Client{{Name: "openai-go", Runtime: Go, File: "openaigo", Vendor: "openai", Surfaces: []Surface{
+		{Name: "chat", Checks: generation("tools-streamed", "broken-stream", "models")}, {Name: "responses", Checks: generation()},
+		{Name: "embeddings", Checks: []string{"plain"}, Upstreams: embedding()},
+	}}}
+}
+
+// fixed are the libraries whose address cannot be changed.
+func fixed() []Client {
+	return []Client{{Name: "llm", Runtime: PythonFrameworks, File: "llm_client.py", Vendor: "openrouter", FixedAddress: true, Surfaces: []Surface{
+		{Name: "openrouter-responses", Checks: generation("conversation", "models")},
+		// llm-groq has neither tools nor schemas, and takes images only for models with "-vision" in their name.
+		{Name: "groq-chat", Checks: []string{"plain", "streamed", "conversation", "unknown-model", "busy", "cancel", "models"}},
+	}}}
+}
+
+// postman runs the collection of examples.
+func postman() []Client {
+	return []Client{{Name: "postman", Runtime: Node, File: "postman.mjs", Surfaces: []Surface{
+		{Name: "collection", Checks: collection.Names(), Upstreams: []string{"openai"}},
+	}}}
+}
+
+// embedding are the upstreams that make vectors.
+func embedding() []string {
+	var names []string
+	for _, u := range Upstreams() {
+		if u.Models[plan.Embedding] != "" {
+			names = append(names, u.Name)
+		}
+	}
+	return names
+}

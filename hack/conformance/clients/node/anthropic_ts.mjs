@@ -1,0 +1,79 @@
+// @anthropic-ai/sdk: messages, count_tokens and models.
+import Anthropic from '@anthropic-ai/sdk';
+
+import { Suite, assert, expectCall, newMark, output, outputSchema, prompt, raises, toolDescription, toolName, toolResult, toolSchema } from './suite.mjs';
+
+const suite = new Suite('anthropic-ts', 'messages');
+const client = new Anthropic({ baseURL: suite.bases.anthropic, apiKey: suite.key, maxRetries: 0 });
+const tools = [{ name: toolName, description: toolDescription, input_schema: toolSchema }];
+const user = (mark) => [{ role: 'user', content: prompt(mark) }];
+const ask = (model, mark, more) => client.messages.create({ model, max_tokens: 200, messages: user(mark), ...more });
+const textOf = (answer) => answer.content.filter((b) => b.type === 'text').map((b) => b.text).join('');
+// Anthropic counts the tokens that the cache took or gave outside of input_tokens.
+const usage = (mark, u) => suite.usage(mark, u.input_tokens + (u.cache_read_input_tokens ?? 0) + (u.cache_creation_input_tokens ?? 0), u.output_tokens);
+
+async function finish(model, messages, answer) {
+  assert.equal(answer.stop_reason, 'tool_use');
+  const calls = answer.content.filter((b) => b.type === 'tool_use');
+  assert.equal(new Set(calls.map((c) => c.id)).size, 2, 'ids of calls');
+  for (const c of calls) expectCall(c.name, c.input);
+  const results = calls.map((c) => ({ type: 'tool_result', tool_use_id: c.id, content: toolResult }));
+  const next = [...messages, { role: 'assistant', content: answer.content }, { role: 'user', content: results }];
+  assert.equal(textOf(await client.messages.create({ model, max_tokens: 200, messages: next, tools })), suite.text);
+}
+
+await suite.run({
+  plain: async (models) => {
+    const mark = newMark();
+    const answer = await ask(models.chat, mark, { system: 'Be brief.' });
+    assert.deepEqual([textOf(answer), answer.stop_reason], [suite.text, 'end_turn']);
+    await usage(mark, answer.usage);
+  },
+  streamed: async (models) => {
+    const mark = newMark();
+    let pieces = 0;
+    const stream = client.messages.stream({ model: models.chat, max_tokens: 200, messages: user(mark) }).on('text', () => pieces++);
+    const answer = await stream.finalMessage();
+    assert.deepEqual([textOf(answer), answer.stop_reason], [suite.text, 'end_turn']);
+    assert.ok(pieces > 3, `the text came in ${pieces} pieces`);
+    await usage(mark, answer.usage);
+  },
+  tools: async (models) => {
+    const messages = user(newMark());
+    await finish(models.chat, messages, await client.messages.create({ model: models.chat, max_tokens: 200, messages, tools }));
+  },
+  'tools-streamed': async (models) => {
+    const messages = user(newMark());
+    await finish(models.chat, messages, await client.messages.stream({ model: models.chat, max_tokens: 200, messages, tools }).finalMessage());
+  },
+  structured: async (models) => {
+    const answer = await ask(models.chat, newMark(), { output_config: { format: { type: 'json_schema', schema: outputSchema } } });
+    assert.deepEqual(JSON.parse(textOf(answer)), output);
+  },
+  image: async (models) => {
+    const mark = newMark();
+    const content = [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: suite.image } }, { type: 'text', text: prompt(mark) }];
+    const answer = await client.messages.create({ model: models.chat, max_tokens: 200, messages: [{ role: 'user', content }] });
+    assert.equal(textOf(answer), suite.text);
+    await suite.sawImage(mark);
+  },
+  'unknown-model': () => raises(Anthropic.NotFoundError, 404, ['not_found_error', 'no-such-model'], () => ask('no-such-model', newMark())),
+  busy: (models) => raises(Anthropic.RateLimitError, 429, ['rate_limit_error', suite.plan.busy], () => ask(models.busy, newMark())),
+  'broken-stream': (models) => raises(Anthropic.APIError, null, [suite.plan.broken], () =>
+    client.messages.stream({ model: models.broken, max_tokens: 200, messages: user(newMark()) }).finalMessage()),
+  cancel: (models) => suite.cancelled(async (mark) => {
+    for await (const event of await ask(models.stall, mark, { stream: true })) {
+      if (event.type === 'content_block_delta') break;
+    }
+  }),
+  'count-tokens': async (models) => {
+    const counted = await client.messages.countTokens({ model: models.chat, messages: user(newMark()) });
+    assert.ok(counted.input_tokens > 5, `${counted.input_tokens} tokens`);
+  },
+  models: async (models) => {
+    const ids = [];
+    for await (const model of client.models.list()) ids.push(model.id);
+    assert.ok(ids.includes(models.chat), `${models.chat} is not among ${ids}`);
+    assert.equal((await client.models.retrieve(models.chat)).type, 'model');
+  },
+});

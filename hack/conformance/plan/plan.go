@@ -1,0 +1,99 @@
+// Package plan is the contract between the runner and the programs that use a client library: what to call, and what must come back.
+//
+// The runner writes a Plan as a JSON file for each program and names it in $CONFORMANCE_PLAN; the program prints one Result a line.
+package plan
+
+// Variable is the environment variable that names the file of the plan.
+const Variable = "CONFORMANCE_PLAN"
+
+// Purposes of a model.
+const (
+	// Chat answers with Plan.Text.
+	Chat = "chat"
+	// Busy answers 429 with Plan.Busy.
+	Busy = "busy"
+	// Stall sends the beginning of a stream and then nothing until the client leaves.
+	Stall = "stall"
+	// Broken ends a stream with the error Plan.Broken.
+	Broken = "broken"
+	// Reason thinks before it answers.
+	Reason = "reason"
+	// Embedding makes vectors.
+	Embedding = "embedding"
+	// Rerank orders documents.
+	Rerank = "rerank"
+	// Completion completes a text.
+	Completion = "completion"
+	// Moderation classifies texts.
+	Moderation = "moderation"
+	// Image makes pictures.
+	Image = "image"
+	// Speech speaks.
+	Speech = "speech"
+	// Transcription writes down what is said.
+	Transcription = "transcription"
+)
+
+// Plan is what a program calls and expects.
+type Plan struct {
+	// Bases are the base URLs, by the vendor whose library wants one: "openai", "groq", "openrouter", "anthropic", "gemini", "cohere".
+	Bases map[string]string `json:"bases"`
+	// Key is the API key for all of them.
+	Key string `json:"key"`
+	// Control is the address of the control API of the fake providers.
+	Control string `json:"control"`
+	// Text is the whole of every text answer.
+	Text string `json:"text"`
+	// Image is a PNG in base64.
+	Image string `json:"image"`
+	// Busy and Broken are what the errors say.
+	Busy   string `json:"busy"`
+	Broken string `json:"broken"`
+	// Upstreams to go through, in this order.
+	Upstreams []Upstream `json:"upstreams"`
+	// Collection is the Postman collection, Variables are its variables, and Uploads is the folder of the files that it sends.
+	Collection string            `json:"collection"`
+	Variables  map[string]string `json:"variables"`
+	Uploads    string            `json:"uploads"`
+	// Checks are the names of those to make; empty means all.
+	Checks []string `json:"checks"`
+}
+
+// Upstream is a provider, and the models that stand for it at the address called.
+type Upstream struct {
+	// Name of the upstream.
+	Name string `json:"name"`
+	// Models by purpose.
+	Models map[string]string `json:"models"`
+	// Surfaces that are tried with it.
+	Surfaces []string `json:"surfaces"`
+	// Refused are the checks that must fail, by surface, a slash, and check.
+	Refused map[string]Refusal `json:"refused"`
+}
+
+// Refusal is an error that is expected.
+type Refusal struct {
+	// Status of the error.
+	Status int `json:"status"`
+	// Text that the error contains.
+	Text string `json:"text"`
+	// Reason for people why the pair cannot do it.
+	Reason string `json:"reason"`
+}
+
+// Result is the outcome of a check.
+type Result struct {
+	// Client, Surface, Check and Upstream say what was tried.
+	Client   string `json:"client"`
+	Surface  string `json:"surface"`
+	Check    string `json:"check"`
+	Upstream string `json:"upstream"`
+	// OK tells that it went as it must.
+	OK bool `json:"ok"`
+	// Expected is the reason of a refusal that had to come and came; empty otherwise.
+	Expected string `json:"expected,omitempty"`
+	// Problem says what went wrong.
+	Problem string `json:"problem,omitempty"`
+	// Milliseconds that it took.
+	Milliseconds int64 `json:"milliseconds"`
+}

@@ -1,0 +1,363 @@
+package openai
+
+import (
+	"errors"
+	"slices"
+
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+)
+
+const (
+	// maxCalls bounds the tool calls of one choice.
+	maxCalls = 1024
+	// maxEarly bounds the arguments that come before the name of their function.
+	maxEarly = 1 << 20
+)
+
+var errManyCalls = errors.New("it has too many tool calls, or too much of one before its name")
+
+// choiceReader reads the deltas of one choice.
+type choiceReader struct {
+	index    int
+	finished bool
+	// open is the kind of the part that is open; empty when none is. part is its index and next that of the next one.
+	open       neutral.PartKind
+	part, next int
+	// calls are the tool calls so far, and current the one whose part is open.
+	calls   []callReader
+	current int
+	// refused tells that there was a refusal.
+	refused bool
+	// thought is the last entry of reasoning_details, and sealed tells that the open thought has its seal.
+	thought detail
+	sealed  bool
+	// summary is the index of the summary's current paragraph.
+	summary int
+	// seals are Gemini's seals of calls that have not come yet.
+	seals []detail
+}
+
+// callReader is a tool call of a stream.
+type callReader struct {
+	// wire is its index in the stream.
+	wire             int
+	id, name, seal   string
+	early            []byte
+	started, stopped bool
+}
+
+func (c *choiceReader) read(dst []neutral.Event, in *chunk) ([]neutral.Event, error) {
+	if c.finished {
+		return dst, nil
+	}
+	dst = c.readThoughts(dst, in)
+	dst = c.readContent(dst, in)
+	if in.refusal != nil && in.refusal[0] == '"' {
+		c.refused = true
+		dst = c.add(c.begin(dst, neutral.RefusalPart), neutral.Delta{Text: unquote(in.refusal)})
+	}
+	dst = c.readMedia(dst, in)
+	dst, err := c.readCalls(dst, in)
+	if err != nil {
+		return dst, err
+	}
+	if word := textOr(in.finish); word != "" {
+		dst = c.finish(dst, word, textOr(in.native))
+	}
+	return dst, nil
+}
+
+// begin opens a part of a kind, unless one is open.
+func (c *choiceReader) begin(dst []neutral.Event, kind neutral.PartKind) []neutral.Event {
+	if c.open == kind {
+		return dst
+	}
+	part := neutral.Part{Kind: kind}
+	if kind == neutral.ReasoningPart {
+		part.Thought = &neutral.Thought{}
+	}
+	return c.start(dst, part)
+}
+
+// start opens a part, and closes the one before it.
+func (c *choiceReader) start(dst []neutral.Event, part neutral.Part) []neutral.Event {
+	dst = c.stop(dst)
+	c.open, c.part, c.sealed, c.summary = part.Kind, c.next, false, 0
+	c.next++
+	return append(dst, neutral.Event{Kind: neutral.EventPartStart, Choice: c.index, Index: c.part, Part: part})
+}
+
+// stop closes the open part.
+func (c *choiceReader) stop(dst []neutral.Event) []neutral.Event {
+	if c.open == "" {
+		return dst
+	}
+	if c.open == neutral.ToolCallPart {
+		c.calls[c.current].stopped = true
+	}
+	c.open = ""
+	return append(dst, neutral.Event{Kind: neutral.EventPartStop, Choice: c.index, Index: c.part})
+}
+
+// add adds to the open part.
+func (c *choiceReader) add(dst []neutral.Event, delta neutral.Delta) []neutral.Event {
+	return append(dst, neutral.Event{Kind: neutral.EventPartDelta, Choice: c.index, Index: c.part, Delta: delta})
+}
+
+// readContent takes in the text of the answer. Mistral sends lists of parts where the model thinks.
+func (c *choiceReader) readContent(dst []neutral.Event, in *chunk) []neutral.Event {
+	switch {
+	case in.content == nil:
+		if c.open == neutral.TextPart && len(in.logProbs) > 0 && in.logProbs[0] == '{' {
+			dst = c.add(dst, neutral.Delta{LogProbs: in.logProbs})
+		}
+		return dst
+	case in.content[0] == '"':
+		delta := neutral.Delta{Text: unquote(in.content)}
+		if len(in.logProbs) > 0 && in.logProbs[0] == '{' {
+			delta.LogProbs = in.logProbs
+		}
+		return c.add(c.begin(dst, neutral.TextPart), delta)
+	}
+	parts, _, err := readContent(in.content)
+	if err != nil {
+		return dst
+	}
+	for _, p := range parts {
+		text, kind := p.Text, neutral.TextPart
+		if p.Type == "thinking" {
+			text, kind = mistralThinking(p.Raw), neutral.ReasoningPart
+		}
+		if text != "" {
+			dst = c.add(c.begin(dst, kind), neutral.Delta{Text: text})
+		}
+	}
+	return dst
+}
+
+// readMedia takes in citations, pictures and what is said.
+func (c *choiceReader) readMedia(dst []neutral.Event, in *chunk) []neutral.Event {
+	if in.annotations != nil {
+		for _, citation := range readAnnotations(in.annotations) {
+			dst = c.add(c.begin(dst, neutral.TextPart), neutral.Delta{Citation: &citation})
+		}
+	}
+	if in.images != nil {
+		for _, image := range readImages(in.images) {
+			dst = c.stop(c.start(dst, image))
+		}
+	}
+	if in.audio != nil {
+		for _, part := range readSpoken(in.audio) {
+			if part.Kind == neutral.TextPart {
+				dst = c.add(c.begin(dst, neutral.TextPart), neutral.Delta{Text: part.Text})
+			}
+		}
+	}
+	return dst
+}
+
+// readThoughts takes in thinking. The plain text counts only where the entries do not have it, for OpenRouter sends both.
+func (c *choiceReader) readThoughts(dst []neutral.Event, in *chunk) []neutral.Event {
+	told := false
+	if in.details != nil {
+		for _, d := range readDetails(in.details) {
+			told = told || d.text != "" || d.summary != ""
+			dst = c.readDetail(dst, &d)
+		}
+	}
+	if in.reasoning != nil && in.reasoning[0] == '"' && !told {
+		dst = c.add(c.begin(dst, neutral.ReasoningPart), neutral.Delta{Text: unquote(in.reasoning)})
+	}
+	return dst
+}
+
+// readDetail takes in an entry of reasoning_details.
+func (c *choiceReader) readDetail(dst []neutral.Event, d *detail) []neutral.Event {
+	if d.kind == detailEncrypted && d.origin() == neutral.OriginGemini && d.id != "" {
+		c.seals = append(c.seals[:len(c.seals):len(c.seals)], *d)
+		return dst
+	}
+	last := c.thought
+	c.thought = *d
+	same := c.open == neutral.ReasoningPart && !c.sealed && (d.id == "" || last.id == "" || d.id == last.id)
+	if d.kind == detailEncrypted {
+		same = same && last.kind == detailSummary && d.id != ""
+	}
+	if !same {
+		dst = c.start(dst, neutral.Part{Kind: neutral.ReasoningPart, Thought: &neutral.Thought{ID: d.id}})
+	} else if d.kind == detailSummary && last.kind == detailSummary && d.index != last.index {
+		c.summary++
+	}
+	if d.text != "" {
+		dst = c.add(dst, neutral.Delta{Text: d.text})
+	}
+	if d.summary != "" {
+		dst = c.add(dst, neutral.Delta{Text: d.summary, Summary: true, SummaryIndex: c.summary})
+	}
+	if d.origin() != neutral.NoOrigin {
+		c.sealed = true
+		dst = c.add(dst, neutral.Delta{Signature: d.signature, Encrypted: d.data, Origin: d.origin()})
+	}
+	return dst
+}
+
+// readCalls takes in pieces of tool calls.
+func (c *choiceReader) readCalls(dst []neutral.Event, in *chunk) ([]neutral.Event, error) {
+	if in.call != nil && in.call[0] == '{' {
+		var piece callPiece
+		_ = piece.readFunction(in.call)
+		return c.readCall(dst, &piece)
+	}
+	if in.calls == nil || in.calls[0] != '[' {
+		return dst, nil
+	}
+	var failed error
+	_ = elements(in.calls, func(_ int, value []byte) error {
+		piece := callPiece{wire: -1}
+		if members(value, piece.read) == nil && failed == nil {
+			dst, failed = c.readCall(dst, &piece)
+		}
+		return nil
+	})
+	return dst, failed
+}
+
+// callPiece is a piece of a tool call.
+type callPiece struct {
+	// wire is the call's index; -1 where the provider does not tell.
+	wire                      int
+	id, name, arguments, seal string
+}
+
+func (p *callPiece) read(name, value []byte) error {
+	switch string(name) {
+	case "index":
+		p.wire = indexOf(value)
+	case "id":
+		p.id = textOr(value)
+	case "function":
+		return p.readFunction(value)
+	case "extra_content":
+		p.seal = geminiSeal(value)
+	}
+	return nil
+}
+
+func (p *callPiece) readFunction(raw []byte) error {
+	return members(raw, func(name, value []byte) error {
+		switch string(name) {
+		case "name":
+			p.name = textOr(value)
+		case "arguments":
+			if p.arguments = string(value); value[0] == '"' {
+				p.arguments = unquote(value)
+			}
+		}
+		return nil
+	})
+}
+
+// find returns the call that a piece belongs to, a new one where it is the first piece; -1 when there are too many.
+func (c *choiceReader) find(p *callPiece) int {
+	last := len(c.calls) - 1
+	if p.wire < 0 && last >= 0 && (p.id == "" || p.id == c.calls[last].id) {
+		return last
+	}
+	if p.wire >= 0 {
+		if at := slices.IndexFunc(c.calls, func(call callReader) bool { return call.wire == p.wire }); at >= 0 {
+			return at
+		}
+	}
+	if len(c.calls) == maxCalls {
+		return -1
+	}
+	wire := p.wire
+	if wire < 0 {
+		wire = len(c.calls)
+	}
+	c.calls = append(c.calls, callReader{wire: wire})
+	return last + 1
+}
+
+func (c *choiceReader) readCall(dst []neutral.Event, p *callPiece) ([]neutral.Event, error) {
+	at := c.find(p)
+	if at < 0 {
+		return dst, errManyCalls
+	}
+	call := &c.calls[at]
+	call.id, call.name, call.seal = first(call.id, p.id), first(call.name, p.name), first(call.seal, p.seal)
+	switch {
+	case call.stopped && p.arguments != "":
+		return dst, errLateDelta
+	case call.stopped:
+		return dst, nil
+	case call.started && p.arguments == "":
+		return dst, nil
+	case call.started:
+		return c.add(dst, neutral.Delta{Text: p.arguments}), nil
+	case call.name == "":
+		call.early = append(call.early, p.arguments...)
+		if len(call.early) > maxEarly {
+			return dst, errManyCalls
+		}
+		return dst, nil
+	}
+	dst = c.startCall(dst, at)
+	if arguments := string(call.early) + p.arguments; arguments != "" {
+		dst = c.add(dst, neutral.Delta{Text: arguments})
+	}
+	call.early = nil
+	return dst, nil
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// startCall opens the part of a call, with its seal as a thought of its own before it.
+func (c *choiceReader) startCall(dst []neutral.Event, at int) []neutral.Event {
+	call := &c.calls[at]
+	if call.id == "" {
+		call.id = newCallID()
+	}
+	if i := slices.IndexFunc(c.seals, func(d detail) bool { return d.id == call.id }); i >= 0 {
+		call.seal = c.seals[i].data
+		c.seals = slices.Delete(c.seals, i, i+1)
+	}
+	if call.seal != "" {
+		dst = c.sealPart(dst, call.seal)
+	}
+	dst = c.start(dst, neutral.Part{Kind: neutral.ToolCallPart, Call: &neutral.ToolCall{ID: call.id, Name: call.name}})
+	c.current, call.started = at, true
+	return dst
+}
+
+// sealPart is a seal of Gemini's as a thought of its own.
+func (c *choiceReader) sealPart(dst []neutral.Event, seal string) []neutral.Event {
+	dst = c.start(dst, neutral.Part{Kind: neutral.ReasoningPart, Thought: &neutral.Thought{}})
+	return c.stop(c.add(dst, neutral.Delta{Encrypted: seal, Origin: neutral.OriginGemini}))
+}
+
+// finish ends the choice, unless it has ended. word is its finish_reason and native the provider's own; both are empty when the stream just stopped.
+func (c *choiceReader) finish(dst []neutral.Event, word, native string) []neutral.Event {
+	if c.finished {
+		return dst
+	}
+	c.finished = true
+	for at := range c.calls {
+		if call := &c.calls[at]; !call.started && len(call.early) > 0 {
+			dst = c.startCall(dst, at)
+			dst = c.add(dst, neutral.Delta{Text: string(call.early)})
+		}
+	}
+	for _, d := range c.seals {
+		dst = c.sealPart(dst, d.data)
+	}
+	dst = c.stop(dst)
+	finish := finishOf(word, len(c.calls) > 0, c.refused)
+	return append(dst, neutral.Event{Kind: neutral.EventFinish, Choice: c.index, Finish: finish, Native: first(native, word)})
+}

@@ -1,0 +1,119 @@
+package responses
+
+import (
+	"bytes"
+
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/dialect/sse"
+)
+
+// sealName is the member that holds a seal, with its quotes. In JSON text it cannot stand inside a string, where quotes are escaped.
+const sealName = `"encrypted_content"`
+
+// tagAnswer marks the seals of an answer, which was read before, with their origin.
+func tagAnswer(body []byte, origin neutral.Origin) []byte {
+	if !bytes.Contains(body, []byte(sealName)) {
+		return body
+	}
+	patches := tagOutput(nil, body, jsonscan.Space(body, 0), origin)
+	return dialect.Apply(make([]byte, 0, len(body)+64*len(patches)), body, patches)
+}
+
+// eventTagger marks the seals in the events of a stream that passes.
+type eventTagger struct {
+	origin neutral.Origin
+	output []byte
+}
+
+// rewrite returns what the client gets of an event.
+func (t *eventTagger) rewrite(event sse.Event) []byte {
+	if !bytes.Contains(event.Data, []byte(sealName)) {
+		return event.Raw
+	}
+	patches := t.patches(event.Data)
+	if len(patches) == 0 {
+		return event.Raw
+	}
+	if event.DataAt >= 0 {
+		t.output = append(t.output[:0], event.Raw[:event.DataAt]...)
+		t.output = dialect.Apply(t.output, event.Data, patches)
+		t.output = append(t.output, event.Raw[event.DataAt+len(event.Data):]...)
+		return t.output
+	}
+	// Data of several lines becomes one: in JSON a line feed can only stand between tokens.
+	t.output = append(t.output[:0], "event: "...)
+	t.output = append(append(t.output, event.Name...), "\ndata: "...)
+	start := len(t.output)
+	t.output = dialect.Apply(t.output, event.Data, patches)
+	for i, c := range t.output[start:] {
+		if c == '\n' {
+			t.output[start+i] = ' '
+		}
+	}
+	t.output = append(t.output, "\n\n"...)
+	return t.output
+}
+
+// patches looks for seals in the item or the response that an event holds.
+func (t *eventTagger) patches(data []byte) []dialect.Patch {
+	var patches []dialect.Patch
+	walk := jsonscan.WalkObject(data, jsonscan.Space(data, 0))
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		if data[member.Value] != '{' {
+			continue
+		}
+		switch string(member.Name(data)) {
+		case "item":
+			patches = tagItem(patches, data, member.Value, t.origin)
+		case "response":
+			patches = tagOutput(patches, data, member.Value, t.origin)
+		}
+	}
+	return patches
+}
+
+// tagOutput marks the seals of a response, which starts at data[at].
+func tagOutput(patches []dialect.Patch, data []byte, at int, origin neutral.Origin) []dialect.Patch {
+	walk := jsonscan.WalkObject(data, at)
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		if data[member.Value] != '[' || string(member.Name(data)) != "output" {
+			continue
+		}
+		items := jsonscan.WalkArray(data, member.Value)
+		for at, ok := items.Next(); ok; at, ok = items.Next() {
+			if data[at] == '{' {
+				patches = tagItem(patches, data, at, origin)
+			}
+		}
+	}
+	return patches
+}
+
+// tagItem marks the seal of an item, which starts at data[at].
+func tagItem(patches []dialect.Patch, data []byte, at int, origin neutral.Origin) []dialect.Patch {
+	format, sealed := neutral.NoOrigin, span{}
+	walk := jsonscan.WalkObject(data, at)
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		end := walk.Skip()
+		if data[member.Value] != '"' || end-member.Value <= len(`""`) {
+			continue
+		}
+		switch string(member.Name(data)) {
+		case "encrypted_content":
+			sealed = span{start: member.Value, end: end}
+		case "format":
+			format = neutral.Origin(unquoted(data[member.Value:end]))
+		}
+	}
+	if sealed.end == 0 {
+		return patches
+	}
+	seal := unquoted(data[sealed.start:sealed.end])
+	if _, bare := neutral.OpenSeal(origin, seal); bare != seal { // The upstream is a proxy like this one.
+		return patches
+	}
+	tagged := neutral.TagSeal(placed(origin, format), seal)
+	return append(patches, dialect.Patch{At: sealed.start, End: sealed.end, Text: string(jsonscan.AppendQuoted(nil, tagged))})
+}

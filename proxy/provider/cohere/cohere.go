@@ -1,0 +1,24 @@
+// Package cohere describes Cohere's platform.
+package cohere
+
+import (
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/provider"
+)
+
+// New returns Cohere.
+func New() provider.Provider {
+	return provider.Provider{
+		Name:            "Cohere",
+		DefaultEndpoint: "https://api.cohere.com",
+		BasePath:        "/v2",
+		Offers: []provider.Offer{
+			{API: neutral.CohereChat, Path: "/chat"},
+			{API: neutral.CohereEmbed, Path: "/embed"},
+			{API: neutral.CohereRerank, Path: "/rerank"},
+		},
+		AuthHeader: "Authorization",
+		AuthPrefix: "Bearer ",
+		Probe:      provider.Probe{Path: "/models?page_size=1", RootPath: "/v1/models?page_size=1", NotFound: provider.Unhealthy},
+	}
+}

@@ -1,0 +1,194 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/dialect/sse"
+	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/upstream"
+)
+
+// editRoom is how much longer than the model's name a request becomes on its way, by the request for usage and by quotes.
+const editRoom = 64
+
+// work is a request written for a target.
+type work struct {
+	credential *credentialEntry
+	offer      provider.Offer
+	joint      dialect.Joint
+	model      string
+	// body is what the provider gets; empty for a form, which goes as it comes.
+	body   buffer
+	report neutral.Report
+}
+
+// prepare chooses the API of the target's provider and writes the request for it. A target that cannot do what is asked for is noted with its reason, and
+// is no attempt.
+func (s *Server) prepare(c *call, t *targetEntry, credential *credentialEntry) (*work, *Error) {
+	model := t.upstreamModel(c.head.Model)
+	offer, offered := credential.provider.Choose(c.place.api, model, t.api)
+	joint, joined := s.codecs.Join(c.place.api, offer.API)
+	if !offered || !joined {
+		return nil, c.unsuitable(t, &neutral.UnsupportedError{Reason: fmt.Sprintf("%s has no API for %s", t.provider, describeAPI(c.place.api))})
+	}
+	w := &work{credential: credential, offer: offer, joint: joint, model: model}
+	if c.form != nil {
+		return w, nil
+	}
+	size := c.body.len() + int64(len(model)) + editRoom
+	if offer.API != c.place.api {
+		size *= 2
+	}
+	if err := s.buffers.resize(&w.body, size); err != nil {
+		return nil, overloaded("the proxy holds as many request bodies as it can; try again")
+	}
+	var err error
+	w.body.bytes, w.report, err = joint.AppendRequest(w.body.bytes, &c.inbound, w.target(c))
+	s.buffers.recount(&w.body)
+	if err == nil {
+		return w, nil
+	}
+	s.buffers.drop(&w.body)
+	var cannot *neutral.UnsupportedError
+	if errors.As(err, &cannot) {
+		return nil, c.unsuitable(t, cannot)
+	}
+	return nil, asError(requestError(err))
+}
+
+// target is who the request is written for.
+func (w *work) target(c *call) dialect.Target {
+	vendor := &w.credential.provider
+	to := dialect.Target{
+		Model: w.model, Provider: vendor.Name, ModelInPath: w.offer.ModelInPath, StreamInPath: w.offer.StreamInPath,
+		Set: w.offer.Set, Origin: w.offer.Origin, Quirks: *w.offer.Quirks,
+	}
+	if w.offer.API == neutral.Messages && c.place.api == neutral.Messages {
+		to.Betas = c.r.Header[headerAnthropicBeta]
+	}
+	return to
+}
+
+// unsuitable notes that a target cannot do what is asked for.
+func (c *call) unsuitable(t *targetEntry, cannot *neutral.UnsupportedError) *Error {
+	if c.unsuitedBy == nil {
+		c.unsuitedBy = cannot
+	}
+	reason := cannot.Reason
+	if cannot.Field != "" {
+		reason = cannot.Field + ": " + reason
+	}
+	c.unsuited = append(c.unsuited, dialect.Exclusion{Target: t.name, Reason: reason})
+	return &Error{Code: CodeUnsupportedByTargets, Status: http.StatusBadRequest, Message: reason}
+}
+
+// unsupported is the error of a request that no target can do, with each target's reason.
+func (c *call) unsupported() error {
+	reasons := make([]string, 0, len(c.unsuited))
+	for _, exclusion := range c.unsuited {
+		reasons = append(reasons, fmt.Sprintf("target %q: %s", exclusion.Target, exclusion.Reason))
+	}
+	return &Error{
+		Code: CodeUnsupportedByTargets, Status: http.StatusBadRequest, Param: c.unsuitedBy.Field,
+		Message:  fmt.Sprintf("no target of ModelRoute %q can do what the request asks for: %s", c.route.Name, strings.Join(reasons, "; ")),
+		Metadata: &dialect.Metadata{Targets: c.unsuited},
+	}
+}
+
+// describeAPI is an API in words for callers.
+func describeAPI(api neutral.API) string {
+	switch api.Family() {
+	case neutral.Generation:
+		return "generating text"
+	case neutral.Embedding:
+		return "embeddings"
+	case neutral.Reranking:
+		return "reranking"
+	case neutral.Alone:
+	}
+	switch api {
+	case neutral.Moderations:
+		return "moderations"
+	case neutral.Speech:
+		return "speech"
+	case neutral.Transcriptions, neutral.Translations:
+		return "transcribing or translating sound"
+	case neutral.CountTokens:
+		return "counting tokens"
+	default:
+		return "images"
+	}
+}
+
+// request builds the provider's request.
+func (w *work) request(ctx context.Context, c *call) (*http.Request, error) {
+	request, err := w.credential.request(w.offer, w.model, c.head.Stream)
+	if err != nil {
+		return nil, &upstream.Error{Kind: upstream.NotSent, Err: err}
+	}
+	request = request.WithContext(ctx)
+	request.Header = w.header(c)
+	if c.form != nil {
+		request.Body, request.ContentLength = c.form.body(w.model), c.form.lengthWith(w.model)
+		return request, w.authorize(ctx, request, nil)
+	}
+	body := w.body.bytes
+	request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	return request, w.authorize(ctx, request, body)
+}
+
+// authorize proves who sends the request. What fails there happens before a byte was sent.
+func (w *work) authorize(ctx context.Context, request *http.Request, body []byte) error {
+	err := w.credential.authorize(ctx, request, body)
+	if err == nil {
+		return nil
+	}
+	return &upstream.Error{Kind: upstream.NotSent, Err: err}
+}
+
+// frames splits the body of a stream into events.
+type frames interface {
+	Next() (sse.Event, error)
+}
+
+// exchangeOf is what writers of answers need to know of the call.
+func (w *work) exchangeOf(c *call, a *attempt, now func() time.Time) dialect.Exchange {
+	vendor := &w.credential.provider
+	o := dialect.Exchange{
+		Flavor: c.place.flavor, IncludeUsage: c.head.IncludeUsage, Array: c.head.Array, Model: c.head.Model, UpstreamModel: w.model,
+		Provider: vendor.Name, Origin: w.offer.Origin, ID: c.generationID(), Created: c.start.Unix(), Prices: a.prices,
+	}
+	c.inbound.Tell(&o)
+	if c.place.flavor == dialect.GroqFlavor {
+		o.Timing = func() dialect.Timing { return c.timing(a, now()) }
+	}
+	return o
+}
+
+// timing is how long the parts of the call have taken.
+func (c *call) timing(a *attempt, now time.Time) dialect.Timing {
+	first := now
+	if c.firstToken > 0 {
+		first = c.start.Add(c.firstToken)
+	}
+	return dialect.Timing{Queue: a.began.Sub(c.start), Prompt: first.Sub(a.began), Completion: now.Sub(first)}
+}
+
+// generationID is unique, unlike the request's id, which clients may choose.
+func (c *call) generationID() string {
+	if c.generation == "" {
+		c.generation = rand.Text()
+	}
+	return c.generation
+}
