@@ -8,7 +8,7 @@ VERSION ?= 0.1.0
 IMAGE ?= ghcr.io/signalbox-dev/signalbox:$(VERSION)
 GO ?= go
 # The modules of this repository; those under hack are not linked into the product.
-HACK_MODULES := $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod))
+HACK_MODULES := $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod hack/*/*/go.mod))
 # Those that are more than a main of a few lines around somebody else's program.
 OWN_HACK_MODULES := $(filter-out hack/kube hack/coredns hack/helm hack/tools,$(HACK_MODULES))
 export GOFLAGS := -buildvcs=false
@@ -37,11 +37,12 @@ image: ## Build the container image as an archive, bin/signalbox-image.tar (buil
 
 ##@ Develop
 .PHONY: generate
-generate: $(BIN)/controller-gen $(BIN)/helm ## Regenerate CRDs, RBAC, deep copies and the chart's copies of them.
+generate: $(BIN)/controller-gen $(BIN)/helm ## Regenerate CRDs, RBAC, deep copies, the chart's copies of them, and docs that are written by the code.
 	$(BIN)/controller-gen object paths=./api/...
 	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=config/crd
 	$(BIN)/controller-gen rbac:roleName=signalbox-manager,fileName=role.yaml paths=./controllers/... output:rbac:dir=config/rbac
 	$(ROOT)/hack/chart.sh
+	UPDATE_DOCS=1 $(GO) test -count=1 ./test/compatibility
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format all Go code.

@@ -5,16 +5,9 @@ TEST_IMAGES := $(BIN)/images
 ci-packages: ## Install the Debian packages that tests and benchmarks need, where they are missing (root).
 	$(ROOT)/hack/packages.sh
 
-# Images for tests: the product from its Dockerfile; fake provider and app as single static programs.
 .PHONY: test-images
-test-images: $(BIN)/cluster
-	mkdir -p $(TEST_IMAGES)
-	$(BIN)/cluster packages buildah
-	$(ROOT)/hack/image.sh signalbox.local/signalbox:e2e $(TEST_IMAGES)/signalbox.tar
-	cd hack/fakeprovider && CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o $(TEST_IMAGES)/fakeprovider ./cmd/fakeprovider
-	cd hack/testapp && CGO_ENABLED=0 $(GO) build -ldflags '-s -w' -o $(TEST_IMAGES)/testapp .
-	$(BIN)/cluster image --name signalbox.local/fakeprovider:e2e --entrypoint /fakeprovider --output $(TEST_IMAGES)/fakeprovider.tar $(TEST_IMAGES)/fakeprovider
-	$(BIN)/cluster image --name signalbox.local/testapp:e2e --entrypoint /testapp --output $(TEST_IMAGES)/testapp.tar $(TEST_IMAGES)/testapp
+test-images:
+	$(MAKE) local-images IMAGES=$(TEST_IMAGES) IMAGES_TAG=e2e
 
 # A cluster of its own, so that one from cluster-up or demo is left alone.
 E2E_CLUSTER := signalbox-e2e

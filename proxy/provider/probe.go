@@ -73,6 +73,13 @@ type Sign struct {
 	Verdict Verdict
 }
 
+// NoFreeCall is the sign that an endpoint does not have the call that costs nothing, where not all that are good do.
+func NoFreeCall() Sign {
+	return Sign{Status: http.StatusNotFound, Verdict: Verdict{
+		KeyUnknown, HealthUnknown, "NoFreeCall", "the endpoint has no free call that would tell of the key (status 404)",
+	}}
+}
+
 // ProbeURL returns the address to GET for a probe.
 func (p Provider) ProbeURL(a Account) (string, error) {
 	base, own, err := p.base(a)

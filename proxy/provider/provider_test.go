@@ -61,6 +61,22 @@ func TestInterpret(t *testing.T) {
 		"xAI, blocked key":      {"XAI", 200, `{"api_key_blocked":true}`, verdict{invalid, up, "KeyDisabled"}},
 		"xAI, blocked team":     {"XAI", 200, "{\n \"team_blocked\" : true\n}", verdict{invalid, up, "KeyDisabled"}},
 		"OpenRouter, wrong key": {"OpenRouter", 401, "", verdict{invalid, up, "KeyRejected"}},
+		"Anthropic, wrong key":  {"Anthropic", 401, `{"type":"error","error":{"type":"authentication_error"}}`, verdict{invalid, up, "KeyRejected"}},
+		"Google, wrong key": {
+			"GoogleAI", 400, `{"error":{"code":400,"status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}`, verdict{invalid, up, "KeyRejected"},
+		},
+		"Google, other complaint": {"GoogleAI", 400, `{"error":{"code":400,"status":"FAILED_PRECONDITION"}}`, verdict{unknown, down, "UnexpectedStatus"}},
+		"Azure, wrong key":        {"AzureOpenAI", 401, `{"error":{"code":"401","message":"Access denied due to invalid subscription key"}}`, verdict{invalid, up, "KeyRejected"}},
+		"Cohere, wrong key":       {"Cohere", 401, `{"message":"invalid api token"}`, verdict{invalid, up, "KeyRejected"}},
+		"AWS, wrong ID":           {"AWSBedrock", 403, `{"message":"The security token included in the request is invalid."}`, verdict{invalid, up, "KeyRejected"}},
+		"AWS, wrong secret": {
+			"AWSBedrock", 403, `{"message":"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key"}`,
+			verdict{invalid, up, "KeyRejected"},
+		},
+		"AWS, expired":          {"AWSBedrock", 403, `{"message":"The security token included in the request is expired"}`, verdict{invalid, up, "KeyRejected"}},
+		"AWS, no permission":    {"AWSBedrock", 403, `{"Message":"User: x is not authorized to perform: bedrock:ListFoundationModels"}`, verdict{unknown, up, "Forbidden"}},
+		"AWS, private endpoint": {"AWSBedrock", 404, `{}`, verdict{unknown, unclear, "NoFreeCall"}},
+		"Vertex, gateway":       {"VertexAI", 404, "<html>", verdict{unknown, unclear, "NoFreeCall"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -30,9 +30,9 @@ type column struct {
 
 func columns() []column {
 	return []column{
-		{title: "OpenAI", provider: "OpenAI", model: "gpt-5"},
-		{title: "OpenAI, `api: Responses`", provider: "OpenAI", model: "gpt-5", api: neutral.Responses},
-		{title: "AzureOpenAI", provider: "AzureOpenAI", model: "gpt-5"},
+		{title: "OpenAI", provider: "OpenAI", model: "gpt-4.1"},
+		{title: "OpenAI, `api: Responses`", provider: "OpenAI", model: "gpt-4.1", api: neutral.Responses},
+		{title: "AzureOpenAI", provider: "AzureOpenAI", model: "gpt-4.1"},
 		{title: "Anthropic", provider: "Anthropic", model: "claude-sonnet-4-5"},
 		{title: "GoogleAI", provider: "GoogleAI", model: "gemini-2.5-flash"},
 		{title: "VertexAI, Gemini", provider: "VertexAI", model: "gemini-2.5-flash"},

@@ -24,7 +24,7 @@ import (
 func TestErrorCodes(t *testing.T) {
 	page := read(t, "docs/errors.md")
 	codes := constants(t, "proxy/server/errors.go", "^Code[A-Z]")
-	requestCodes := constants(t, "proxy/dialect/openai/requesterror.go", "^Code[A-Z]")
+	requestCodes := constants(t, "proxy/dialect/requesterror.go", "^Code[A-Z]")
 	want(t, page, codes, 20)
 	want(t, page, requestCodes, 5)
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(page, -1) {

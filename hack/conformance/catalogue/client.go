@@ -71,14 +71,18 @@ func pythonSDKs() []Client {
 	media := Surface{
 		Name: "media", Checks: []string{"completion", "moderation", "image", "image-edit", "speech", "transcription", "translation"}, Upstreams: []string{"openai"},
 	}
-	messages := Surface{Name: "messages", Checks: generation("tools-streamed", "forced-tool", "image-by-url", "cut-by-limit", "count-tokens", "broken-stream", "models")}
-	groq := Surface{Name: "chat", Checks: generation("json-object", "broken-stream", "models")}
-	gemini := Surface{Name: "gemini", Checks: generation("count-tokens", "models")}
+	messages := Surface{Name: "messages", Checks: generation("tools-streamed", "forced-tool", "image-by-url", "stop", "cut-by-limit", "count-tokens", "broken-stream", "models")}
+	groq := Surface{Name: "chat", Checks: generation("broken-stream", "models")}
+	// Claude, and Bedrock, have no mode for JSON without a schema.
+	byPrompt := []string{"anthropic", "vertex-claude", "bedrock", "bedrock-claude"}
+	json := Surface{Name: "json", Checks: []string{"json-object"}, Upstreams: without(byPrompt)}
+	jsonByPrompt := Surface{Name: "json-by-prompt", Checks: []string{"json-object"}, Upstreams: byPrompt}
+	gemini := Surface{Name: "gemini", Checks: generation("stop", "count-tokens", "models")}
 	rerank := Surface{Name: "rerank", Checks: []string{"plain", "unknown-model"}, Upstreams: []string{"cohere"}}
 	return []Client{
 		{Name: "openai-python", Runtime: PythonSDK, File: "openai_python.py", Vendor: "openai", Surfaces: []Surface{chat, responses, embeddings, media}},
 		{Name: "anthropic-python", Runtime: PythonSDK, File: "anthropic_python.py", Vendor: "anthropic", Surfaces: []Surface{messages}},
-		{Name: "groq-python", Runtime: PythonSDK, File: "groq_python.py", Vendor: "groq", Surfaces: []Surface{groq}},
+		{Name: "groq-python", Runtime: PythonSDK, File: "groq_python.py", Vendor: "groq", Surfaces: []Surface{groq, json, jsonByPrompt}},
 		{Name: "google-genai", Runtime: PythonSDK, File: "google_genai.py", Vendor: "gemini", Surfaces: []Surface{gemini}},
 		{Name: "cohere-python", Runtime: PythonSDK, File: "cohere_python.py", Vendor: "cohere", Surfaces: []Surface{rerank}},
 	}
@@ -141,6 +145,17 @@ func postman() []Client {
 	return []Client{{Name: "postman", Runtime: Node, File: "postman.mjs", Surfaces: []Surface{
 		{Name: "collection", Checks: collection.Names(), Upstreams: []string{"openai"}},
 	}}}
+}
+
+// without are all upstreams but some.
+func without(some []string) []string {
+	var names []string
+	for _, u := range Upstreams() {
+		if !slices.Contains(some, u.Name) {
+			names = append(names, u.Name)
+		}
+	}
+	return names
 }
 
 // embedding are the upstreams that make vectors.

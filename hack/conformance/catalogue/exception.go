@@ -14,7 +14,7 @@ func Exceptions() []Exception {
 	bedrock := []string{"bedrock", "bedrock-claude"}
 	return []Exception{
 		{Checks: []string{"image-by-url"}, Upstreams: bedrock, Refusal: plan.Refusal{
-			Status: 400, Text: "images by url cannot be sent", Reason: "Bedrock takes images as bytes, and the proxy never fetches a URL out of a request",
+			Status: 400, Text: "by url cannot be sent", Reason: "Bedrock takes images as bytes, and the proxy never fetches a URL out of a request",
 		}},
 		{Checks: []string{"stop"}, Upstreams: []string{"responses"}, Refusal: plan.Refusal{
 			Status: 400, Text: "no stop sequences", Reason: "the Responses API has no stop sequences",

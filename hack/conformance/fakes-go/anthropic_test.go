@@ -25,8 +25,8 @@ func anthropicClients(t *testing.T, f fake) map[string]anthropic.Client {
 		"Anthropic": anthropic.NewClient(option.WithBaseURL(f.url+"/anthropic"), option.WithAPIKey(key), option.WithMaxRetries(0)),
 		"Vertex": anthropic.NewClient(
 			vertex.WithCredentials(t.Context(), "us-east5", "project", &google.Credentials{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: key})}),
-			option.WithBaseURL(f.url+"/vertex"), option.WithMaxRetries(0)),
-		"Bedrock": anthropic.NewClient(bedrock.WithConfig(aws.Config{Region: "us-east-1", Credentials: awsKey()}), option.WithBaseURL(f.url+"/bedrock"), option.WithMaxRetries(0)),
+			option.WithBaseURL(f.at(t, "/vertex")), option.WithMaxRetries(0)),
+		"Bedrock": anthropic.NewClient(bedrock.WithConfig(aws.Config{Region: "us-east-1", Credentials: awsKey()}), option.WithBaseURL(f.at(t, "/bedrock")), option.WithMaxRetries(0)),
 	}
 }
 

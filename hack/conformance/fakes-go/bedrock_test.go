@@ -35,7 +35,7 @@ func bedrockClients(f fake) map[string]*bedrockruntime.Client {
 		"signed":    bedrockClient(f, awsKey()),
 		"temporary": bedrockClient(f, credentials.NewStaticCredentialsProvider("ASIAFAKE", "secret-of-ASIAFAKE", "session token")),
 		"bearer": bedrockruntime.New(bedrockruntime.Options{
-			Region: "us-east-1", BaseEndpoint: aws.String(f.url + "/bedrock"), RetryMaxAttempts: 1, AuthSchemePreference: []string{"httpBearerAuth"},
+			Region: "us-east-1", BaseEndpoint: aws.String(f.secure.URL + "/bedrock"), HTTPClient: f.secure.Client(), RetryMaxAttempts: 1, AuthSchemePreference: []string{"httpBearerAuth"},
 			BearerAuthTokenProvider: bearer.StaticTokenProvider{Token: bearer.Token{Value: key}},
 		}),
 	}

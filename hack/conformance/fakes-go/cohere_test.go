@@ -16,7 +16,8 @@ import (
 )
 
 func cohereClient(f fake) *client.Client {
-	return client.NewClient(option.WithBaseURL(f.url+"/cohere"), option.WithToken(key), option.WithMaxAttempts(1))
+	lines := &http.Client{Transport: cohereLines{http.DefaultTransport}}
+	return client.NewClient(option.WithBaseURL(f.url+"/cohere"), option.WithToken(key), option.WithMaxAttempts(1), option.WithHTTPClient(lines))
 }
 
 func cohereUser(text string) *cohere.ChatMessageV2 {

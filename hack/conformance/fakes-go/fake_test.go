@@ -2,6 +2,7 @@ package fakes
 
 import (
 	"encoding/base64"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ type fake struct {
 	*fakeprovider.Server
 	url     string
 	control string
+	secure  *httptest.Server // the same over TLS, for libraries that send keys no other way
 }
 
 // start serves every model, with streams written byte by byte in pieces that split runes.
@@ -38,9 +40,24 @@ func start(t *testing.T) fake {
 		t.Fatal(err)
 	}
 	data, control := httptest.NewServer(server.Data()), httptest.NewServer(server.Control())
-	t.Cleanup(data.Close)
-	t.Cleanup(control.Close)
-	return fake{server, data.URL, control.URL}
+	secure := httptest.NewTLSServer(server.Data())
+	for _, listener := range []*httptest.Server{data, control, secure} {
+		t.Cleanup(listener.Close)
+	}
+	return fake{server, data.URL, control.URL, secure}
+}
+
+// at serves one provider without the prefix of its paths, for libraries that want it at the root. The request line stays as it was signed.
+func (f fake) at(t *testing.T, prefix string) string {
+	t.Helper()
+	data := f.Data()
+	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.RawPath = prefix + r.URL.EscapedPath()
+		r.URL.Path = prefix + r.URL.Path
+		data.ServeHTTP(w, r)
+	}))
+	t.Cleanup(listener.Close)
+	return listener.URL
 }
 
 // refuse makes the next request fail.

@@ -18,7 +18,7 @@ func openaiClient(f fake, prefix string) openai.Client {
 }
 
 func azureClient(f fake) openai.Client {
-	return openai.NewClient(azure.WithEndpoint(f.url+"/azure", "2024-10-21"), azure.WithAPIKey(key), option.WithMaxRetries(0))
+	return openai.NewClient(azure.WithEndpoint(f.secure.URL+"/azure", "2024-10-21"), azure.WithAPIKey(key), option.WithHTTPClient(f.secure.Client()), option.WithMaxRetries(0))
 }
 
 // openaiClients are the flavours that OpenAI's library drives.
@@ -27,6 +27,15 @@ func openaiClients(f fake) map[string]openai.Client {
 		"OpenAI": openaiClient(f, "/v1"), "Groq": openaiClient(f, "/openai/v1"), "OpenRouter": openaiClient(f, "/api/v1"),
 		"Compatible": openaiClient(f, "/compatible/v1"), "Azure v1": openaiClient(f, "/azure/openai/v1"), "Azure deployment": azureClient(f),
 	}
+}
+
+// messageOf is what an error of the API says.
+func messageOf(err error) string {
+	var apiError *openai.Error
+	if !errors.As(err, &apiError) {
+		return ""
+	}
+	return apiError.Message
 }
 
 func chatParams() openai.ChatCompletionNewParams {
@@ -97,7 +106,7 @@ func TestOpenAIToolsRoundTrip(t *testing.T) {
 				t.Fatalf("after the result: %+v, %v", answer, err)
 			}
 			params.Messages = params.Messages[:2]
-			if _, err := client.Chat.Completions.New(t.Context(), params); err == nil || !strings.Contains(err.Error(), "must be followed by tool messages") {
+			if _, err := client.Chat.Completions.New(t.Context(), params); !strings.Contains(messageOf(err), "must be followed by tool messages") {
 				t.Errorf("a call without its result: got %v", err)
 			}
 		})
@@ -162,7 +171,6 @@ func TestOpenAIResponses(t *testing.T) {
 			if err != nil || answer.OutputText() != want || answer.Status != "completed" || answer.Usage.OutputTokens != 16 {
 				t.Fatalf("got %+v, %v", answer, err)
 			}
-			var whole responses.ResponseAccumulator
 			stream := client.Responses.NewStreaming(t.Context(), params)
 			streamed, number := "", int64(0)
 			for stream.Next() {
@@ -174,7 +182,6 @@ func TestOpenAIResponses(t *testing.T) {
 				if event.Type == "response.output_text.delta" {
 					streamed += event.Delta
 				}
-				whole.AddEvent(event)
 			}
 			if err := stream.Err(); err != nil || streamed != want {
 				t.Errorf("streamed %q, %v, want %q", streamed, err, want)
@@ -215,16 +222,18 @@ func TestOpenAIEncryptedReasoning(t *testing.T) {
 	if thought.EncryptedContent == "" || len(thought.Summary) != 1 || call.Arguments != example {
 		t.Fatalf("got %+v and %+v", thought, call)
 	}
-	sealed := thought.ToParam()
+	sealed := responses.ResponseReasoningItemParam{ID: thought.ID, Summary: []responses.ResponseReasoningItemSummaryParam{}, EncryptedContent: openai.String(thought.EncryptedContent)}
 	callParam := call.ToParam()
+	result := responses.ResponseInputItemParamOfFunctionCallOutput("sunny")
+	result.OfFunctionCallOutput.CallID = openai.String(call.CallID)
 	params.Input.OfInputItemList = append(params.Input.OfInputItemList, responses.ResponseInputItemUnionParam{OfReasoning: &sealed},
-		responses.ResponseInputItemUnionParam{OfFunctionCall: &callParam}, responses.ResponseInputItemParamOfFunctionCallOutput(call.CallID, "sunny"))
+		responses.ResponseInputItemUnionParam{OfFunctionCall: &callParam}, result)
 	next, err := client.Responses.New(t.Context(), params)
 	if err != nil || next.OutputText() == "" {
 		t.Fatalf("after the result: %+v, %v", next, err)
 	}
 	sealed.EncryptedContent = openai.String("AAAA" + thought.EncryptedContent[4:])
-	if _, err := client.Responses.New(t.Context(), params); err == nil || !strings.Contains(err.Error(), "could not be verified") {
+	if _, err := client.Responses.New(t.Context(), params); !strings.Contains(messageOf(err), "could not be verified") {
 		t.Errorf("changed thought: got %v", err)
 	}
 }

@@ -12,6 +12,7 @@ type wireCitation struct {
 	Type          string `json:"type"`
 	CitedText     string `json:"cited_text"`
 	URL           string `json:"url"`
+	Encrypted     string `json:"encrypted_index"`
 	Title         string `json:"title"`
 	Source        string `json:"source"`
 	DocumentTitle string `json:"document_title"`
@@ -34,16 +35,20 @@ func readCitations(raw json.RawMessage) []neutral.Citation {
 	return citations
 }
 
+// citationWeb is the type of citations of a page in the web. One that Claude found has an encrypted index, and the API refuses one without.
+const citationWeb = "web_search_result_location"
+
 // readCitation reads one citation. Its offsets count in the source rather than in the answer, so that only the original tells them.
 func readCitation(raw json.RawMessage) (neutral.Citation, bool) {
 	var wire wireCitation
 	if json.Unmarshal(raw, &wire) != nil {
 		return neutral.Citation{}, false
 	}
-	citation := neutral.Citation{
-		URL: wire.URL, Title: wire.Title, CitedText: wire.CitedText, FileID: wire.FileID, Document: -1,
-		Source: neutral.Messages, Raw: append(json.RawMessage(nil), raw...),
+	citation := neutral.Citation{URL: wire.URL, Title: wire.Title, CitedText: wire.CitedText, FileID: wire.FileID, Document: -1}
+	if wire.Type == citationWeb && wire.Encrypted == "" { // It came from another provider.
+		return citation, true
 	}
+	citation.Source, citation.Raw = neutral.Messages, append(json.RawMessage(nil), raw...)
 	if wire.Type == "search_result_location" {
 		citation.URL = wire.Source
 	}
@@ -62,7 +67,7 @@ func appendCitation(dst []byte, c *neutral.Citation) ([]byte, bool) {
 	case c.URL == "":
 		return dst, false
 	}
-	dst = jsonscan.AppendQuoted(append(dst, `{"type":"web_search_result_location","cited_text":`...), c.CitedText)
+	dst = jsonscan.AppendQuoted(append(dst, `{"type":"`+citationWeb+`","cited_text":`...), c.CitedText)
 	dst = jsonscan.AppendQuoted(append(dst, `,"url":`...), c.URL)
 	dst = jsonscan.AppendQuoted(append(dst, `,"title":`...), c.Title)
 	return append(dst, `,"encrypted_index":""}`...), true

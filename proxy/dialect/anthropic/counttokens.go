@@ -44,7 +44,7 @@ func (CountTokens) ReadPassed(body []byte, _ dialect.Exchange) (dialect.Answer, 
 		return nil, &dialect.AnswerError{Err: errNotUTF8}
 	case json.Unmarshal(body, &wire) != nil:
 		return nil, &dialect.AnswerError{Err: errNotJSON}
-	case len(wire.Error) > 0 && wire.Error[0] == '{':
+	case isObject(wire.Error):
 		failure := dialect.ParseError(body)
 		failure.Status = errorStatus(failure.Type)
 		return countAnswer{body: body, failure: &failure}, nil

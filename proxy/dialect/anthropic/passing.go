@@ -112,13 +112,18 @@ func (p *passer) loopWithoutThought() bool {
 	return p.stripped && p.last == blockResult && p.before != blockThinking && p.before != blockRedacted
 }
 
-// looksInside tells whether the conversation may need edits: for thinking that the target cannot read, or for images that it would have to fetch. Names
-// may be written with escapes.
+// looksInside tells whether the conversation may need edits: for thinking that the target cannot read, citations that it did not make, or images that it
+// would have to fetch. Names may be written with escapes.
 func (p *passer) looksInside() bool {
 	if p.to.Quirks.NoImageURLs {
 		return true
 	}
-	return bytes.Contains(p.body, []byte("thinking")) || bytes.Contains(p.body, []byte(`\u`))
+	for _, word := range [...]string{"thinking", citationWeb, `\u`} {
+		if bytes.Contains(p.body, []byte(word)) {
+			return true
+		}
+	}
+	return false
 }
 
 // messages goes over the conversation, an array at an offset. A message that has nothing left is taken out with what was in it.
@@ -198,7 +203,7 @@ func (p *passer) blocks(at int, index *int) (remains, error) {
 }
 
 // passedBlock are the members of a block that may need edits.
-type passedBlock struct{ kind, source, content, signature, data span }
+type passedBlock struct{ kind, source, content, signature, data, citations span }
 
 func (b *passedBlock) member(name []byte) *span {
 	switch string(name) {
@@ -212,6 +217,8 @@ func (b *passedBlock) member(name []byte) *span {
 		return &b.signature
 	case "data":
 		return &b.data
+	case "citations":
+		return &b.citations
 	}
 	return nil
 }
@@ -230,6 +237,8 @@ func (p *passer) block(at int) (string, []dialect.Patch, error) {
 		}
 	}
 	switch kind := b.kind.text(p.body); kind {
+	case blockText:
+		return kind, p.citations(b.citations), nil
 	case blockThinking:
 		return p.seal(kind, b.signature)
 	case blockRedacted:
@@ -242,6 +251,28 @@ func (p *passer) block(at int) (string, []dialect.Patch, error) {
 		return kind, patches, err
 	}
 	return odd, nil, nil
+}
+
+// citations takes out the citations of pages that another provider found.
+func (p *passer) citations(list span) []dialect.Patch {
+	if !list.is(p.body, '[') {
+		return nil
+	}
+	var cut cutter
+	walk := jsonscan.WalkArray(p.body, list.at)
+	for at, ok := walk.Next(); ok; at, ok = walk.Next() {
+		foreign := p.body[at] == '{' && memberText(p.body, at, "type") == citationWeb && memberText(p.body, at, "encrypted_index") == ""
+		if at := (span{at, walk.Skip()}); foreign {
+			cut.remove(at)
+		} else {
+			cut.keep(at)
+		}
+	}
+	patches := cut.close(list.end)
+	if len(patches) > 0 && !cut.kept {
+		return []dialect.Patch{{At: list.at, End: list.end, Text: "null"}}
+	}
+	return patches
 }
 
 // inside goes over the blocks inside a result, or inside a document.

@@ -66,6 +66,10 @@ func TestAppendPassed(t *testing.T) {
 			`{"thinking":{"type":"adaptive"},"model":"m","messages":[{"role":"assistant","content":[` + block("thinking", "signature", "") + `,{"type":"tool_use","id":"c"}]},{"role":"user","content":[{"type":"tool_result"}]}]}`, direct,
 			`{"thinking":{"type":"adaptive"},"model":"up","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"c"}]},{"role":"user","content":[{"type":"tool_result"}]}]}`, nil,
 		},
+		"citations of others": {
+			chat(`{"type":"text","text":"w","citations":[{"type":"web_search_result_location","encrypted_index":"" },{"type":"web_search_result_location","encrypted_index":"i"},5,{"type":"char_location"}]},{"type":"text","text":"w","citations":[{"type":"web_search_result_location"}]},{"type":"text","text":"w","citations":null}`), direct,
+			up(`{"type":"text","text":"w","citations":[{"type":"web_search_result_location","encrypted_index":"i"},5,{"type":"char_location"}]},{"type":"text","text":"w","citations":null},{"type":"text","text":"w","citations":null}`), nil,
+		},
 		"odd blocks":           {chat(`5,{"type":7},{"type":"thinking"},{"type":"image"},{"type":"tool_result","content":"thinking"},` + word), bedrock, `{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[5,{"type":7},{"type":"image"},{"type":"tool_result","content":"thinking"},` + word + `]},{"role":"user","content":"b"}],"anthropic_version":"v","anthropic_beta":["b"]}`, nil},
 		"seal inside a result": {`{"model":"m","messages":[{"role":"user","content":[{"type":"tool_result","content":[` + block("redacted_thinking", "data", openAI) + `]}]}]}`, direct, `{"model":"up","messages":[{"role":"user","content":[{"type":"tool_result","content":[]}]}]}`, []string{"reasoning"}},
 		"only one message":     {`{"model":"m","messages":[{"role":"assistant","content":[` + block("redacted_thinking", "data", openAI) + `]}]}`, direct, `{"model":"up","messages":[]}`, []string{"reasoning"}},

@@ -17,11 +17,9 @@ type wireMessage struct {
 	Content      *[]json.RawMessage `json:"content"`
 	StopReason   string             `json:"stop_reason"`
 	StopSequence string             `json:"stop_sequence"`
-	StopDetails  struct {
-		Explanation string `json:"explanation"`
-	} `json:"stop_details"`
-	Usage json.RawMessage `json:"usage"`
-	Error json.RawMessage `json:"error"`
+	StopDetails  json.RawMessage    `json:"stop_details"`
+	Usage        json.RawMessage    `json:"usage"`
+	Error        json.RawMessage    `json:"error"`
 }
 
 // ReadResponse reads a whole answer of status 200. The error is an *dialect.AnswerError.
@@ -32,7 +30,7 @@ func (Messages) ReadResponse(body []byte) (*neutral.Response, error) {
 		return nil, &dialect.AnswerError{Err: errNotUTF8}
 	case json.Unmarshal(body, &wire) != nil:
 		return nil, &dialect.AnswerError{Err: errNotJSON}
-	case wire.Type == "error" || len(wire.Error) > 0 && wire.Error[0] == '{':
+	case wire.Type == "error" || isObject(wire.Error):
 		failure := dialect.ParseError(body)
 		failure.Status = errorStatus(failure.Type)
 		return &neutral.Response{Err: &failure}, nil
@@ -44,7 +42,7 @@ func (Messages) ReadResponse(body []byte) (*neutral.Response, error) {
 		return nil, err
 	}
 	r := &neutral.Response{ID: wire.ID, Model: wire.Model, Choices: []neutral.Choice{choice}}
-	if len(wire.Usage) > 0 && wire.Usage[0] == '{' {
+	if isObject(wire.Usage) {
 		var c counts
 		c.read(wire.Usage, 0)
 		if usage, ok := c.usage(); ok {
@@ -54,6 +52,9 @@ func (Messages) ReadResponse(body []byte) (*neutral.Response, error) {
 	}
 	return r, nil
 }
+
+// isObject tells whether a member was given and is an object.
+func isObject(raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == '{' }
 
 // choice is the one choice that an answer has.
 func (m *wireMessage) choice() (neutral.Choice, error) {
@@ -68,8 +69,10 @@ func (m *wireMessage) choice() (neutral.Choice, error) {
 	if slices.ContainsFunc(choice.Parts, isOutput) {
 		readStructured(&choice)
 	}
-	if explanation := m.StopDetails.Explanation; choice.Finish == neutral.FinishRefusal && explanation != "" {
-		choice.Parts = append(choice.Parts, neutral.Part{Kind: neutral.RefusalPart, Text: explanation})
+	if choice.Finish == neutral.FinishRefusal && isObject(m.StopDetails) {
+		if explanation := memberText(m.StopDetails, 0, "explanation"); explanation != "" {
+			choice.Parts = append(choice.Parts, neutral.Part{Kind: neutral.RefusalPart, Text: explanation})
+		}
 	}
 	return choice, nil
 }

@@ -27,6 +27,7 @@ func TestReadResponse(t *testing.T) {
 		"empty usage":       {`{"content":[],"usage":{},"stop_reason":"pause_turn"}`, choice(neutral.Choice{Finish: neutral.FinishPause, Native: "pause_turn"})},
 		"no reason":         {`{"content":[],"usage":null}`, choice(neutral.Choice{})},
 		"refusal":           {`{"content":[{"type":"text","text":"a"}],"stop_reason":"refusal","stop_details":{"type":"refusal","category":"bio","explanation":"Because."}}`, choice(neutral.Choice{Finish: neutral.FinishRefusal, Native: "refusal", Parts: []neutral.Part{text("a"), {Kind: neutral.RefusalPart, Text: "Because."}}})},
+		"odd refusal":       {`{"content":[],"stop_reason":"refusal","stop_details":["a"]}`, choice(neutral.Choice{Finish: neutral.FinishRefusal, Native: "refusal"})},
 		"structured":        {`{"content":[{"type":"text","text":"Here it is."},{"type":"tool_use","id":"a","name":"` + neutral.OutputTool + `","input":{"a":1}}],"stop_reason":"tool_use"}`, choice(neutral.Choice{Finish: neutral.FinishStop, Native: "tool_use", Parts: []neutral.Part{text(`{"a":1}`)}})},
 		"structured, cut":   {`{"content":[{"type":"tool_use","id":"a","name":"` + neutral.OutputTool + `"}],"stop_reason":"max_tokens"}`, choice(neutral.Choice{Finish: neutral.FinishLength, Native: "max_tokens", Parts: []neutral.Part{text(`{}`)}})},
 		"structured, calls": {`{"content":[{"type":"tool_use","id":"a","name":"` + neutral.OutputTool + `","input":{}},{"type":"tool_use","id":"c","name":"look","input":{}}],"stop_reason":"tool_use"}`, choice(neutral.Choice{Finish: neutral.FinishToolCalls, Native: "tool_use", Parts: []neutral.Part{text(`{}`), call("c", "{}")}})},
@@ -67,7 +68,7 @@ func TestResponseCrosses(t *testing.T) {
 		want   string
 	}{
 		"texts":                  {neutral.Choice{Parts: []neutral.Part{text("a"), text(""), {Kind: neutral.RefusalPart, Text: "b"}}, Finish: neutral.FinishStop}, `[{"type":"text","text":"a"},{"type":"text","text":"b"}],"stop_reason":"end_turn","stop_sequence":null`},
-		"calls":                  {neutral.Choice{Parts: []neutral.Part{call("c", ""), call("d", `{"cut`)}, Finish: neutral.FinishStop}, `[{"type":"tool_use","id":"c","name":"look","input":{}},{"type":"tool_use","id":"d","name":"look","input":{"arguments":"{\"cut"}}],"stop_reason":"tool_use","stop_sequence":null`},
+		"calls":                  {neutral.Choice{Parts: []neutral.Part{call("c", ""), call("functions.look:0", `{"cut`)}, Finish: neutral.FinishStop}, `[{"type":"tool_use","id":"c","name":"look","input":{}},{"type":"tool_use","id":"call_ec0002042636dd8aa1e59e55","name":"look","input":{"arguments":"{\"cut"}}],"stop_reason":"tool_use","stop_sequence":null`},
 		"what has no place":      {neutral.Choice{Parts: []neutral.Part{media(neutral.ImagePart, neutral.Media{Data: "x"}), text("a"), {Kind: neutral.OpaquePart, Source: neutral.Responses, Raw: []byte("{}")}, thought(neutral.Thought{})}, Finish: neutral.FinishLength}, `[{"type":"text","text":"a"}],"stop_reason":"max_tokens","stop_sequence":null`},
 		"filtered":               {neutral.Choice{Finish: neutral.FinishContentFilter}, `[],"stop_reason":"refusal","stop_sequence":null,"stop_details":{"type":"refusal","category":null,"explanation":null}`},
 		"stopped":                {neutral.Choice{Finish: neutral.FinishStopSequence, StopSequence: "E"}, `[],"stop_reason":"stop_sequence","stop_sequence":"E"`},

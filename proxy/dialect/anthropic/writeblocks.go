@@ -68,8 +68,7 @@ func (w *requestWriter) writeBlock(p placed, field string) error {
 	case neutral.VideoPart:
 		return unsupported(field, "films cannot be sent")
 	case neutral.ToolCallPart:
-		w.dst = jsonscan.AppendQuoted(append(w.dst, `{"type":"tool_use","id":`...), callID(part.Call.ID))
-		w.dst = appendString(w.dst, "name", part.Call.Name)
+		w.dst = appendCallHead(w.dst, part.Call)
 		w.dst = appendInput(append(w.dst, `,"input":`...), part.Call.Arguments)
 		w.closeBlock(part)
 	case neutral.ToolResultPart:

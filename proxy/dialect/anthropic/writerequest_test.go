@@ -129,6 +129,10 @@ func TestConversationCrosses(t *testing.T) {
 			messages: []neutral.Message{say(neutral.System, neutral.Part{Kind: neutral.TextPart, Text: "S", Cache: &neutral.CacheMark{TTL: "1h"}}), say(neutral.User, neutral.Part{Kind: neutral.TextPart, Text: "Hi", Cache: &neutral.CacheMark{}, Citations: []neutral.Citation{{URL: "https://a.example"}}})},
 			want:     `{"system":[{"type":"text","text":"S","cache_control":{"type":"ephemeral","ttl":"1h"}}],"messages":[{"role":"user","content":[{"type":"text","text":"Hi","cache_control":{"type":"ephemeral"}}]}]}`,
 		},
+		"citations of others that come back": {
+			messages: readRequest(t, []byte(`{"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"text","text":"b","citations":[{"type":"web_search_result_location","url":"https://a.example","cited_text":"c","title":"t","encrypted_index":""}]}]},{"role":"user","content":"c"}]}`)).Messages,
+			want:     `{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[{"type":"text","text":"b"}]},{"role":"user","content":"c"}]}`,
+		},
 		"a failed call": {
 			messages: []neutral.Message{plain(neutral.User, "Hi"), say(neutral.Assistant, call("c", "{}")), say(neutral.ToolRole, neutral.Part{Kind: neutral.ToolResultPart, Result: &neutral.ToolResult{CallID: "c", Failed: true, PlainText: true, Parts: []neutral.Part{text("no")}}})},
 			want:     `{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"look","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"no","is_error":true}]}]}`,

@@ -93,9 +93,9 @@ func appendAnswerBlock(dst []byte, part *neutral.Part) ([]byte, bool) {
 	return dst, false
 }
 
-// appendCallHead appends the beginning of a call, up to its name.
+// appendCallHead appends the beginning of a call, up to its name. Its id is in letters that Claude takes, should the conversation go on there.
 func appendCallHead(dst []byte, call *neutral.ToolCall) []byte {
-	return appendString(appendString(append(dst, `{"type":"tool_use"`...), "id", call.ID), "name", call.Name)
+	return appendString(appendString(append(dst, `{"type":"tool_use"`...), "id", callID(call.ID)), "name", call.Name)
 }
 
 // appendThought appends a block of thinking; false when there is nothing of it.

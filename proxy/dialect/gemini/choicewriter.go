@@ -12,10 +12,11 @@ type choiceWriter struct {
 	// part that is open, with the text of it that is held back: the arguments of a call.
 	part neutral.Part
 	held strings.Builder
-	// paragraph of the thinking's summary that is written; -1 before the first piece of a thought.
+	// thinking is the last piece of a thought, which waits for the seal that may come with its end; paragraph is that of the summary, -1 before the first.
+	thinking  string
 	paragraph int
-	// seal belongs to the part that comes next.
-	seal string
+	// seals stand before the part that comes next.
+	seals pendingSeals
 	// size is the length of the text so far in bytes; wide tells that it has less characters than that.
 	size      int64
 	wide      bool
@@ -33,7 +34,7 @@ func (c *choiceWriter) start(s *streamWriter, dst []byte, p *neutral.Part) []byt
 	case neutral.TextPart, neutral.RefusalPart:
 		return c.text(s, dst, p.Text)
 	case neutral.ReasoningPart:
-		return c.startThought(s, c.flush(s, dst), p.Thought)
+		return c.startThought(s, dst, p.Thought)
 	case neutral.ToolCallPart:
 		c.part.Call = &neutral.ToolCall{}
 		if p.Call != nil {
@@ -42,7 +43,7 @@ func (c *choiceWriter) start(s *streamWriter, dst []byte, p *neutral.Part) []byt
 		}
 	case neutral.ImagePart, neutral.AudioPart, neutral.VideoPart, neutral.FilePart:
 		if p.Media != nil {
-			return s.finish(appendMedia(s.begin(dst), p.Media, mimeOf(p.Media), c.takeSeal()), c.index)
+			return s.finish(appendMedia(s.begin(dst), p.Media, mimeOf(p.Media), c.seals.take()), c.index)
 		}
 	case neutral.OpaquePart:
 		if p.Source == neutral.GenerateContent {
@@ -75,7 +76,7 @@ func (c *choiceWriter) text(s *streamWriter, dst []byte, piece string) []byte {
 	}
 	c.size += int64(len(piece))
 	c.wide = c.wide || !ascii(piece)
-	return s.finish(appendText(s.begin(dst), piece, c.takeSeal()), c.index)
+	return s.finish(appendText(s.begin(dst), piece, c.seals.take()), c.index)
 }
 
 // startThought takes in a thought that begins, with what is known of it; nil is nothing.
@@ -91,7 +92,7 @@ func (c *choiceWriter) startThought(s *streamWriter, dst []byte, t *neutral.Thou
 	return c.think(s, dst, &neutral.Delta{Text: t.Text})
 }
 
-// think writes a piece of the thinking, or takes in its seal. Paragraphs of a summary are separated by a blank line.
+// think takes in a piece of the thinking, and writes the one before it, or takes in its seal. Paragraphs of a summary are separated by a blank line.
 func (c *choiceWriter) think(s *streamWriter, dst []byte, d *neutral.Delta) []byte {
 	if d.Signature != "" || d.Encrypted != "" {
 		t := c.part.Thought
@@ -100,12 +101,17 @@ func (c *choiceWriter) think(s *streamWriter, dst []byte, d *neutral.Delta) []by
 	if d.Text == "" {
 		return dst
 	}
-	piece := d.Text
+	if c.thinking == "" {
+		dst = c.flush(s, dst)
+	} else {
+		dst = s.finish(appendThought(s.begin(dst), c.thinking, ""), c.index)
+	}
+	c.thinking = strings.Clone(d.Text)
 	if d.Summary && c.paragraph >= 0 && d.SummaryIndex != c.paragraph {
-		piece = "\n\n" + piece
+		c.thinking = "\n\n" + c.thinking
 	}
 	c.paragraph = d.SummaryIndex
-	return s.finish(appendThought(s.begin(dst), piece, ""), c.index)
+	return dst
 }
 
 // cite takes in a citation of the text; nil is none.
@@ -137,44 +143,40 @@ func (c *choiceWriter) stop(s *streamWriter, dst []byte) []byte {
 			c.malformed = true
 			return dst
 		}
-		return s.finish(appendCall(s.begin(dst), c.part.Call, args, c.takeSeal()), c.index)
+		return s.finish(appendCall(s.begin(dst), c.part.Call, args, c.seals.take()), c.index)
 	default:
 		return dst
 	}
 }
 
-// stopThought writes the seal of a thought, or keeps it for the part that it belongs to.
+// stopThought writes the last piece of a thought with the seal, or keeps the seal for the part that comes next; see partsWriter.writeThought.
 func (c *choiceWriter) stopThought(s *streamWriter, dst []byte) []byte {
-	t := c.part.Thought
+	t, piece, signature := c.part.Thought, c.thinking, ""
+	c.thinking = ""
 	switch {
 	case !t.Sealed():
-		return dst
-	case t.Origin != neutral.OriginGemini:
-		return s.finish(appendThought(s.begin(dst), "", signatureOf(t)), c.index)
-	case t.Encrypted != "":
-		c.seal = t.Encrypted
+	case piece == "" || t.Origin == neutral.OriginGemini && t.Encrypted != "":
+		c.seals = append(c.seals, t)
+	default:
+		signature = signatureOf(t)
+	}
+	if piece == "" {
 		return dst
 	}
-	return s.finish(appendThought(s.begin(dst), "", t.Signature), c.index)
-}
-
-func (c *choiceWriter) takeSeal() string {
-	seal := c.seal
-	c.seal = ""
-	return seal
+	return s.finish(appendThought(s.begin(dst), piece, signature), c.index)
 }
 
 // flush writes a seal behind which no part came as a part without text, as Google does.
 func (c *choiceWriter) flush(s *streamWriter, dst []byte) []byte {
-	if c.seal == "" {
+	if len(c.seals) == 0 {
 		return dst
 	}
-	return s.finish(appendText(s.begin(dst), "", c.takeSeal()), c.index)
+	return s.finish(appendText(s.begin(dst), "", c.seals.take()), c.index)
 }
 
 // last appends the candidate of the last chunk. It has a part without text, for SDKs take a turn with a chunk without parts for broken.
 func (c *choiceWriter) last(dst []byte) []byte {
-	dst = appendText(append(dst, `{"content":{"role":"model","parts":[`...), "", c.takeSeal())
+	dst = appendText(append(dst, `{"content":{"role":"model","parts":[`...), "", c.seals.take())
 	reason := reasonOf(c.finish)
 	if c.malformed {
 		reason = malformedCall

@@ -8,8 +8,8 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 )
 
-// part reads a part of a request: none for an empty text, two for a part behind its seal.
-func (r *requestReader) part(raw []byte, path string) ([]neutral.Part, error) {
+// part reads a part of a request and adds it to those before it: nothing for an empty text, more than one part where there are seals.
+func (r *requestReader) part(parts []neutral.Part, raw []byte, path string) ([]neutral.Part, error) {
 	if !isObject(raw) {
 		return nil, wrongType(path, "an object")
 	}
@@ -17,9 +17,19 @@ func (r *requestReader) part(raw []byte, path string) ([]neutral.Part, error) {
 	if err != nil {
 		return nil, badValue(path, "cannot be read")
 	}
+	read, err := r.data(&p, path)
+	if last := len(parts) - 1; p.thought && len(read) == 1 && last >= 0 && complete(&parts[last], &read[0]) {
+		parts[last] = read[0]
+		return parts, err
+	}
+	return append(parts, read...), err
+}
+
+// data reads what a part holds.
+func (r *requestReader) data(p *part, path string) ([]neutral.Part, error) {
 	switch p.kind {
 	case "functionCall":
-		return r.call(&p, path)
+		return r.call(p, path)
 	case "functionResponse":
 		result, err := r.result(p.value, path+".functionResponse")
 		return []neutral.Part{result}, err
@@ -42,13 +52,11 @@ func (r *requestReader) part(raw []byte, path string) ([]neutral.Part, error) {
 // words is a part with text or thinking.
 func (p *part) words() []neutral.Part {
 	body := p.text()
-	if foreign(p.signature) {
-		thought := neutral.Part{Kind: neutral.ReasoningPart, Thought: openSignature(p.signature, body)}
-		if p.thought || body == "" {
-			return []neutral.Part{thought}
-		}
-		thought.Thought = openSignature(p.signature, "")
-		return []neutral.Part{thought, {Kind: neutral.TextPart, Text: body}}
+	switch {
+	case foreign(p.signature) && (p.thought || body == ""):
+		return openSignature(p.signature, body)
+	case foreign(p.signature):
+		return append(openSignature(p.signature, ""), neutral.Part{Kind: neutral.TextPart, Text: body})
 	}
 	if p.thought {
 		if body == "" && p.signature == "" {
@@ -66,27 +74,19 @@ func (p *part) words() []neutral.Part {
 	return p.behindSeal("", neutral.Part{Kind: neutral.TextPart, Text: body})
 }
 
-// joinThought takes the thinking that part completes off the end of parts and puts it into part: clients that collect a stream send each chunk back as a
-// part of its own, and the seal with the last.
-func joinThought(parts []neutral.Part, part neutral.Part) []neutral.Part {
-	last := len(parts) - 1
-	if part.Kind != neutral.ReasoningPart || last < 0 || parts[last].Kind != neutral.ReasoningPart {
-		return parts
+// complete puts the thinking of the part before in front of that of part: thinking that is not sealed goes on in the next part, and its seal comes with the
+// last one. False when the two do not belong together.
+func complete(before, part *neutral.Part) bool {
+	if part.Kind != neutral.ReasoningPart || before.Kind != neutral.ReasoningPart || before.Thought.Sealed() {
+		return false
 	}
-	before, thought := parts[last].Thought, part.Thought
-	switch {
-	case before.Sealed() || before.ID != "":
-		return parts
-	case thought.Encrypted != "" && thought.Origin == neutral.OriginGemini:
-		return parts // It seals what comes next.
-	case thought.Encrypted != "":
-		if whole := before.Text + textOf(thought.Summary); whole != "" {
-			thought.Summary = []string{whole}
-		}
-	default:
-		thought.Text = before.Text + thought.Text
+	thought := part.Thought
+	if thought.Encrypted == "" {
+		thought.Text = before.Thought.Text + thought.Text
+		return true
 	}
-	return parts[:last]
+	thought.Summary = []string{before.Thought.Text + textOf(thought.Summary)}
+	return true
 }
 
 // textOf is the one paragraph of a summary that was just read; empty without one.
@@ -115,7 +115,7 @@ func (r *requestReader) call(p *part, path string) ([]neutral.Part, error) {
 	r.unanswered = append(r.unanswered, made)
 	part := neutral.Part{Kind: neutral.ToolCallPart, Call: made}
 	if foreign(p.signature) {
-		return []neutral.Part{{Kind: neutral.ReasoningPart, Thought: openSignature(p.signature, "")}, part}, nil
+		return append(openSignature(p.signature, ""), part), nil
 	}
 	return p.behindSeal(c.id, part), nil
 }
@@ -156,8 +156,8 @@ func (r *requestReader) result(raw []byte, path string) (neutral.Part, error) {
 			result.Parts, result.PlainText, result.Failed = []neutral.Part{{Kind: neutral.TextPart, Text: outcome}}, true, failed
 		case "parts":
 			err = eachElement(value, path+".parts", func(value []byte, path string) error {
-				read, err := r.part(value, path)
-				media = append(media, read...)
+				var err error
+				media, err = r.part(media, value, path)
 				return err
 			})
 		}
@@ -205,6 +205,9 @@ func (p *part) media(path string) ([]neutral.Part, error) {
 	if p.annotated || media.Name != "" {
 		part.Source, part.Raw = neutral.GenerateContent, slices.Clone(p.raw)
 		return []neutral.Part{part}, nil
+	}
+	if foreign(p.signature) {
+		return append(openSignature(p.signature, ""), part), nil
 	}
 	return p.behindSeal("", part), nil
 }

@@ -43,101 +43,142 @@ type passer struct {
 	report neutral.Report
 	// foreign tells that there may be seals of other vendors, and skip that calls need a signature.
 	foreign, skip bool
+	// called tells that the turn of the model has a call; clients send it in several contents, if it was streamed.
+	called bool
 }
 
-// contents appends the list of contents, or the one content that stands in its place.
+// passedContent is one of the contents.
+type passedContent struct {
+	raw []byte
+	// model tells that it is a turn of the model's, or a part of one.
+	model bool
+	parts []part
+	// left tells which parts are left out.
+	left []bool
+}
+
+// contents appends the list of contents. One content may stand in its place.
 func (p *passer) contents(raw []byte) {
-	if isObject(raw) {
-		p.dst = append(p.dst, '[')
-		p.content(raw)
-		p.dst = append(p.dst, ']')
-		return
+	list := listed(raw)
+	contents := make([]passedContent, len(list))
+	for i, one := range list {
+		contents[i] = splitContent(one)
 	}
+	p.leaveOut(contents)
 	p.dst = append(p.dst, '[')
-	walk := jsonscan.WalkArray(raw, 0)
-	for at, ok := walk.Next(); ok; at, ok = walk.Next() {
-		end := walk.Skip()
-		if isObject(raw[at:end]) {
-			p.content(raw[at:end])
-			continue
-		}
-		p.dst = append(comma(p.dst), raw[at:end]...)
+	for i := range contents {
+		p.content(&contents[i])
 	}
 	p.dst = append(p.dst, ']')
 }
 
-// content appends a content, unless all its parts were left out.
-func (p *passer) content(raw []byte) {
-	start := len(p.dst)
-	p.dst = append(comma(p.dst), '{')
+// listed are the elements of a list, or what stands in its place.
+func listed(raw []byte) [][]byte {
+	if raw[0] != '[' {
+		return [][]byte{raw}
+	}
+	var list [][]byte
+	walk := jsonscan.WalkArray(raw, 0)
+	for at, ok := walk.Next(); ok; at, ok = walk.Next() {
+		list = append(list, raw[at:walk.Skip()])
+	}
+	return list
+}
+
+// splitContent takes a content apart.
+func splitContent(raw []byte) passedContent {
+	c := passedContent{raw: raw}
+	if !isObject(raw) {
+		return c
+	}
 	walk := jsonscan.WalkObject(raw, 0)
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		value := raw[member.Value:walk.Skip()]
-		if string(member.Name(raw)) != "parts" || value[0] != '[' && value[0] != '{' {
-			p.dst = append(comma(p.dst), raw[member.Start:member.Value+len(value)]...)
+		switch string(member.Name(raw)) {
+		case "role":
+			c.model = text(value) == "model"
+		case "parts":
+			c.parts = splitParts(value)
+		}
+	}
+	c.left = make([]bool, len(c.parts))
+	return c
+}
+
+// splitParts takes a list of parts, or the one part that stands in its place, apart.
+func splitParts(raw []byte) []part {
+	if !isObject(raw) && raw[0] != '[' {
+		return nil
+	}
+	var parts []part
+	for _, one := range listed(raw) {
+		t, _, err := readPart(one, 0)
+		if err != nil || t.raw == nil {
+			t = part{raw: one}
+		}
+		parts = append(parts, t)
+	}
+	return parts
+}
+
+// leaveOut finds the thoughts that another vendor sealed: the parts with the seals, and the pieces of the thoughts before them.
+func (p *passer) leaveOut(contents []passedContent) {
+	sealed := false
+	for i := len(contents) - 1; i >= 0; i-- {
+		c := &contents[i]
+		sealed = sealed && c.model
+		for j := len(c.parts) - 1; j >= 0; j-- {
+			t := &c.parts[j]
+			sealed = t.thought && (foreign(t.signature) || sealed && t.signature == "")
+			if c.left[j] = sealed; sealed {
+				p.report.Drop("reasoning")
+			}
+		}
+	}
+}
+
+// content appends a content, unless all its parts are left out.
+func (p *passer) content(c *passedContent) {
+	if !c.model {
+		p.called = false
+	}
+	if len(c.left) > 0 && !slices.Contains(c.left, false) {
+		return
+	}
+	p.dst = comma(p.dst)
+	if !isObject(c.raw) {
+		p.dst = append(p.dst, c.raw...)
+		return
+	}
+	p.dst = append(p.dst, '{')
+	walk := jsonscan.WalkObject(c.raw, 0)
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		end := walk.Skip()
+		if string(member.Name(c.raw)) != "parts" || len(c.parts) == 0 {
+			p.dst = append(comma(p.dst), c.raw[member.Start:end]...)
 			continue
 		}
 		p.dst = append(key(p.dst, "parts"), '[')
-		if !p.parts(value) {
-			p.dst = p.dst[:start]
-			return
+		for i := range c.parts {
+			if !c.left[i] {
+				p.part(&c.parts[i])
+			}
 		}
 		p.dst = append(p.dst, ']')
 	}
 	p.dst = append(p.dst, '}')
 }
 
-// parts appends the parts of a content; false when all of them were left out.
-func (p *passer) parts(raw []byte) bool {
-	found := elements(raw)
-	kept := make([]bool, len(found))
-	for i := range found {
-		kept[i] = !found[i].thought || !foreign(found[i].signature)
-		for j := i - 1; !kept[i] && j >= 0 && found[j].thought && found[j].signature == ""; j-- {
-			kept[j] = false
-		}
-	}
-	left, called := 0, false
-	for i := range found {
-		if !kept[i] {
-			p.report.Drop("reasoning")
-			continue
-		}
-		left++
-		p.part(&found[i], !called)
-		called = called || found[i].kind == "functionCall"
-	}
-	return left > 0 || len(found) == 0
-}
-
-// elements are the parts of a list, or the one part that stands in its place.
-func elements(raw []byte) []part {
-	if isObject(raw) {
-		p, _, err := readPart(raw, 0)
-		if err != nil {
-			return nil
-		}
-		return []part{p}
-	}
-	var found []part
-	walk := jsonscan.WalkArray(raw, 0)
-	for at, ok := walk.Next(); ok; at, ok = walk.Next() {
-		p, end, err := readPart(raw, at)
-		walk.Resume(end, err)
-		p.raw = raw[at:end]
-		found = append(found, p)
-	}
-	return found
-}
-
-// part appends a part. first tells that no call stands before it in the content: only the first call has to have a signature.
-func (p *passer) part(t *part, first bool) {
+// part appends a part without a seal of another vendor. Only the first call of a turn has to have a signature.
+func (p *passer) part(t *part) {
 	p.dst = comma(p.dst)
 	sealed := foreign(t.signature)
 	if sealed {
 		p.report.Drop("reasoning")
 	}
-	needed := p.skip && first && t.kind == "functionCall" && (t.signature == "" || sealed)
+	isCall := t.kind == "functionCall"
+	needed := p.skip && isCall && !p.called && (t.signature == "" || sealed)
+	p.called = p.called || isCall
 	if !sealed && !needed {
 		p.dst = append(p.dst, t.raw...)
 		return

@@ -39,9 +39,9 @@ func TestPassRequest(t *testing.T) {
 		},
 		"calls without seals": {
 			model: "gemini-3-pro-preview",
-			body:  contents(`{"parts":{"text":"functionCall"}},{"parts":[{"text":"a"},{"functionCall":{"name":"f"}},{"functionCall":{"name":"g"}}], "role":"model"},{"role":"model","parts":{"function_call":{"name":"h"}}},1,{"parts":1}`),
+			body:  contents(`{"parts":{"text":"functionCall"}},{"parts":[{"text":"a"},{"functionCall":{"name":"f"}},{"functionCall":{"name":"g"}}], "role":"model"},{"role":"model","parts":{"function_call":{"name":"h"}}},1,{"parts":1},{"parts":null}`),
 			want: contents(`{"parts":[{"text":"functionCall"}]},{"parts":[{"text":"a"},{"functionCall":{"name":"f"},"thoughtSignature":"skip_thought_signature_validator"},{"functionCall":{"name":"g"}}],"role":"model"},` +
-				`{"role":"model","parts":[{"function_call":{"name":"h"},"thoughtSignature":"skip_thought_signature_validator"}]},1,{"parts":1}`),
+				`{"role":"model","parts":[{"function_call":{"name":"h"}}]},1,{"parts":1},{"parts":null}`),
 		},
 		"calls without seals, older model": {
 			body: contents(`{"role":"model","parts":[{"functionCall":{"name":"f"}}]}`), want: contents(`{"role":"model","parts":[{"functionCall":{"name":"f"}}]}`),
@@ -50,6 +50,16 @@ func TestPassRequest(t *testing.T) {
 			body: contents(`{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"stays","thought":true,"thoughtSignature":"c2VhbA=="},{"text":"x","thought":true},{"text":"y","thought":true},` +
 				`{"text":"","thought":true,"thoughtSignature":"` + seal + `"},{"text":"b"}]},{"role":"model","parts":[{"text":"","thought":true,"thoughtSignature":"` + seal + `"}]},{"role":"user","parts":[]}`),
 			want:    contents(`{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"stays","thought":true,"thoughtSignature":"c2VhbA=="},{"text":"b"}]},{"role":"user","parts":[]}`),
+			dropped: []string{"reasoning"},
+		},
+		"the chunks of a stream as turns": {
+			model: "gemini-3-pro-preview",
+			body: contents(`{"role":"model","parts":[{"text":"x","thought":true}]},{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"y","thought":true}]},` +
+				`{"role":"model","parts":[{"text":"z","thought":true,"thoughtSignature":"` + seal + `"}]},{"role":"model","parts":[{"functionCall":{"name":"f"}}]},{"role":"model","parts":[{"functionCall":{"name":"g"}}]},` +
+				`{"role":"user","parts":[{"functionResponse":{"name":"f"}}]},{"role":"model","parts":[{"functionCall":{"name":"h"}}]}`),
+			want: contents(`{"role":"model","parts":[{"text":"x","thought":true}]},{"role":"user","parts":[{"text":"a"}]},` +
+				`{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"skip_thought_signature_validator"}]},{"role":"model","parts":[{"functionCall":{"name":"g"}}]},` +
+				`{"role":"user","parts":[{"functionResponse":{"name":"f"}}]},{"role":"model","parts":[{"functionCall":{"name":"h"},"thoughtSignature":"skip_thought_signature_validator"}]}`),
 			dropped: []string{"reasoning"},
 		},
 		"a seal of another vendor at a call": {

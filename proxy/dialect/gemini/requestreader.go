@@ -85,8 +85,8 @@ func (r *requestReader) systemInstruction(raw []byte) error {
 			return nil
 		}
 		return eachElement(value, "systemInstruction.parts", func(value []byte, path string) error {
-			part, err := r.part(value, path)
-			message.Parts = append(message.Parts, part...)
+			var err error
+			message.Parts, err = r.part(message.Parts, value, path)
 			return err
 		})
 	})
@@ -134,23 +134,43 @@ func roleOf(role string) (neutral.Role, bool) {
 
 // turn reads the parts of a content.
 func (r *requestReader) turn(author neutral.Role, raw []byte, path string) error {
-	var results, parts []neutral.Part
+	var read, results, parts []neutral.Part
 	err := eachElement(raw, path, func(value []byte, path string) error {
-		read, err := r.part(value, path)
-		for _, part := range read {
-			if part.Kind == neutral.ToolResultPart {
-				results = append(results, part)
-				continue
-			}
-			parts = append(joinThought(parts, part), part)
-		}
+		var err error
+		read, err = r.part(read, value, path)
 		return err
 	})
+	for _, part := range read {
+		if part.Kind == neutral.ToolResultPart {
+			results = append(results, part)
+			continue
+		}
+		parts = append(parts, part)
+	}
 	if len(results) > 0 {
 		r.messages = append(r.messages, neutral.Message{Role: neutral.ToolRole, Parts: results})
 	}
 	if len(parts) > 0 {
-		r.messages = append(r.messages, neutral.Message{Role: author, Parts: parts})
+		r.add(author, parts)
 	}
 	return err
+}
+
+// add adds a turn to the conversation. Clients that collect a stream send each of its chunks back as a turn of the model: together they are one message,
+// their text is one text, and their thinking one thought.
+func (r *requestReader) add(author neutral.Role, parts []neutral.Part) {
+	last := len(r.messages) - 1
+	if author != neutral.Assistant || last < 0 || r.messages[last].Role != neutral.Assistant {
+		r.messages = append(r.messages, neutral.Message{Role: author, Parts: parts})
+		return
+	}
+	whole := r.messages[last].Parts
+	switch end, first := &whole[len(whole)-1], &parts[0]; {
+	case end.Kind == neutral.TextPart && first.Kind == neutral.TextPart:
+		end.Text += first.Text
+		parts = parts[1:]
+	case first.Kind == neutral.ReasoningPart && (first.Thought.Text != "" || first.Thought.Summary != nil) && complete(end, first):
+		whole = whole[:len(whole)-1]
+	}
+	r.messages[last].Parts = append(whole, parts...)
 }

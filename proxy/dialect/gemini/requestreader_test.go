@@ -25,6 +25,9 @@ func tagged(origin neutral.Origin, kind, id, seal string) string {
 	return base64.StdEncoding.EncodeToString([]byte(neutral.TagSeal(origin, kind+":"+id+":"+seal)))
 }
 
+// signature is text as a "thoughtSignature" holds it.
+func signature(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+
 // contents wraps the contents of a request.
 func contents(list string) string { return `{"contents":[` + list + `]}` }
 
@@ -95,8 +98,27 @@ func TestReadMessages(t *testing.T) {
 				thought(neutral.Thought{Text: "a", Signature: "s:1", Origin: neutral.OriginAnthropic}),
 				thought(neutral.Thought{Encrypted: "??>>", Origin: neutral.OriginAnthropic}),
 				thought(neutral.Thought{ID: "rs_1", Summary: []string{"sum"}, Encrypted: "\xff\xfe??>>", Origin: neutral.OriginOpenAI}),
-				thought(neutral.Thought{Signature: base64.StdEncoding.EncodeToString([]byte("sb1:odd")), Origin: neutral.OriginUnknown}),
+				thought(neutral.Thought{Signature: "sb1:odd", Origin: neutral.OriginUnknown}),
 				thought(neutral.Thought{ID: "i", Encrypted: "x", Origin: neutral.OriginXAI}), call("i", "n", "{}"),
+			}}},
+		},
+		"several seals of other vendors in one": {
+			contents(`{"role":"model","parts":[{"text":"plain","thought":true},{"text":"b","thought":true,"thoughtSignature":"` + signature("sb1:anthropic-claude-v1:e::one\nsb1:anthropic-claude-v1:s::two\nlines") + `"},
+				{"text":"t","thoughtSignature":"` + signature("sb1:google-gemini-v1:e:i:x\nsb1:new:q::z") + `"},{"inlineData":{"mimeType":"image/png","data":"aQ=="},"thoughtSignature":"` + signature("sb1:xai-responses-v1:e::y") + `"}]}`),
+			[]neutral.Message{{Role: neutral.Assistant, Parts: []neutral.Part{
+				thought(neutral.Thought{Text: "plain"}), thought(neutral.Thought{Encrypted: "one", Origin: neutral.OriginAnthropic}),
+				thought(neutral.Thought{Text: "b", Signature: "two\nlines", Origin: neutral.OriginAnthropic}),
+				thought(neutral.Thought{ID: "i", Encrypted: "x", Origin: neutral.OriginGemini}), thought(neutral.Thought{Signature: "sb1:new:q::z", Origin: neutral.OriginUnknown}),
+				{Kind: neutral.TextPart, Text: "t"}, thought(neutral.Thought{Encrypted: "y", Origin: neutral.OriginXAI}),
+				{Kind: neutral.ImagePart, Media: &neutral.Media{MIME: "image/png", Data: "aQ=="}},
+			}}},
+		},
+		"the chunks of a stream as turns": {
+			contents(`{"role":"user","parts":[{"text":"u"}]},{"role":"model","parts":[{"text":"th","thought":true}]},{"role":"model","parts":[{"text":"ink","thought":true,"thoughtSignature":"` + tagged(neutral.OriginAnthropic, "s", "", "s") + `"}]},
+				{"role":"model","parts":[{"text":"Gr"}]},{"role":"model","parts":[{"text":"üß"},{"text":"!"}]},{"role":"model","parts":[{"functionCall":{"id":"i","name":"f"},"thoughtSignature":"czE="}]},{"role":"model","parts":[{"text":""}]}`),
+			[]neutral.Message{said(neutral.User, "u"), {Role: neutral.Assistant, Parts: []neutral.Part{
+				thought(neutral.Thought{Text: "think", Signature: "s", Origin: neutral.OriginAnthropic}), {Kind: neutral.TextPart, Text: "Grüß"}, {Kind: neutral.TextPart, Text: "!"},
+				thought(neutral.Thought{ID: "i", Encrypted: "czE=", Origin: neutral.OriginGemini}), call("i", "f", "{}"),
 			}}},
 		},
 		"the seal of a call has its id": {

@@ -74,12 +74,22 @@ func appendJSON(dst []byte, value any) []byte {
 	return append(dst, written...)
 }
 
+// pendingSeals are sealed thoughts that have no part of their own.
+type pendingSeals []*neutral.Thought
+
+// take returns them as a signature, and forgets them.
+func (s *pendingSeals) take() string {
+	signature := signatureOf(*s...)
+	*s = (*s)[:0]
+	return signature
+}
+
 // partsWriter writes the parts of an answer.
 type partsWriter struct {
 	// dst ends inside the array of parts.
 	dst []byte
-	// seal belongs to the part that comes next.
-	seal string
+	// seals stand before the part that comes next.
+	seals pendingSeals
 	// malformed tells that a call was left out because its arguments are no JSON object.
 	malformed bool
 	// count is the number of parts so far, and chars that of the text's characters.
@@ -94,7 +104,7 @@ func (w *partsWriter) write(p *neutral.Part) {
 	switch p.Kind {
 	case neutral.TextPart, neutral.RefusalPart:
 		if p.Text != "" {
-			w.dst = appendText(w.next(), p.Text, w.takeSeal())
+			w.dst = appendText(w.next(), p.Text, w.seals.take())
 			w.cite(p)
 		}
 	case neutral.ReasoningPart:
@@ -107,7 +117,7 @@ func (w *partsWriter) write(p *neutral.Part) {
 		}
 	case neutral.ImagePart, neutral.AudioPart, neutral.VideoPart, neutral.FilePart:
 		if p.Media != nil {
-			w.dst = appendMedia(w.next(), p.Media, mimeOf(p.Media), w.takeSeal())
+			w.dst = appendMedia(w.next(), p.Media, mimeOf(p.Media), w.seals.take())
 		}
 	case neutral.OpaquePart:
 		if p.Source == neutral.GenerateContent {
@@ -118,25 +128,26 @@ func (w *partsWriter) write(p *neutral.Part) {
 	}
 }
 
-// writeThought appends thinking, or keeps the seal of the next part.
+// writeThought appends thinking with its seal. A seal without thinking is kept for the next part, as Google has it, and because SDKs take a turn with an empty
+// part for broken.
 func (w *partsWriter) writeThought(t *neutral.Thought) {
-	w.flush()
 	body := t.Text
 	if body == "" {
 		body = strings.Join(t.Summary, "\n\n")
 	}
 	switch {
-	case t.Origin == neutral.OriginGemini && t.Encrypted != "":
-		if body != "" {
-			w.dst = appendThought(w.next(), body, "")
-		}
-		w.seal = t.Encrypted
-	case t.Origin == neutral.OriginGemini && t.Signature != "":
-		w.dst = appendThought(w.next(), body, t.Signature)
-	case t.Sealed():
-		w.dst = appendThought(w.next(), body, signatureOf(t))
-	case body != "":
+	case body == "" && t.Sealed():
+		w.seals = append(w.seals, t)
+	case body == "":
+	case t.Sealed() && (t.Origin != neutral.OriginGemini || t.Signature != ""):
+		w.seals = append(w.seals, t)
+		w.dst = appendThought(w.next(), body, w.seals.take())
+	default:
+		w.flush()
 		w.dst = appendThought(w.next(), body, "")
+		if t.Sealed() {
+			w.seals = append(w.seals, t)
+		}
 	}
 }
 
@@ -147,19 +158,13 @@ func (w *partsWriter) writeCall(c *neutral.ToolCall) {
 		w.malformed = true
 		return
 	}
-	w.dst = appendCall(w.next(), c, args, w.takeSeal())
-}
-
-func (w *partsWriter) takeSeal() string {
-	seal := w.seal
-	w.seal = ""
-	return seal
+	w.dst = appendCall(w.next(), c, args, w.seals.take())
 }
 
 // flush writes a seal behind which no part came as a part without text, as Google does.
 func (w *partsWriter) flush() {
-	if w.seal != "" {
-		w.dst = appendText(w.next(), "", w.takeSeal())
+	if len(w.seals) > 0 {
+		w.dst = appendText(w.next(), "", w.seals.take())
 	}
 }
 

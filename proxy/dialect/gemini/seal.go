@@ -14,39 +14,75 @@ const skipValidator = "skip_thought_signature_validator"
 // sealMark is how every seal of another origin begins on the wire: base64 of the mark that neutral.TagSeal makes, as far as it does not depend on the origin.
 const sealMark = "c2IxO"
 
-// signatureOf is a sealed thought of another origin as a "thoughtSignature". The field holds base64, so the tagged seal is wrapped in it. Before the seal
-// stands whether it is a signature or a cipher, and the thought's id.
-func signatureOf(t *neutral.Thought) string {
-	kind, seal := "s", t.Signature
-	if t.Encrypted != "" {
-		kind, seal = "e", t.Encrypted
+// signatureOf is what sealed thoughts are as one "thoughtSignature". Gemini's own seal stays as it is. All else is marked, each with whether it is a signature
+// or a cipher and with the thought's id, and wrapped in base64, which the field has to hold. Without thoughts it is empty.
+func signatureOf(thoughts ...*neutral.Thought) string {
+	switch {
+	case len(thoughts) == 0:
+		return ""
+	case len(thoughts) == 1 && thoughts[0].Origin == neutral.OriginGemini:
+		return thoughts[0].Signature + thoughts[0].Encrypted
 	}
-	return base64.StdEncoding.EncodeToString([]byte(neutral.TagSeal(t.Origin, kind+":"+t.ID+":"+seal)))
+	marked := make([]string, len(thoughts))
+	for i, t := range thoughts {
+		kind, seal := "s", t.Signature
+		if t.Encrypted != "" {
+			kind, seal = "e", t.Encrypted
+		}
+		marked[i] = neutral.TagSeal(t.Origin, kind+":"+t.ID+":"+seal)
+	}
+	return base64.StdEncoding.EncodeToString([]byte(strings.Join(marked, "\n")))
 }
 
-// foreign tells whether a "thoughtSignature" of a client holds the seal of another origin.
+// foreign tells whether a "thoughtSignature" of a client holds seals of other origins.
 func foreign(signature string) bool { return strings.HasPrefix(signature, sealMark) }
 
-// openSignature is the thought that a "thoughtSignature" with a seal of another origin stands for; text is the part's text. SDKs write base64 in both
-// alphabets, with and without padding.
-func openSignature(signature, text string) *neutral.Thought {
+// openSignature are the thoughts that a "thoughtSignature" with seals of other origins stands for; text is what the part says of the last one. SDKs write
+// base64 in both alphabets, with and without padding.
+func openSignature(signature, text string) []neutral.Part {
 	unpadded := strings.TrimRight(signature, "=")
-	tagged, err := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(unpadded))
-	if err != nil {
-		return &neutral.Thought{Text: text, Signature: signature, Origin: neutral.OriginUnknown}
+	marked, err := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(unpadded))
+	mark := neutral.TagSeal("", "")
+	mark = mark[:len(mark)-1]
+	rest, ok := strings.CutPrefix(string(marked), mark)
+	if err != nil || !ok {
+		return []neutral.Part{unknownSeal(signature, text)}
 	}
-	origin, rest := neutral.OpenSeal(neutral.OriginUnknown, string(tagged))
+	seals := strings.Split(rest, "\n"+mark)
+	parts := make([]neutral.Part, len(seals))
+	for i, seal := range seals {
+		if i < len(seals)-1 {
+			parts[i] = openSeal(mark+seal, "")
+			continue
+		}
+		parts[i] = openSeal(mark+seal, text)
+	}
+	return parts
+}
+
+// unknownSeal is a thought whose seal nobody can read.
+func unknownSeal(seal, text string) neutral.Part {
+	return neutral.Part{Kind: neutral.ReasoningPart, Thought: &neutral.Thought{Text: text, Signature: seal, Origin: neutral.OriginUnknown}}
+}
+
+// openSeal is the thought of one marked seal.
+func openSeal(marked, text string) neutral.Part {
+	origin, rest := neutral.OpenSeal(neutral.OriginUnknown, marked)
 	kind, rest, _ := strings.Cut(rest, ":")
-	id, seal, whole := strings.Cut(rest, ":")
+	id, seal, ok := strings.Cut(rest, ":")
+	thought := &neutral.Thought{ID: id, Origin: origin}
 	switch {
-	case !whole || seal == "":
-		return &neutral.Thought{Text: text, Signature: signature, Origin: neutral.OriginUnknown}
+	case !ok || seal == "":
+		return unknownSeal(marked, text)
 	case kind == "s":
-		return &neutral.Thought{ID: id, Text: text, Signature: seal, Origin: origin}
-	case kind == "e" && text != "":
-		return &neutral.Thought{ID: id, Summary: []string{text}, Encrypted: seal, Origin: origin}
+		thought.Text, thought.Signature = text, seal
 	case kind == "e":
-		return &neutral.Thought{ID: id, Encrypted: seal, Origin: origin}
+		thought.Encrypted = seal
+		if text != "" {
+			thought.Summary = []string{text}
+		}
+	default:
+		return unknownSeal(marked, text)
 	}
-	return &neutral.Thought{Text: text, Signature: signature, Origin: neutral.OriginUnknown}
+	return neutral.Part{Kind: neutral.ReasoningPart, Thought: thought}
 }

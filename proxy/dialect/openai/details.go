@@ -97,25 +97,35 @@ func splitSeals(list []detail, calls map[string]bool) ([]neutral.Thought, map[st
 	seals := map[string]neutral.Thought{}
 	for i := range list {
 		d := &list[i]
-		switch {
-		case d.kind == detailEncrypted && d.origin() == neutral.OriginGemini && calls[d.id]:
+		if d.kind == detailEncrypted && d.origin() == neutral.OriginGemini && calls[d.id] {
 			seals[d.id] = neutral.Thought{Encrypted: d.data, Origin: neutral.OriginGemini}
 			continue
+		}
+		switch {
 		case d.continues(last):
 			extend(&thoughts[len(thoughts)-1], d)
-		case d.kind == detailEncrypted && last != nil && last.kind == detailSummary && d.id == last.id && d.id != "":
-			// The summary and the encrypted thinking of one item of the Responses API.
-			thought := &thoughts[len(thoughts)-1]
-			thought.Encrypted, thought.Origin = d.data, d.origin()
-		case d.kind == detailSummary && last != nil && last.kind == detailSummary && d.id == last.id && d.id != "":
-			thought := &thoughts[len(thoughts)-1]
-			thought.Summary = append(thought.Summary, d.summary)
+		case d.sharesItem(last):
+			join(&thoughts[len(thoughts)-1], d)
 		default:
 			thoughts = append(thoughts, d.thought())
 		}
 		last = d
 	}
 	return thoughts, seals
+}
+
+// sharesItem tells whether an entry and the summary before it are of one item of the Responses API.
+func (d *detail) sharesItem(last *detail) bool {
+	return last != nil && last.kind == detailSummary && d.kind != detailText && d.id == last.id && d.id != ""
+}
+
+// join adds another paragraph of the summary, or the encrypted thinking.
+func join(t *neutral.Thought, d *detail) {
+	if d.kind == detailSummary {
+		t.Summary = append(t.Summary, d.summary)
+		return
+	}
+	t.Encrypted, t.Origin = d.data, d.origin()
 }
 
 func extend(t *neutral.Thought, d *detail) {

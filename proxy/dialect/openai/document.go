@@ -108,12 +108,21 @@ func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) 
 	case "x_groq":
 		d.xGroq = true
 		d.groqUsage = objectMember(data, at, "usage")
-	case "error":
-		d.failure = d.failure || filled(data, at, end) && string(data[at:end]) != "false"
-	case "object":
-		d.failure = d.failure || string(data[at:end]) == `"error"`
+	default:
+		d.failure = d.failure || isFailure(name, data, at, end)
 	}
 	return end, nil
+}
+
+// isFailure tells whether a member says that this is an error.
+func isFailure(name, data []byte, at, end int) bool {
+	switch string(name) {
+	case "error":
+		return filled(data, at, end)
+	case "object":
+		return string(data[at:end]) == `"error"`
+	}
+	return false
 }
 
 // objectMember returns where the object starts that is the named member of the object at data[at]; 0 when there is none.

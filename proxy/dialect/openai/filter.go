@@ -93,14 +93,7 @@ func (f *passedStream) edit(d *document, event sse.Event, usageAt int) []byte {
 	if !f.shows && d.usage != 0 && d.choices == 0 {
 		return f.behindHeld(nil)
 	}
-	f.patches = append(f.patches[:0], d.roles...)
-	switch {
-	case f.shows && usageAt != 0:
-		f.patches = f.usagePatches(f.patches, event.Data, usageAt, f.usage)
-	case !f.shows && d.memberEnd > 0:
-		f.patches = append(f.patches, withoutPatch(event.Data, d.memberStart, d.memberEnd))
-	}
-	f.patches = f.choicePatches(f.patches, d, event.Data)
+	f.patches = f.choicePatches(f.showUsage(append(f.patches[:0], d.roles...), d, event.Data, usageAt), d, event.Data)
 	if f.asGroq && !d.xGroq && d.choicesAt != 0 {
 		if d.finish && usageAt == 0 {
 			return f.hold(d, event)
@@ -111,6 +104,17 @@ func (f *passedStream) edit(d *document, event sse.Event, usageAt int) []byte {
 		return f.behindHeld(event.Raw)
 	}
 	return f.behindHeld(f.apply(event))
+}
+
+// showUsage adds to the usage that the client asked for, and takes out the one that it did not ask for.
+func (f *passedStream) showUsage(patches []dialect.Patch, d *document, data []byte, usageAt int) []dialect.Patch {
+	switch {
+	case f.shows && usageAt != 0:
+		return f.usagePatches(patches, data, usageAt, f.usage)
+	case !f.shows && d.memberEnd > 0:
+		return append(patches, withoutPatch(data, d.memberStart, d.memberEnd))
+	}
+	return patches
 }
 
 // apply writes the event with the patches.

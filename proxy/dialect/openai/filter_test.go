@@ -35,9 +35,19 @@ type filtered struct {
 }
 
 // filterAll takes a stream through reader and filter.
-func filterAll(stream string, options dialect.Exchange) (filtered, error) {
-	reader := sse.NewReader(strings.NewReader(stream), 0)
-	got := filtered{filter: openai.Chat{}.NewPassedStream(options)}
+func filterAll(stream string, call dialect.Exchange) (filtered, error) {
+	return filterFrom(strings.NewReader(stream), call)
+}
+
+// filterFrom is filterAll, however the bytes arrive.
+func filterFrom(source io.Reader, call dialect.Exchange) (filtered, error) {
+	return passAll(source, openai.Chat{}.NewPassedStream(call))
+}
+
+// passAll takes all events through a stream.
+func passAll(source io.Reader, stream dialect.Stream) (filtered, error) {
+	reader := sse.NewReader(source, 0)
+	got := filtered{filter: stream}
 	for {
 		e, err := reader.Next()
 		if errors.Is(err, io.EOF) {
@@ -46,7 +56,7 @@ func filterAll(stream string, options dialect.Exchange) (filtered, error) {
 		if err != nil {
 			return got, err
 		}
-		step, err := got.filter.Next(e)
+		step, err := stream.Next(e)
 		if err != nil {
 			return got, err
 		}
@@ -87,6 +97,90 @@ func TestStreamFilterOutput(t *testing.T) {
 			want := strings.NewReplacer("0.00000630", meter.FormatUSD(6300)).Replace(tc.want) // 6 prompt, 4 cached, 2 completion tokens.
 			if diff := cmp.Diff(want, got.output); diff != "" {
 				t.Errorf("output (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestPassedFlavors adds what the clients of OpenRouter and Groq look for.
+func TestPassedFlavors(t *testing.T) {
+	const text = `data: {"id":"c","choices":[{"index":0,"delta":{"role":"","content":"x"},"finish_reason":null}]}` + "\n\n"
+	const end = `data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n"
+	const counts = `"prompt_tokens":10,"completion_tokens":1,"total_tokens":11`
+	const report = `data: {"id":"c","choices":[],"usage":{` + counts + `}}` + "\n\n"
+	const groqUsage = `{` + counts + `,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0},"cost":0.000012,"queue_time":0.001,"prompt_time":0.02,"completion_time":0.3,"total_time":0.32}`
+	const routerText = `data: {"provider":"Mistral","id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}` + "\n\n"
+	const routerEnd = `data: {"provider":"Mistral","id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop","native_finish_reason":"stop"}]}` + "\n\n"
+	const routerReport = `data: {"provider":"Mistral","id":"c","choices":[],"usage":{` + counts + `,"cost":0.000012,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0},` +
+		`"is_byok":false,"cost_details":{"upstream_inference_cost":null,"upstream_inference_prompt_cost":0.00001,"upstream_inference_completions_cost":0.000002}}}` + "\n\n"
+	const groqText = `data: {"x_groq":{"id":"req_01"},"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}` + "\n\n"
+	const mended = `data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}` + "\n\n"
+	groqEnd := strings.Replace(end, `{"id"`, `{"x_groq":{"id":"req_01","usage":`+groqUsage+`},"id"`, 1)
+	router, groq, own := exchange(dialect.OpenRouterFlavor), exchange(dialect.GroqFlavor), exchange(dialect.GroqFlavor)
+	asked := groq
+	asked.IncludeUsage = true
+	own.Provider = "Groq"
+	for name, tc := range map[string]struct {
+		call         dialect.Exchange
+		stream, want string
+	}{
+		"OpenRouter":               {router, text + end + report + done, routerText + routerEnd + routerReport + done},
+		"Groq":                     {groq, text + text + end + report + done, groqText + mended + groqEnd + done},
+		"Groq, asked":              {asked, text + end + report + done, groqText + groqEnd + strings.Replace(report, `"total_tokens":11`, `"total_tokens":11,"cost":0.000012,"queue_time":0.001,"prompt_time":0.02,"completion_time":0.3,"total_time":0.32`, 1) + done},
+		"Groq, no usage":           {groq, text + end + done, groqText + end + done},
+		"Groq, no [DONE]":          {groq, text + end, groqText + end},
+		"Groq, ends at once":       {groq, end + report, groqEnd},
+		"Groq, nothing but end":    {groq, end, strings.Replace(end, `{"id"`, `{"x_groq":{"id":"req_01"},"id"`, 1)},
+		"Groq, two choices":        {groq, text + end + text + end + report + done, groqText + end + mended + groqEnd + done},
+		"Groq, two ends":           {groq, text + end + end + report + done, groqText + end + groqEnd + done},
+		"Groq, usage in the end":   {groq, text + strings.Replace(end, `}]}`, `}],"usage":{`+counts+`}}`, 1) + done, groqText + groqEnd + done},
+		"Groq, several data lines": {groq, text + strings.Replace(end, `,"choices"`, "\ndata:,\"choices\"", 1) + report + done, groqText + strings.Replace(groqEnd, `,"choices"`, ` ,"choices"`, 1) + done},
+		"from Groq itself":         {own, strings.Replace(end, `{"id"`, `{"x_groq":{"id":"r","usage":{`+counts+`}},"id"`, 1) + done, strings.Replace(end, `{"id"`, `{"x_groq":{"id":"r","usage":{`+counts+`}},"id"`, 1) + done},
+		"keep-alive":               {groq, text + end + ": ping\n\n" + report + done, groqText + ": ping\n\n" + groqEnd + done},
+	} {
+		for how, source := range splits(tc.stream) {
+			t.Run(name+", "+how, func(t *testing.T) {
+				got, err := filterFrom(source, tc.call)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rest, whole := got.filter.End()
+				if diff := cmp.Diff(tc.want, got.output+string(rest)); diff != "" || !whole {
+					t.Errorf("whole %v, output (-want +got):\n%s", whole, diff)
+				}
+			})
+		}
+	}
+}
+
+// TestPlainStream passes a stream of pictures as it is, and knows its end.
+func TestPlainStream(t *testing.T) {
+	const part = "event: image_generation.partial_image\ndata: {\"type\":\"image_generation.partial_image\",\"b64_json\":\"AA\"}\n\n"
+	const whole = "event: image_generation.completed\ndata: {\"type\":\"image_generation.completed\",\"b64_json\":\"AA\",\"usage\":{\"input_tokens\":5,\"output_tokens\":7,\"total_tokens\":12}}\n\n"
+	for name, tc := range map[string]struct {
+		stream string
+		kinds  []dialect.StepKind
+		whole  bool
+		usage  meter.Usage
+	}{
+		"whole":  {": x\n\n" + part + whole, []dialect.StepKind{dialect.StepComment, dialect.StepToken, dialect.StepToken}, true, meter.Usage{Prompt: 5, Completion: 7}},
+		"speech": {"data: {\"type\":\"speech.audio.done\"}\n\n", []dialect.StepKind{dialect.StepToken}, true, meter.Usage{Prompt: 10, Completion: 1, Estimated: true}},
+		"cut":    {part, []dialect.StepKind{dialect.StepToken}, false, meter.Usage{Prompt: 10, Completion: 1, Estimated: true}},
+		"done":   {part + done, []dialect.StepKind{dialect.StepToken, dialect.StepDone}, true, meter.Usage{Prompt: 10, Completion: 1, Estimated: true}},
+		"error":  {"event: error\ndata: {\"type\":\"error\",\"error\":{\"message\":\"no\"}}\n\n", []dialect.StepKind{dialect.StepFailure}, false, meter.Usage{Prompt: 10, Estimated: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stream := openai.Plain{API: neutral.ImageGenerations}.NewPassedStream(dialect.Exchange{})
+			got, err := passAll(strings.NewReader(tc.stream), stream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, ended := stream.End()
+			if diff := cmp.Diff(tc.kinds, got.kinds); diff != "" || got.output != tc.stream || ended != tc.whole {
+				t.Errorf("output %q, whole %v, kinds (-want +got):\n%s", got.output, ended, diff)
+			}
+			if diff := cmp.Diff(tc.usage, stream.Settle(30)); diff != "" {
+				t.Errorf("usage (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -262,12 +356,27 @@ func compareEvents(t *testing.T, want map[string]any, output string, options dia
 	if _, has := got["usage"]; err != nil || got == nil || has && !options.IncludeUsage {
 		t.Fatalf("the client gets %q, %v", output, err)
 	}
-	for _, mayDiffer := range []string{"usage", "x_groq"} {
+	for _, mayDiffer := range []string{"usage", "x_groq"} { // The cost is added to them.
 		delete(want, mayDiffer)
 		delete(got, mayDiffer)
 	}
+	mendRoles(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("the client gets %q (-want +got):\n%s", output, diff)
+	}
+}
+
+// mendRoles gives the choices the roles that strict clients want.
+func mendRoles(event map[string]any) {
+	choices, _ := event["choices"].([]any)
+	for _, choice := range choices {
+		members, _ := choice.(map[string]any)
+		for _, name := range []string{"delta", "message"} {
+			message, _ := members[name].(map[string]any)
+			if role, has := message["role"]; has && (role == nil || role == "") {
+				message["role"] = "assistant"
+			}
+		}
 	}
 }
 

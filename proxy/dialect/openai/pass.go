@@ -55,8 +55,12 @@ func appendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, 
 func passesPlainly(to *dialect.Target) bool {
 	q := &to.Quirks
 	lists := len(q.Refused) + len(q.RefusedInMessages) + len(q.TextOnly) + len(to.Set)
-	return lists == 0 && q.Accepted == nil && q.MaxTokens == "" && q.ReasoningRequest == "" && q.ToolIDs == "" && !to.ModelInPath && !to.StreamInPath &&
-		!q.NoDeveloper && !refusesMedia(q) && !q.NoJSONSchema && !q.OneChoice && !q.NoLogProbs && !q.RequiredToolAny
+	words := len(q.MaxTokens) + len(q.ReasoningRequest) + len(q.ToolIDs)
+	return lists+words == 0 && q.Accepted == nil && !to.ModelInPath && !to.StreamInPath && !refusesMedia(q) && !lacksFeatures(q)
+}
+
+func lacksFeatures(q *dialect.Quirks) bool {
+	return q.NoDeveloper || q.NoJSONSchema || q.OneChoice || q.NoLogProbs || q.RequiredToolAny
 }
 
 func refusesMedia(q *dialect.Quirks) bool {

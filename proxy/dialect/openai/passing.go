@@ -180,18 +180,26 @@ func (p *passing) outputLimit(name string, member jsonscan.Member, end int) bool
 	return true
 }
 
+// knowsThinkingBy tells whether a member is how the target is asked for thinking. Where nothing is known of it, "thinking" is left to it to judge.
+func (p *passing) knowsThinkingBy(name string) bool {
+	switch p.to.Quirks.ReasoningRequest {
+	case "", "reasoning_effort":
+		return name == "reasoning_effort" || name == "thinking" && !foreign(name, p.to.Provider)
+	case "thinking":
+		return name == "thinking"
+	}
+	return false
+}
+
 // reasoning decides about the members that ask for thinking. Unless it is done, they are judged as all others.
 func (p *passing) reasoning(name string, value []byte) (keep, done bool) {
-	request := p.to.Quirks.ReasoningRequest
 	switch {
 	case string(value) == "null":
 		return false, true
-	case p.to.Provider == vendorOpenRouter && name != "thinking", request == "thinking" && name == "thinking":
+	case p.to.Provider == vendorOpenRouter && name != "thinking":
 		return true, true
-	case name == "reasoning_effort" && (request == "" || request == "reasoning_effort"):
-		p.effort = true
-		return true, false
-	case name == "thinking" && request == "" && !foreign(name, p.to.Provider):
+	case p.knowsThinkingBy(name):
+		p.effort = p.effort || name == "reasoning_effort"
 		return true, false
 	}
 	if p.thinking == nil {

@@ -143,15 +143,19 @@ func (p *passing) content(index int, role neutral.Role, m span) error {
 			break
 		}
 		walk.Resume(jsonscan.Value(p.body, at))
-		part := p.spans(at)
-		if err := p.checkPart(part, fmt.Sprintf("messages[%d].content[%d]", index, i), flat); err != nil {
+		part, field := p.spans(at), fmt.Sprintf("messages[%d].content[%d]", index, i)
+		if err := p.checkPart(part, field); err != nil {
 			return err
 		}
-		if flat {
-			texts = append(texts, p.textOf(part))
+		if !flat {
+			p.cutCacheMark(part)
 			continue
 		}
-		p.cutCacheMark(part)
+		text, err := p.flatText(part, field)
+		if err != nil {
+			return err
+		}
+		texts = append(texts, text)
 	}
 	if flat {
 		p.replace(m.value, m.end, string(jsonscan.AppendQuoted(nil, strings.Join(texts, "\n"))))
@@ -159,24 +163,44 @@ func (p *passing) content(index int, role neutral.Role, m span) error {
 	return nil
 }
 
-// checkPart finds out what the target would refuse in a part. Where the target wants a string, nothing but text can be in it.
-func (p *passing) checkPart(part []span, field string, flat bool) error {
-	q, kind := &p.to.Quirks, p.valueOf(part, "type")
-	switch {
-	case kind == "image_url" && q.NoImages, kind == "input_image" && q.NoImages:
-		return &neutral.UnsupportedError{Field: field, Reason: "images cannot be sent there"}
-	case kind == "image_url" && q.NoImageURLs && !strings.HasPrefix(p.imageURL(part), "data:"):
-		return &neutral.UnsupportedError{Field: field + ".image_url", Reason: "images cannot be sent there by URL; send them as base64"}
-	case kind == "file" && q.NoFiles:
-		return &neutral.UnsupportedError{Field: field, Reason: "files cannot be sent there"}
-	case kind == "input_audio" && q.NoAudio:
-		return &neutral.UnsupportedError{Field: field, Reason: "audio cannot be sent there"}
-	case flat && kind != "text" && kind != "refusal":
-		return &neutral.UnsupportedError{Field: field, Reason: "only text can be sent there in a message of this role"}
-	case flat && p.valueOf(part, "cache_control") != "":
-		p.keepsCacheMark()
+// checkPart finds out what the target would refuse in a part.
+func (p *passing) checkPart(part []span, field string) error {
+	q := &p.to.Quirks
+	switch p.valueOf(part, "type") {
+	case "image_url":
+		return p.checkImage(part, field)
+	case "file":
+		if q.NoFiles {
+			return &neutral.UnsupportedError{Field: field, Reason: "files cannot be sent there"}
+		}
+	case "input_audio":
+		if q.NoAudio {
+			return &neutral.UnsupportedError{Field: field, Reason: "audio cannot be sent there"}
+		}
 	}
 	return nil
+}
+
+func (p *passing) checkImage(part []span, field string) error {
+	switch {
+	case p.to.Quirks.NoImages:
+		return &neutral.UnsupportedError{Field: field, Reason: "images cannot be sent there"}
+	case p.to.Quirks.NoImageURLs && !strings.HasPrefix(p.imageURL(part), "data:"):
+		return &neutral.UnsupportedError{Field: field + ".image_url", Reason: "images cannot be sent there by URL; send them as base64"}
+	}
+	return nil
+}
+
+// flatText is the text of a part for a target that wants a string, in which nothing but text can be.
+func (p *passing) flatText(part []span, field string) (string, error) {
+	kind := p.valueOf(part, "type")
+	if kind != "text" && kind != "refusal" {
+		return "", &neutral.UnsupportedError{Field: field, Reason: "only text can be sent there in a message of this role"}
+	}
+	if p.valueOf(part, "cache_control") != "" {
+		p.keepsCacheMark()
+	}
+	return p.valueOf(part, kind), nil
 }
 
 // imageURL is the URL of an image, which is a member of an object or, as some clients have it, a string.
@@ -206,9 +230,6 @@ func (p *passing) valueOf(members []span, name string) string {
 	}
 	return ""
 }
-
-// textOf is the text of a part.
-func (p *passing) textOf(part []span) string { return p.valueOf(part, p.valueOf(part, "type")) }
 
 // keepsCacheMark tells whether marks for the prompt cache may stay, and reports them if not.
 func (p *passing) keepsCacheMark() bool {

@@ -44,20 +44,27 @@ func formatOf(origin neutral.Origin, o *dialect.Exchange) neutral.Origin {
 	return origin
 }
 
-// finishWord is what a finish_reason says. A refusal is a normal end with a refusal in it, or else was held back.
-func finishWord(finish neutral.Finish, refused, legacy bool) string {
-	switch finish {
+// ending is how a choice ended.
+type ending struct {
+	finish neutral.Finish
+	// refused tells that the answer holds a refusal, and legacy that the client speaks of functions in place of tools.
+	refused, legacy bool
+}
+
+// word is the finish_reason. A refusal is a normal end with a refusal in it, or else was held back.
+func (e ending) word() string {
+	switch e.finish {
 	case neutral.FinishLength:
 		return "length"
 	case neutral.FinishToolCalls:
-		if legacy {
+		if e.legacy {
 			return "function_call"
 		}
 		return "tool_calls"
 	case neutral.FinishContentFilter:
 		return "content_filter"
 	case neutral.FinishRefusal:
-		if !refused {
+		if !e.refused {
 			return "content_filter"
 		}
 	case neutral.FinishError:
@@ -122,7 +129,7 @@ func appendFinish(dst []byte, c *neutral.Choice, o *dialect.Exchange) []byte {
 	} else {
 		dst = append(dst, "null"...)
 	}
-	word := finishWord(c.Finish, refused, isLegacy(o))
+	word := ending{finish: c.Finish, refused: refused, legacy: isLegacy(o)}.word()
 	dst = appendText(dst, "finish_reason", word)
 	if o.Flavor == dialect.OpenRouterFlavor {
 		dst = appendText(dst, "native_finish_reason", first(c.Native, word))
@@ -219,6 +226,7 @@ func (w *answerWriter) add(parts []neutral.Part, i int) {
 		w.images = appendImage(w.images, p.Media)
 	case neutral.AudioPart:
 		w.audio = append(appendText([]byte(`{"id":"audio","expires_at":0,"transcript":""`), "data", p.Media.Data), '}')
+	default: // What has no place in an answer.
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -115,33 +116,47 @@ func (r *runeSplitter) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// grammar is how far the choices of a stream are.
+type grammar struct {
+	open, finished map[int]bool
+	next           map[int]int
+}
+
+// takes tells whether an event may come next.
+func (g *grammar) takes(e *neutral.Event) bool {
+	c := e.Choice
+	switch e.Kind {
+	case neutral.EventPartStart:
+		valid := !g.open[c] && !g.finished[c] && e.Index == g.next[c]
+		g.open[c] = true
+		g.next[c]++
+		return valid
+	case neutral.EventPartDelta:
+		return g.open[c] && e.Index == g.next[c]-1
+	case neutral.EventPartStop:
+		valid := g.open[c] && e.Index == g.next[c]-1
+		g.open[c] = false
+		return valid
+	case neutral.EventFinish:
+		valid := !g.open[c] && !g.finished[c]
+		g.finished[c] = true
+		return valid
+	case neutral.EventStart:
+		return len(g.next)+len(g.finished) == 0
+	case neutral.EventEnd:
+		return !slices.Contains(slices.Collect(maps.Values(g.open)), true)
+	default:
+		return true
+	}
+}
+
 // checkGrammar checks the order of a stream's events.
 func checkGrammar(t *testing.T, events []neutral.Event) {
 	t.Helper()
-	open, next, finished := map[int]bool{}, map[int]int{}, map[int]bool{}
-	for i, e := range events {
-		ended := i > 0 && (events[i-1].Kind == neutral.EventEnd || events[i-1].Kind == neutral.EventFailure)
-		valid := true
-		switch e.Kind {
-		case neutral.EventPartStart:
-			valid = !open[e.Choice] && !finished[e.Choice] && e.Index == next[e.Choice]
-			open[e.Choice] = true
-			next[e.Choice]++
-		case neutral.EventPartDelta:
-			valid = open[e.Choice] && e.Index == next[e.Choice]-1
-		case neutral.EventPartStop:
-			valid = open[e.Choice] && e.Index == next[e.Choice]-1
-			open[e.Choice] = false
-		case neutral.EventFinish:
-			valid = !open[e.Choice] && !finished[e.Choice]
-			finished[e.Choice] = true
-		case neutral.EventStart:
-			valid = !slices.ContainsFunc(events[:i], func(e neutral.Event) bool { return e.Kind != neutral.EventPing })
-		case neutral.EventEnd:
-			valid = len(open) == len(finished)
-		case neutral.EventUsage, neutral.EventPing, neutral.EventFailure:
-		}
-		if !valid || ended {
+	g := grammar{open: map[int]bool{}, finished: map[int]bool{}, next: map[int]int{}}
+	for i := range events {
+		over := i > 0 && (events[i-1].Kind == neutral.EventEnd || events[i-1].Kind == neutral.EventFailure)
+		if !g.takes(&events[i]) || over {
 			t.Fatalf("event %d of %+v is out of order", i, events)
 		}
 	}

@@ -180,11 +180,7 @@ func (c *choiceReader) readDetail(dst []neutral.Event, d *detail) []neutral.Even
 	}
 	last := c.thought
 	c.thought = *d
-	same := c.open == neutral.ReasoningPart && !c.sealed && (d.id == "" || last.id == "" || d.id == last.id)
-	if d.kind == detailEncrypted {
-		same = same && last.kind == detailSummary && d.id != ""
-	}
-	if !same {
+	if !c.goesOn(&last, d) {
 		dst = c.start(dst, neutral.Part{Kind: neutral.ReasoningPart, Thought: &neutral.Thought{ID: d.id}})
 	} else if d.kind == detailSummary && last.kind == detailSummary && d.index != last.index {
 		c.summary++
@@ -200,6 +196,15 @@ func (c *choiceReader) readDetail(dst []neutral.Event, d *detail) []neutral.Even
 		dst = c.add(dst, neutral.Delta{Signature: d.signature, Encrypted: d.data, Origin: d.origin()})
 	}
 	return dst
+}
+
+// goesOn tells whether an entry belongs to the thought that is open: it has no seal yet and is not another one. A cipher only belongs to the summary of its
+// own item.
+func (c *choiceReader) goesOn(last, d *detail) bool {
+	if c.open != neutral.ReasoningPart || c.sealed || d.id != last.id && d.id != "" && last.id != "" {
+		return false
+	}
+	return d.kind != detailEncrypted || last.kind == detailSummary && d.id != ""
 }
 
 // readCalls takes in pieces of tool calls.

@@ -153,27 +153,35 @@ func (c *chunk) readDelta() {
 		if value[0] == 'n' || string(value) == `""` {
 			continue
 		}
-		switch string(member.Name(raw)) {
-		case "content":
-			c.content = value
-		case "refusal":
-			c.refusal = value
-		case "reasoning", "reasoning_content":
-			c.reasoning = value
-		case "reasoning_details":
-			c.details = value
-		case "tool_calls":
-			c.calls = value
-		case "function_call":
-			c.call = value
-		case "annotations":
-			c.annotations = value
-		case "images":
-			c.images = value
-		case "audio":
-			c.audio = value
+		if field := c.field(member.Name(raw)); field != nil {
+			*field = value
 		}
 	}
+}
+
+// field is where a member of a delta goes; nil for one that says nothing.
+func (c *chunk) field(name []byte) *[]byte {
+	switch string(name) {
+	case "content":
+		return &c.content
+	case "refusal":
+		return &c.refusal
+	case "reasoning", "reasoning_content":
+		return &c.reasoning
+	case "reasoning_details":
+		return &c.details
+	case "tool_calls":
+		return &c.calls
+	case "function_call":
+		return &c.call
+	case "annotations":
+		return &c.annotations
+	case "images":
+		return &c.images
+	case "audio":
+		return &c.audio
+	}
+	return nil
 }
 
 // finish is the proper end: what is open is closed.

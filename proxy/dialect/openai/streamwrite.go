@@ -58,29 +58,27 @@ func (w *streamWriter) Write(dst []byte, e *neutral.Event) []byte {
 	switch e.Kind {
 	case neutral.EventUsage:
 		w.usage, w.reported = e.Usage, true
-		return dst
 	case neutral.EventEnd:
 		return w.end(dst)
-	case neutral.EventStart, neutral.EventPing, neutral.EventFailure:
-		return dst
-	case neutral.EventPartStart, neutral.EventPartDelta, neutral.EventPartStop, neutral.EventFinish:
-	}
-	for e.Choice >= len(w.choices) {
-		w.choices = append(w.choices, choiceWriter{})
-	}
-	dst = w.release(dst)
-	c := &w.choices[e.Choice]
-	switch e.Kind {
 	case neutral.EventPartStart:
-		return w.startPart(dst, e, c)
+		return w.startPart(w.release(dst), e, w.choice(e.Choice))
 	case neutral.EventPartDelta:
-		return w.delta(dst, e, c)
+		return w.delta(w.release(dst), e, w.choice(e.Choice))
 	case neutral.EventPartStop:
-		c.kind = ""
+		w.choice(e.Choice).kind = ""
 	case neutral.EventFinish:
-		return w.finish(dst, e, c)
+		return w.finish(w.release(dst), e, w.choice(e.Choice))
+	case neutral.EventStart, neutral.EventPing, neutral.EventFailure:
 	}
 	return dst
+}
+
+// choice is the state of a choice.
+func (w *streamWriter) choice(index int) *choiceWriter {
+	for index >= len(w.choices) {
+		w.choices = append(w.choices, choiceWriter{})
+	}
+	return &w.choices[index]
 }
 
 // start makes the beginning of all chunks.
@@ -143,6 +141,7 @@ func (w *streamWriter) startPart(dst []byte, e *neutral.Event, c *choiceWriter) 
 			c.id = strings.Clone(p.Thought.ID)
 			return w.wholeThought(dst, e.Choice, c, p.Thought)
 		}
+	default: // What has no place in a chunk.
 	}
 	return dst
 }
@@ -199,8 +198,9 @@ func (w *streamWriter) delta(dst []byte, e *neutral.Event, c *choiceWriter) []by
 		return w.argue(dst, e.Choice, c, e.Delta.Text)
 	case neutral.TextPart, neutral.RefusalPart:
 		return w.say(dst, e.Choice, c, &e.Delta)
+	default: // What came whole.
+		return dst
 	}
-	return dst
 }
 
 // say writes text or a refusal.
@@ -250,16 +250,7 @@ func (w *streamWriter) think(dst []byte, choice int, c *choiceWriter, d *neutral
 	if w.hidden && d.Encrypted == "" || d.Text == "" && d.Signature == "" && d.Encrypted == "" {
 		return dst
 	}
-	t := neutral.Thought{ID: c.id, Text: d.Text, Signature: d.Signature, Encrypted: d.Encrypted, Origin: formatOf(d.Origin, &w.o)}
-	separate := d.Encrypted != ""
-	if d.Summary {
-		t.Text, t.Summary = "", []string{d.Text}
-		separate = c.opened && d.SummaryIndex != c.summary
-		c.summary = d.SummaryIndex
-	}
-	if separate && c.opened {
-		c.details++
-	}
+	t := c.entry(d, &w.o)
 	dst = w.open(dst, choice)
 	if d.Text != "" {
 		dst = appendText(dst, reasoningName(w.o.Flavor), d.Text)
@@ -267,6 +258,21 @@ func (w *streamWriter) think(dst []byte, choice int, c *choiceWriter, d *neutral
 	dst, _ = appendDetails(append(appendKey(dst, "reasoning_details"), '['), &t, c.details, "")
 	c.opened = true
 	return w.close(append(dst, ']'), nil)
+}
+
+// entry is a piece of thinking as an entry of reasoning_details: one of its own for a cipher and for each paragraph of a summary.
+func (c *choiceWriter) entry(d *neutral.Delta, o *dialect.Exchange) neutral.Thought {
+	t := neutral.Thought{ID: c.id, Text: d.Text, Signature: d.Signature, Encrypted: d.Encrypted, Origin: formatOf(d.Origin, o)}
+	separate := d.Encrypted != ""
+	if d.Summary {
+		t.Text, t.Summary = "", []string{d.Text}
+		separate = d.SummaryIndex != c.summary
+		c.summary = d.SummaryIndex
+	}
+	if separate && c.opened {
+		c.details++
+	}
+	return t
 }
 
 // dropSeal writes a seal of Gemini's that no call followed.
@@ -297,7 +303,7 @@ func (w *streamWriter) finish(dst []byte, e *neutral.Event, c *choiceWriter) []b
 // appendFinish writes the end of a choice. usage is Groq's own; nil for none.
 func (w *streamWriter) appendFinish(dst []byte, e *neutral.Event, usage []byte) []byte {
 	c := &w.choices[e.Choice]
-	word := finishWord(e.Finish, c.refused, w.legacy && c.calls > 0)
+	word := ending{finish: e.Finish, refused: c.refused, legacy: w.legacy}.word()
 	w.sent = w.sent || usage != nil // Groq's id then stands beside the usage.
 	dst = w.open(dst, e.Choice)
 	dst = append(dst, `},"logprobs":null`...)

@@ -113,7 +113,7 @@ func (Text) AppendResponse(dst []byte, r *neutral.Response, o dialect.Exchange) 
 }
 
 func appendCompletionFinish(dst []byte, finish neutral.Finish, native string, o *dialect.Exchange) []byte {
-	word := finishWord(finish, false, false)
+	word := ending{finish: finish}.word()
 	dst = appendText(dst, "finish_reason", word)
 	if o.Flavor == dialect.OpenRouterFlavor {
 		dst = appendText(dst, "native_finish_reason", first(native, word))

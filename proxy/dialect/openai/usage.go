@@ -152,21 +152,6 @@ func (c *counts) normalise() meter.Usage {
 	}
 }
 
-// costPatch is the edit that sets "cost" in the usage object that starts at data[at] and was checked.
-func costPatch(data []byte, at int, nano int64) dialect.Patch {
-	walk := jsonscan.WalkObject(data, at)
-	name := `"cost":`
-	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
-		name = `,"cost":`
-		end := walk.Skip()
-		if string(member.Name(data)) == "cost" {
-			return dialect.Patch{At: member.Value, End: end, Text: meter.FormatUSD(nano)}
-		}
-	}
-	end, _ := walk.End()
-	return dialect.Patch{At: end - 1, End: end - 1, Text: name + meter.FormatUSD(nano)}
-}
-
 // withoutPatch takes out the member that stands from start to end, with its comma.
 func withoutPatch(data []byte, start, end int) dialect.Patch {
 	before := bytes.TrimRight(data[:start], " \t\r\n")

@@ -34,23 +34,31 @@ func isSpecial(name []byte) bool {
 	return false
 }
 
-// foreign tells whether a top-level member belongs to another vendor than this one. A server of the user's own is given what such servers are known to take.
-func foreign(name, vendor string) bool {
+// owners are the vendors that take a top-level member; nil when it is no vendor's own. A server of the user's own is given what such servers are known to
+// take.
+func owners(name string) []string {
 	switch name {
 	case "provider", "plugins", "route", "transforms", "debug", "session_id", "trace", "usage", "image_config", "stop_server_tools_when", "max_tool_calls", "cache_control":
-		return vendor != vendorOpenRouter
+		return []string{vendorOpenRouter}
 	case "structured_outputs", "top_a":
-		return vendor != vendorOpenRouter && vendor != vendorAny
+		return []string{vendorOpenRouter, vendorAny}
 	case "reasoning_format", "search_settings", "compound_custom", "citation_options", "disable_tool_validation", "include_domains", "exclude_domains":
-		return vendor != vendorGroq
+		return []string{vendorGroq}
 	case "documents":
-		return vendor != vendorGroq && vendor != vendorAny
+		return []string{vendorGroq, vendorAny}
 	case "include_reasoning":
-		return vendor != vendorGroq && vendor != vendorAny && vendor != vendorOpenRouter
-	case "thinking":
+		return []string{vendorGroq, vendorAny, vendorOpenRouter}
+	}
+	return nil
+}
+
+// foreign tells whether a top-level member belongs to another vendor than this one.
+func foreign(name, vendor string) bool {
+	if name == "thinking" {
 		return isOpenAI(vendor) || vendor == vendorGroq || vendor == vendorOpenRouter
 	}
-	return false
+	takers := owners(name)
+	return takers != nil && !slices.Contains(takers, vendor)
 }
 
 // foreignTier tells whether a service tier is one of another vendor's.
@@ -81,16 +89,7 @@ func refused(name string, q *dialect.Quirks) bool {
 
 // asksForNothing tells whether leaving a member out changes nothing.
 func asksForNothing(name string, value []byte) bool {
-	switch value[0] {
-	case '[', '{':
-		if jsonscan.Space(value, 1) == len(value)-1 {
-			return true
-		}
-	case '"':
-		if len(value) == 2 {
-			return true
-		}
-	case 'n':
+	if isEmpty(value) {
 		return true
 	}
 	switch name {
@@ -106,6 +105,17 @@ func asksForNothing(name string, value []byte) bool {
 		return slices.Contains([]string{`"auto"`, `"default"`, `"on_demand"`}, string(value))
 	}
 	return string(value) == "false"
+}
+
+// isEmpty tells whether a checked value is null, or a string, list or object with nothing in it.
+func isEmpty(value []byte) bool {
+	switch value[0] {
+	case '[', '{':
+		return jsonscan.Space(value, 1) == len(value)-1
+	case '"':
+		return len(value) == 2
+	}
+	return value[0] == 'n'
 }
 
 // needed tells whether a client would miss what a member asks for, so that it must not be left out in silence.

@@ -16,7 +16,7 @@ func (Chat) AppendRequest(dst []byte, r *neutral.Request, to dialect.Target) ([]
 	if !to.ModelInPath {
 		w.dst = appendText(w.dst, "model", to.Model)
 	}
-	for _, write := range []func() error{w.messages, w.tools, w.answerFormat, w.choices, w.sampling, w.options, w.extra} {
+	for _, write := range []func() error{w.messages, w.tools, w.answerFormat, w.choices, w.sampling, w.options, w.stream, w.extra} {
 		if err := write(); err != nil {
 			return dst, neutral.Report{}, err
 		}
@@ -176,10 +176,13 @@ func (w *requestWriter) options() error {
 	if len(r.Metadata) > 0 {
 		w.metadata()
 	}
-	if r.Cache != nil && !w.cacheMark(r.Cache) {
-		w.report.Drop("cache_control")
-	}
-	if !r.Stream {
+	w.mark(r.Cache)
+	return nil
+}
+
+// stream asks for a stream, and for its usage.
+func (w *requestWriter) stream() error {
+	if !w.r.Stream {
 		return nil
 	}
 	if !w.to.StreamInPath {
@@ -231,6 +234,13 @@ func (w *requestWriter) extra() error {
 	return nil
 }
 
+// mark appends cache_control if it was given, and reports it where the target does not know it.
+func (w *requestWriter) mark(mark *neutral.CacheMark) {
+	if mark != nil && !w.cacheMark(mark) {
+		w.report.Drop("cache_control")
+	}
+}
+
 // cacheMark appends cache_control to the object that is open; false where the target does not know it.
 func (w *requestWriter) cacheMark(mark *neutral.CacheMark) bool {
 	if !takesCacheMarks(w.to.Provider) || w.to.Provider == vendorAny && !w.native {
@@ -247,17 +257,12 @@ func (w *requestWriter) cacheMark(mark *neutral.CacheMark) bool {
 // answerFormat appends response_format.
 func (w *requestWriter) answerFormat() error {
 	f := &w.r.Format
-	switch f.Kind {
-	case neutral.FormatText:
-		return nil
-	case neutral.FormatOther:
-		if !w.native {
-			return unsupported("response_format", "this kind of format is not known there")
-		}
-		w.dst = appendRaw(w.dst, "response_format", f.Raw)
-		return nil
-	}
 	switch {
+	case f.Kind == neutral.FormatText:
+	case f.Kind == neutral.FormatOther && !w.native:
+		return unsupported("response_format", "this kind of format is not known there")
+	case f.Kind == neutral.FormatOther:
+		w.dst = appendRaw(w.dst, "response_format", f.Raw)
 	case refused("response_format", &w.to.Quirks):
 		w.report.Drop("response_format") // The prompt asks for it, see emulatedPrompt.
 	case f.Kind == neutral.FormatJSONObject || w.to.Quirks.NoJSONSchema:

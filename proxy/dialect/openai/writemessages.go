@@ -67,14 +67,13 @@ func (w *requestWriter) mentionsJSON() bool {
 
 // message appends a message, and returns what of a tool's result has to follow elsewhere.
 func (w *requestWriter) message(index int, m *neutral.Message) ([]neutral.Part, error) {
-	switch m.Role {
-	case neutral.ToolRole:
-		return w.results(index, m)
-	case neutral.Assistant:
-		return nil, w.assistant(index, m)
-	}
 	role := m.Role
-	if role == neutral.Developer && w.to.Quirks.NoDeveloper {
+	switch {
+	case role == neutral.ToolRole:
+		return w.results(index, m)
+	case role == neutral.Assistant:
+		return nil, w.assistant(index, m)
+	case role == neutral.Developer && w.to.Quirks.NoDeveloper:
 		role = neutral.System
 	}
 	w.dst = appendText(append(appendComma(w.dst), '{'), "role", string(role))
@@ -116,31 +115,35 @@ func (w *requestWriter) results(index int, m *neutral.Message) ([]neutral.Part, 
 		if result == nil {
 			return nil, unsupported(fmt.Sprintf("messages[%d]", index), "a message of tools holds something else than results")
 		}
-		texts := make([]neutral.Part, 0, len(result.Parts))
-		for _, part := range result.Parts {
-			if part.Kind == neutral.TextPart || part.Kind == neutral.OpaquePart {
-				texts = append(texts, part)
-				continue
-			}
-			media = append(media, part)
-		}
-		if result.Failed && !w.native {
-			texts = markFailed(texts)
-		}
-		if len(texts) == 0 && len(result.Parts) > 0 {
-			texts = append(texts, neutral.Part{Kind: neutral.TextPart, Text: "The result follows in the next message of the user."})
-		}
+		texts, others := w.splitResult(result)
+		media = append(media, others...)
 		w.dst = appendText(append(appendComma(w.dst), '{'), "role", "tool")
 		w.dst = appendText(w.dst, "tool_call_id", toolID(w.to.Quirks.ToolIDs, result.CallID))
 		if err := w.content(index, neutral.ToolRole, texts, result.PlainText); err != nil {
 			return nil, err
 		}
-		if m.Parts[i].Cache != nil && !w.cacheMark(m.Parts[i].Cache) {
-			w.report.Drop("cache_control")
-		}
+		w.mark(m.Parts[i].Cache)
 		w.endMessage(m)
 	}
 	return media, nil
+}
+
+// splitResult parts what can stand in a message of a tool from what cannot.
+func (w *requestWriter) splitResult(result *neutral.ToolResult) (texts, media []neutral.Part) {
+	for _, part := range result.Parts {
+		if part.Kind == neutral.TextPart || part.Kind == neutral.OpaquePart {
+			texts = append(texts, part)
+			continue
+		}
+		media = append(media, part)
+	}
+	if result.Failed && !w.native {
+		texts = markFailed(texts)
+	}
+	if len(texts) == 0 && len(media) > 0 {
+		texts = append(texts, neutral.Part{Kind: neutral.TextPart, Text: "The result follows in the next message of the user."})
+	}
+	return texts, media
 }
 
 // markFailed says in words what this API has no member for.
@@ -167,16 +170,12 @@ func (w *requestWriter) resultMedia(index int, media []neutral.Part) error {
 
 // content appends the content of a message: a string where that says the same, and a list of parts otherwise.
 func (w *requestWriter) content(index int, role neutral.Role, parts []neutral.Part, plain bool) error {
-	flat := slices.Contains(w.to.Quirks.TextOnly, role)
-	isText := func(p neutral.Part) bool { return p.Kind != neutral.TextPart }
-	onlyText := !slices.ContainsFunc(parts, isText)
-	marked := slices.ContainsFunc(parts, func(p neutral.Part) bool { return p.Cache != nil })
-	short := onlyText && len(parts) <= 1 && (plain || !w.native) && (!marked || !takesCacheMarks(w.to.Provider))
-	switch {
+	onlyText := !slices.ContainsFunc(parts, func(p neutral.Part) bool { return p.Kind != neutral.TextPart })
+	switch flat := slices.Contains(w.to.Quirks.TextOnly, role); {
 	case flat && !onlyText:
 		return unsupported(fmt.Sprintf("messages[%d].content", index), "only text can be sent there in a message of this role")
-	case flat || short:
-		if marked {
+	case flat, onlyText && (plain || !w.native) && w.isShort(parts):
+		if slices.ContainsFunc(parts, isMarked) {
 			w.report.Drop("cache_control")
 		}
 		w.dst = appendText(w.dst, "content", joinTexts(parts, "\n"))
@@ -192,6 +191,13 @@ func (w *requestWriter) content(index int, role neutral.Role, parts []neutral.Pa
 	return nil
 }
 
+func isMarked(p neutral.Part) bool { return p.Cache != nil }
+
+// isShort tells whether a list of texts would say no more than one string, which all servers know.
+func (w *requestWriter) isShort(parts []neutral.Part) bool {
+	return len(parts) <= 1 && (!slices.ContainsFunc(parts, isMarked) || !takesCacheMarks(w.to.Provider))
+}
+
 func joinTexts(parts []neutral.Part, separator string) string {
 	if len(parts) == 1 {
 		return parts[0].Text
@@ -205,9 +211,9 @@ func joinTexts(parts []neutral.Part, separator string) string {
 
 // assistant appends what the model said.
 func (w *requestWriter) assistant(index int, m *neutral.Message) error {
-	var said turn
-	if err := said.sort(m.Parts, w.native); err != nil {
-		return inMessage(err, index)
+	said := turn{native: w.native}
+	if err := said.sort(m.Parts); err != nil {
+		return unsupported(fmt.Sprintf("messages[%d]", index), err.Error())
 	}
 	w.dst = append(appendComma(w.dst), `{"role":"assistant"`...)
 	w.name(m)
@@ -230,10 +236,6 @@ func (w *requestWriter) assistant(index int, m *neutral.Message) error {
 	w.calls(&said)
 	w.endMessage(m)
 	return nil
-}
-
-func inMessage(err error, index int) error {
-	return unsupported(fmt.Sprintf("messages[%d]", index), err.Error())
 }
 
 // takesRefusal tells whether the target knows the member "refusal".

@@ -8,35 +8,42 @@ import (
 
 // part appends a part of a message's content. field names it in errors.
 func (w *requestWriter) part(p *neutral.Part, field string) error {
-	w.dst = append(appendComma(w.dst), '{')
-	var err error
-	switch p.Kind {
-	case neutral.TextPart:
-		w.dst = appendText(append(w.dst, `"type":"text"`...), "text", p.Text)
-	case neutral.ImagePart:
-		err = w.image(p.Media, field)
-	case neutral.AudioPart:
-		err = w.audio(p.Media, field)
-	case neutral.VideoPart:
-		err = w.video(p.Media, field)
-	case neutral.FilePart:
-		err = w.file(p.Media, field)
-	case neutral.RefusalPart:
-		w.dst = appendText(append(w.dst, `"type":"refusal"`...), "refusal", p.Text)
-	case neutral.OpaquePart:
+	w.dst = appendComma(w.dst)
+	if p.Kind == neutral.OpaquePart {
 		if !w.native || p.Source != neutral.ChatCompletions {
 			return unsupported(field, "only the API that it came from knows this part")
 		}
-		w.dst = append(w.dst[:len(w.dst)-1], p.Raw...)
+		w.dst = append(w.dst, p.Raw...)
 		return nil
+	}
+	w.dst = append(w.dst, '{')
+	if err := w.partMembers(p, field); err != nil {
+		return err
+	}
+	w.mark(p.Cache)
+	w.dst = append(w.dst, '}')
+	return nil
+}
+
+// partMembers appends the members of a part.
+func (w *requestWriter) partMembers(p *neutral.Part, field string) error {
+	switch p.Kind {
+	case neutral.TextPart:
+		w.dst = appendText(append(w.dst, `"type":"text"`...), "text", p.Text)
+	case neutral.RefusalPart:
+		w.dst = appendText(append(w.dst, `"type":"refusal"`...), "refusal", p.Text)
+	case neutral.ImagePart:
+		return w.image(p.Media, field)
+	case neutral.AudioPart:
+		return w.audio(p.Media, field)
+	case neutral.VideoPart:
+		return w.video(p.Media, field)
+	case neutral.FilePart:
+		return w.file(p.Media, field)
 	default:
 		return unsupported(field, "such a part has no place here")
 	}
-	if err == nil && p.Cache != nil && !w.cacheMark(p.Cache) {
-		w.report.Drop("cache_control")
-	}
-	w.dst = append(w.dst, '}')
-	return err
+	return nil
 }
 
 // dataURL is the content of a medium as a data: URL.

@@ -35,8 +35,7 @@ func (w *requestWriter) tools() error {
 
 // choiceWithoutTools refuses a choice that demands a tool; any other says nothing without tools.
 func (w *requestWriter) choiceWithoutTools() error {
-	switch w.r.ToolChoice.Mode {
-	case neutral.ToolRequired, neutral.ToolNamed, neutral.ToolAllowed:
+	if mode := w.r.ToolChoice.Mode; mode == neutral.ToolRequired || mode == neutral.ToolNamed || mode == neutral.ToolAllowed {
 		return unsupported("tool_choice", "there are no tools to choose from")
 	}
 	return nil
@@ -71,9 +70,7 @@ func (w *requestWriter) tool(index int) error {
 		w.dst = appendRaw(w.dst, "strict", strconv.FormatBool(*tool.Strict))
 	}
 	w.dst = append(w.dst, '}')
-	if tool.Cache != nil && !w.cacheMark(tool.Cache) {
-		w.report.Drop("cache_control")
-	}
+	w.mark(tool.Cache)
 	w.dst = append(w.dst, '}')
 	return nil
 }
@@ -81,32 +78,36 @@ func (w *requestWriter) tool(index int) error {
 // toolChoice appends which tools may or must be called.
 func (w *requestWriter) toolChoice() error {
 	choice := &w.r.ToolChoice
-	mode := choice.Mode
 	switch {
 	case choice.Raw != nil && !w.native:
 		return unsupported("tool_choice", "this choice is not known there")
 	case choice.Raw != nil:
 		w.dst = appendRaw(w.dst, "tool_choice", choice.Raw)
-		return nil
-	case mode == "":
-		return nil
-	case mode == neutral.ToolNamed:
+	case choice.Mode == "":
+	case choice.Mode == neutral.ToolNamed:
 		w.dst = append(appendKey(w.dst, "tool_choice"), `{"type":"function","function":{`...)
 		w.dst = append(appendText(w.dst, "name", choice.Name), "}}"...)
-		return nil
-	case mode == neutral.ToolAllowed && !w.emulatesAllowed():
+	case choice.Mode == neutral.ToolAllowed && !w.emulatesAllowed():
 		w.allowed()
-		return nil
-	case mode == neutral.ToolAllowed && choice.AllowedRequired:
-		mode = neutral.ToolRequired
-	case mode == neutral.ToolAllowed:
+	default:
+		w.dst = appendText(w.dst, "tool_choice", w.choiceWord())
+	}
+	return nil
+}
+
+// choiceWord is the choice in one word.
+func (w *requestWriter) choiceWord() string {
+	mode := w.r.ToolChoice.Mode
+	if mode == neutral.ToolAllowed {
 		mode = neutral.ToolAuto
+		if w.r.ToolChoice.AllowedRequired {
+			mode = neutral.ToolRequired
+		}
 	}
 	if mode == neutral.ToolRequired && w.to.Quirks.RequiredToolAny {
-		mode = "any"
+		return "any"
 	}
-	w.dst = appendText(w.dst, "tool_choice", string(mode))
-	return nil
+	return string(mode)
 }
 
 // allowed appends OpenAI's choice among some tools.

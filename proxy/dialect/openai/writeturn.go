@@ -9,6 +9,8 @@ import (
 
 // turn is what an assistant said, sorted by where it goes.
 type turn struct {
+	// native tells that it came in this API.
+	native   bool
 	content  []neutral.Part
 	refusal  string
 	thoughts []*neutral.Thought
@@ -24,37 +26,42 @@ type calling struct {
 
 var errOpaque = errors.New("it holds a part that only the API knows which it came from")
 
-// sort takes the parts apart. native tells that they came in this API.
-func (t *turn) sort(parts []neutral.Part, native bool) error {
-	var seal *neutral.Thought
+// sort takes the parts apart.
+func (t *turn) sort(parts []neutral.Part) error {
 	for i := range parts {
 		p := &parts[i]
 		switch p.Kind {
 		case neutral.ReasoningPart:
-			if p.Thought.Origin == neutral.OriginGemini && p.Thought.Encrypted != "" && i+1 < len(parts) && parts[i+1].Kind == neutral.ToolCallPart {
-				seal = p.Thought
-				continue
+			if sealBefore(parts, i+1) == "" || i+1 == len(parts) || parts[i+1].Kind != neutral.ToolCallPart {
+				t.thoughts = append(t.thoughts, p.Thought)
 			}
-			t.thoughts = append(t.thoughts, p.Thought)
 		case neutral.ToolCallPart:
-			t.calls = append(t.calls, calling{call: p.Call, seal: seal})
-			seal = nil
+			c := calling{call: p.Call}
+			if sealBefore(parts, i) != "" {
+				c.seal = parts[i-1].Thought
+			}
+			t.calls = append(t.calls, c)
 		case neutral.RefusalPart:
 			t.refusal += p.Text
 		case neutral.OpaquePart:
-			if !native || p.Source != neutral.ChatCompletions {
+			if !t.native || p.Source != neutral.ChatCompletions {
 				return errOpaque
 			}
-			if p.Type == "custom" {
-				t.calls = append(t.calls, calling{raw: p.Raw})
-				continue
-			}
-			t.content = append(t.content, *p)
+			t.opaque(p)
 		default:
 			t.content = append(t.content, *p)
 		}
 	}
 	return nil
+}
+
+// opaque takes in what only this API knows: a call of a tool that is no function, or a part.
+func (t *turn) opaque(p *neutral.Part) {
+	if p.Type == "custom" {
+		t.calls = append(t.calls, calling{raw: p.Raw})
+		return
+	}
+	t.content = append(t.content, *p)
 }
 
 // thoughts appends what the model thought, as far as the target may and can read it.

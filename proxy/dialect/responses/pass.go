@@ -133,15 +133,17 @@ func (p *passer) add(end int) {
 // input opens the seals of the items between at and end.
 func (p *passer) input(at, end int) error {
 	text := p.body[at:end]
-	if text[0] != '[' || !holdsAny(text, "encrypted_content", "signature", "item_reference") {
+	if text[0] != '[' || !holdsAny(text, `"reasoning"`, "encrypted_content", "item_reference") {
 		return nil
 	}
 	var items []span
 	walk := jsonscan.WalkArray(p.body, at)
 	for start, ok := walk.Next(); ok; start, ok = walk.Next() {
 		s := span{start: start, end: walk.Skip()}
-		if err := p.item(&s, len(items)); err != nil {
-			return err
+		if p.body[start] == '{' {
+			if err := p.item(&s, len(items)); err != nil {
+				return err
+			}
 		}
 		items = append(items, s)
 	}
@@ -155,55 +157,43 @@ func holdsAny(text []byte, words ...string) bool {
 
 // item opens the seal of the item that stands in s, or leaves it out.
 func (p *passer) item(s *span, index int) error {
-	if p.body[s.start] != '{' {
-		return nil
-	}
-	kind, format, signed, sealed := "", neutral.NoOrigin, false, span{}
-	walk := jsonscan.WalkObject(p.body, s.start)
-	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
-		end := walk.Skip()
-		if p.body[member.Value] != '"' {
-			continue
-		}
-		switch string(member.Name(p.body)) {
-		case "type":
-			kind = unquoted(p.body[member.Value:end])
-		case "format":
-			format = neutral.Origin(unquoted(p.body[member.Value:end]))
-		case "signature":
-			signed = true
-		case "encrypted_content":
-			sealed = span{start: member.Value, end: end}
-		}
-	}
-	known := format != neutral.NoOrigin && format != neutral.OriginUnknown
+	i := readSealedItem(p.body, s.start)
 	switch {
-	case kind == "item_reference":
+	case i.kind == "item_reference":
 		return noReference("input[" + strconv.Itoa(index) + "]")
-	case kind == "reasoning" && signed && known && format != p.to.Origin:
+	case i.sealed.end > 0:
+		return p.seal(s, i, index)
+	case i.kind != "reasoning":
+	case i.signed && (keepsThoughts(p.to.Origin) || !i.of(p.to.Origin)):
 		s.cut = true
 		p.report.Drop("reasoning")
-		return nil
-	case sealed.end == 0:
-		return nil
+	case keepsThoughts(p.to.Origin):
+		s.cut = true
 	}
-	return p.seal(s, sealed, kind, index)
+	return nil
+}
+
+// keepsThoughts tells whether a provider keeps thoughts itself rather than to read what clients send: it would look for one that is not sealed among what it
+// was never asked to store.
+func keepsThoughts(origin neutral.Origin) bool {
+	return origin == neutral.OriginOpenAI || origin == neutral.OriginAzure
 }
 
 // seal opens the seal for a target that can read it. Otherwise the thought goes; an item that is more than a thought cannot go.
-func (p *passer) seal(s *span, sealed span, kind string, index int) error {
-	content := unquoted(p.body[sealed.start:sealed.end])
-	origin, seal := neutral.OpenSeal(neutral.NoOrigin, content)
-	if seal == content { // Without a mark it did not come through here; who sent it knows for whom it is.
-		return nil
-	}
+func (p *passer) seal(s *span, i sealedItem, index int) error {
+	content := unquoted(p.body[i.sealed.start:i.sealed.end])
+	origin, seal := neutral.OpenSeal(i.format, content)
+	marked := seal != content
 	var thought neutral.Thought
-	openSeal(&thought, content, origin)
-	if origin == p.to.Origin && thought.Encrypted != "" && origin != neutral.OriginUnknown {
-		p.patches = append(p.patches, dialect.Patch{At: sealed.start, End: sealed.end, Text: string(jsonscan.AppendQuoted(nil, seal))})
+	openSeal(&thought, content, i.format)
+	switch readable := thought.Encrypted != "" && origin == p.to.Origin && origin != neutral.OriginUnknown; {
+	case marked && readable:
+		p.patches = append(p.patches, dialect.Patch{At: i.sealed.start, End: i.sealed.end, Text: string(quoted(seal))})
+		return nil
+	case !marked && i.of(p.to.Origin): // It did not come through here; who sent it knows for whom it is.
 		return nil
 	}
-	if kind != "reasoning" {
+	if i.kind != "reasoning" {
 		return &neutral.UnsupportedError{
 			Field:  "input[" + strconv.Itoa(index) + "].encrypted_content",
 			Reason: "was made by another provider and cannot be read here",

@@ -37,9 +37,13 @@ func TestAppendPassed(t *testing.T) {
 		"foreign seals":   {body: `{"store":false,"model":"chat","input":[{"type":"reasoning","encrypted_content":"sb1:a:b"} , {"role":"user"},{"encrypted_content":"sb1:a:b","type":"reasoning"}]}`, to: openAI, want: `{"store":false,"model":"up","input":[{"role":"user"}]}`, dropped: []string{"reasoning"}},
 		"signed":          {body: `{"store":false,"model":"chat","input":[{"type":"reasoning","encrypted_content":"sb1:openai-responses-v1:signed:YQ==:s"}]}`, to: openAI, want: `{"store":false,"model":"up","input":[]}`, dropped: []string{"reasoning"}},
 		"placed nowhere":  {body: `{"store":false,"model":"chat","input":[{"type":"reasoning","encrypted_content":"sb1:unknown:s"}]}`, to: dialect.Target{Model: "up", Origin: neutral.OriginUnknown}, want: `{"store":false,"model":"up","input":[]}`, dropped: []string{"reasoning"}},
-		"no seal":         {body: `{"store":false,"model":"chat","input":[{"type":"reasoning","encrypted_content":null,"x":"sb1:"}]}`, to: openAI, want: `{"store":false,"model":"up","input":[{"type":"reasoning","encrypted_content":null,"x":"sb1:"}]}`},
-		"signatures": {body: `{"store":false,"model":"chat","input":[{"type":"reasoning","signature":"s","format":"anthropic-claude-v1"},{"type":"reasoning","signature":"s","format":"unknown"},{"type":"reasoning","signature":"s","format":"openai-responses-v1"}]}`, to: openAI,
-			want: `{"store":false,"model":"up","input":[{"type":"reasoning","signature":"s","format":"unknown"},{"type":"reasoning","signature":"s","format":"openai-responses-v1"}]}`, dropped: []string{"reasoning"}},
+		"no seal":         {body: `{"store":false,"model":"chat","input":[{"type":"reasoning","encrypted_content":null,"x":"sb1:"}, {"role":"user"}]}`, to: openAI, want: `{"store":false,"model":"up","input":[{"role":"user"}]}`},
+		"no seals at all": {body: `{"store":false,"model":"chat","input":[{"type":"reasoning","encrypted_content":""}]}`, to: dialect.Target{Model: "up"}, want: `{"store":false,"model":"up","input":[{"type":"reasoning","encrypted_content":""}]}`},
+		"foreign format":  {body: `{"store":false,"model":"chat","input":[{"type":"reasoning","encrypted_content":"a","format":"xai-responses-v1"}]}`, to: openAI, want: `{"store":false,"model":"up","input":[]}`, dropped: []string{"reasoning"}},
+		"signatures": {body: `{"store":false,"model":"chat","input":[{"type":"reasoning","signature":"s","format":"anthropic-claude-v1"},{"type":"reasoning","signature":"s","format":"unknown"},{"type":"reasoning","signature":"s","format":"google-gemini-v1"}]}`,
+			to:   dialect.Target{Model: "up", Origin: neutral.OriginGemini},
+			want: `{"store":false,"model":"up","input":[{"type":"reasoning","signature":"s","format":"unknown"},{"type":"reasoning","signature":"s","format":"google-gemini-v1"}]}`, dropped: []string{"reasoning"}},
+		"no signatures":    {body: `{"store":false,"model":"chat","input":[{"type":"reasoning","signature":"s"},{"type":"message","role":"user"}]}`, to: openAI, want: `{"store":false,"model":"up","input":[{"type":"message","role":"user"}]}`, dropped: []string{"reasoning"}},
 		"seal in a prompt": {body: `{"store":false,"model":"chat","input":"encrypted_content sb1:a:b"}`, to: openAI, want: `{"store":false,"model":"up","input":"encrypted_content sb1:a:b"}`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -93,27 +93,14 @@ func tagOutput(patches []dialect.Patch, data []byte, at int, origin neutral.Orig
 
 // tagItem marks the seal of an item, which starts at data[at].
 func tagItem(patches []dialect.Patch, data []byte, at int, origin neutral.Origin) []dialect.Patch {
-	format, sealed := neutral.NoOrigin, span{}
-	walk := jsonscan.WalkObject(data, at)
-	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
-		end := walk.Skip()
-		if data[member.Value] != '"' || end-member.Value <= len(`""`) {
-			continue
-		}
-		switch string(member.Name(data)) {
-		case "encrypted_content":
-			sealed = span{start: member.Value, end: end}
-		case "format":
-			format = neutral.Origin(unquoted(data[member.Value:end]))
-		}
-	}
-	if sealed.end == 0 {
+	i := readSealedItem(data, at)
+	if i.sealed.end == 0 {
 		return patches
 	}
-	seal := unquoted(data[sealed.start:sealed.end])
+	seal := unquoted(data[i.sealed.start:i.sealed.end])
 	if _, bare := neutral.OpenSeal(origin, seal); bare != seal { // The upstream is a proxy like this one.
 		return patches
 	}
-	tagged := neutral.TagSeal(placed(origin, format), seal)
-	return append(patches, dialect.Patch{At: sealed.start, End: sealed.end, Text: string(jsonscan.AppendQuoted(nil, tagged))})
+	tagged := neutral.TagSeal(placed(origin, i.format), seal)
+	return append(patches, dialect.Patch{At: i.sealed.start, End: i.sealed.end, Text: string(quoted(tagged))})
 }

@@ -277,16 +277,22 @@ func (w *inputWriter) thought(t *neutral.Thought, n note) {
 		object = jsonscan.AppendQuoted(append(object, `,"content":[{"type":"reasoning_text","text":`...), t.Text)
 		object = append(object, "}]"...)
 	}
-	if t.Encrypted != "" {
-		object = jsonscan.AppendQuoted(append(object, `,"encrypted_content":`...), t.Encrypted)
-	}
-	if t.Signature != "" {
-		object = jsonscan.AppendQuoted(append(object, `,"signature":`...), t.Signature)
-	}
-	if signs(t.Origin) && !w.native() {
-		object = jsonscan.AppendQuoted(append(object, `,"format":`...), string(t.Origin))
+	seals := [...]struct{ name, text string }{{"encrypted_content", t.Encrypted}, {"signature", t.Signature}, {"format", w.formatOf(t)}}
+	for _, seal := range seals {
+		if seal.text != "" {
+			object = append(append(append(object, `,"`...), seal.name...), `":`...)
+			object = jsonscan.AppendQuoted(object, seal.text)
+		}
 	}
 	w.add(append(object, '}'), n)
+}
+
+// formatOf is what OpenRouter, which passes requests on to several vendors, wants to know of a signed thought: whose it is.
+func (w *inputWriter) formatOf(t *neutral.Thought) string {
+	if signs(t.Origin) && !w.native() {
+		return string(t.Origin)
+	}
+	return ""
 }
 
 // thoughtID is the id of a thought, which the API demands, in the form that it demands.

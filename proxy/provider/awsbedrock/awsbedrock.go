@@ -22,7 +22,8 @@ func New() provider.Provider {
 		KeyKinds:        []table.KeyKind{table.AWSKey},
 		SigningService:  "bedrock",
 		Probe: provider.Probe{
-			Endpoint: "https://bedrock.{region}.amazonaws.com", Path: "/foundation-models?byInferenceType=ON_DEMAND", NotFound: provider.HealthUnknown, Signs: signs(),
+			Endpoint: "https://bedrock.{region}.amazonaws.com", Path: "/foundation-models?byInferenceType=ON_DEMAND", NotFound: provider.HealthUnknown,
+			Signs: signs(),
 		},
 	}
 }
@@ -52,6 +53,7 @@ func signs() []provider.Sign {
 	expired := refused
 	expired.Message = "the key has expired (status 403)"
 	return []provider.Sign{
+		provider.NoFreeCall(),
 		{Status: http.StatusForbidden, Text: "security token included in the request is invalid", Verdict: refused},
 		{Status: http.StatusForbidden, Text: "request signature we calculated does not match", Verdict: refused},
 		{Status: http.StatusForbidden, Text: "security token included in the request is expired", Verdict: expired},

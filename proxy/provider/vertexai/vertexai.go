@@ -27,7 +27,10 @@ func New() provider.Provider {
 		Offers:     offers(),
 		AuthHeader: "X-Goog-Api-Key",
 		KeyKinds:   []table.KeyKind{table.GoogleKey},
-		Probe:      provider.Probe{Path: "/publishers/google/models?pageSize=1", RootPath: "/v1beta1/publishers/google/models?pageSize=1", NotFound: provider.HealthUnknown},
+		Probe: provider.Probe{
+			Path: "/publishers/google/models?pageSize=1", RootPath: "/v1beta1/publishers/google/models?pageSize=1",
+			NotFound: provider.HealthUnknown, Signs: []provider.Sign{provider.NoFreeCall()},
+		},
 	}
 }
 

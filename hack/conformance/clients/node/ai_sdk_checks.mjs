@@ -11,18 +11,18 @@ function isCallError(error) {
   return APICallError.isInstance(error);
 }
 
-/** runChecks runs them with the models that modelOf makes. */
-export async function runChecks(client, surface, makeModelOf) {
+/** runChecks runs them with the models that modelOf makes, and with options for the provider. */
+export async function runChecks(client, surface, makeModelOf, providerOptions = {}) {
   const suite = new Suite(client, surface);
   const modelOf = makeModelOf(suite);
   const tools = { [toolName]: tool({ description: toolDescription, inputSchema: jsonSchema(toolSchema) }) };
-  const ask = (model, mark, more) => generateText({ model: modelOf(model), prompt: prompt(mark), maxRetries: 0, ...more });
+  const ask = (model, mark, more) => generateText({ model: modelOf(model), prompt: prompt(mark), maxRetries: 0, providerOptions, ...more });
 
   async function finish(model, messages, answer) {
     assert.equal(new Set(answer.calls.map((c) => c.toolCallId)).size, 2, 'ids of calls');
     for (const c of answer.calls) expectCall(c.toolName, c.input);
     const content = answer.calls.map((c) => ({ type: 'tool-result', toolCallId: c.toolCallId, toolName: c.toolName, output: { type: 'text', value: toolResult } }));
-    const next = await generateText({ model: modelOf(model), messages: [...messages, ...answer.messages, { role: 'tool', content }], tools, maxRetries: 0 });
+    const next = await generateText({ model: modelOf(model), messages: [...messages, ...answer.messages, { role: 'tool', content }], tools, maxRetries: 0, providerOptions });
     assert.equal(next.text, suite.text);
   }
 
@@ -35,7 +35,7 @@ export async function runChecks(client, surface, makeModelOf) {
     },
     streamed: async (models) => {
       const mark = newMark();
-      const answer = streamText({ model: modelOf(models.chat), prompt: prompt(mark), maxRetries: 0 });
+      const answer = streamText({ model: modelOf(models.chat), prompt: prompt(mark), maxRetries: 0, providerOptions });
       const pieces = [];
       for await (const piece of answer.textStream) if (piece) pieces.push(piece);
       assert.equal(pieces.join(''), suite.text);
@@ -45,13 +45,13 @@ export async function runChecks(client, surface, makeModelOf) {
     },
     tools: async (models) => {
       const messages = [{ role: 'user', content: prompt(newMark()) }];
-      const answer = await generateText({ model: modelOf(models.chat), messages, tools, maxRetries: 0 });
+      const answer = await generateText({ model: modelOf(models.chat), messages, tools, maxRetries: 0, providerOptions });
       assert.equal(answer.finishReason, 'tool-calls');
       await finish(models.chat, messages, { calls: answer.toolCalls, messages: answer.response.messages });
     },
     'tools-streamed': async (models) => {
       const messages = [{ role: 'user', content: prompt(newMark()) }];
-      const answer = streamText({ model: modelOf(models.chat), messages, tools, maxRetries: 0 });
+      const answer = streamText({ model: modelOf(models.chat), messages, tools, maxRetries: 0, providerOptions });
       await finish(models.chat, messages, { calls: await answer.toolCalls, messages: (await answer.response).messages });
     },
     structured: async (models) => {
@@ -61,7 +61,7 @@ export async function runChecks(client, surface, makeModelOf) {
     image: async (models) => {
       const mark = newMark();
       const content = [{ type: 'text', text: prompt(mark) }, { type: 'file', data: Buffer.from(suite.image, 'base64'), mediaType: 'image/png' }];
-      const answer = await generateText({ model: modelOf(models.chat), messages: [{ role: 'user', content }], maxRetries: 0 });
+      const answer = await generateText({ model: modelOf(models.chat), messages: [{ role: 'user', content }], maxRetries: 0, providerOptions });
       assert.equal(answer.text, suite.text);
       await suite.sawImage(mark);
     },
@@ -69,13 +69,13 @@ export async function runChecks(client, surface, makeModelOf) {
     busy: (models) => raises(isCallError, 429, [suite.plan.busy], () => ask(models.busy, newMark())),
     'broken-stream': async (models) => {
       let problem;
-      const answer = streamText({ model: modelOf(models.broken), prompt: prompt(newMark()), maxRetries: 0, onError: ({ error }) => { problem = error; } });
+      const answer = streamText({ model: modelOf(models.broken), prompt: prompt(newMark()), maxRetries: 0, providerOptions, onError: ({ error }) => { problem = error; } });
       for await (const part of answer.textStream) assert.ok(part);
       assert.ok(JSON.stringify(problem ?? null, Object.getOwnPropertyNames(problem ?? {})).includes(suite.plan.broken), `the provider's words are not in: ${problem}`);
     },
     cancel: (models) => suite.cancelled(async (mark) => {
       const leave = new AbortController();
-      const answer = streamText({ model: modelOf(models.stall), prompt: prompt(mark), maxRetries: 0, abortSignal: leave.signal });
+      const answer = streamText({ model: modelOf(models.stall), prompt: prompt(mark), maxRetries: 0, providerOptions, abortSignal: leave.signal });
       for await (const piece of answer.textStream) {
         if (piece) break;
       }

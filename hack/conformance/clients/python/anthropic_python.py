@@ -39,7 +39,7 @@ class Messages:
     def plain(self, upstream):
         mark = new_mark()
         system = [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Be kind."}]
-        answer = self.ask(upstream.model, prompt(mark), system=system, stop_sequences=["never-said"])
+        answer = self.ask(upstream.model, prompt(mark), system=system)
         equal(self.text(answer), self.suite.text, "text")
         equal((answer.type, answer.role, answer.stop_reason, answer.stop_sequence), ("message", "assistant", "end_turn", None), "envelope")
         self.usage(mark, answer.usage)
@@ -94,7 +94,9 @@ class Messages:
 
     def forced_tool(self, upstream):
         answer = self.ask(upstream.model, prompt(new_mark()), tools=self.tools, tool_choice={"type": "tool", "name": TOOL_NAME})
-        equal([b.input for b in answer.content if b.type == "tool_use"], [TOOL_ARGUMENTS], "calls")
+        calls = [b.input for b in answer.content if b.type == "tool_use"]
+        true(calls, "the tool was not called")
+        equal([c for c in calls if c != TOOL_ARGUMENTS], [], "calls with other arguments")
         equal(answer.stop_reason, "tool_use", "stop reason")
 
     def image(self, upstream):
@@ -111,8 +113,14 @@ class Messages:
         equal(self.text(answer), self.suite.text, "text")
         true(url in self.suite.record(mark)["body"], "the provider did not get the URL")
 
+    def stop(self, upstream):
+        before, word, _ = self.suite.text.partition("the points")
+        answer = self.ask(upstream.model, prompt(new_mark()), stop_sequences=[word, "never said"])
+        equal(self.text(answer), before, "text")
+        true(answer.stop_reason in ("stop_sequence", "end_turn"), f"stop reason {answer.stop_reason}")
+
     def cut_by_limit(self, upstream):
-        answer = self.client.messages.create(model=upstream.model, max_tokens=3, messages=[{"role": "user", "content": prompt(new_mark())}])
+        answer = self.client.messages.create(model=upstream.model, max_tokens=16, messages=[{"role": "user", "content": prompt(new_mark())}])
         equal(answer.stop_reason, "max_tokens", "stop reason")
 
     def count_tokens(self, upstream):
@@ -151,7 +159,7 @@ def main():
     messages.suite.run({
         "plain": messages.plain, "streamed": messages.streamed, "tools": messages.tools_round_trip, "tools-streamed": messages.tools_streamed,
         "forced-tool": messages.forced_tool, "structured": messages.structured, "image": messages.image, "image-by-url": messages.image_by_url,
-        "cut-by-limit": messages.cut_by_limit, "count-tokens": messages.count_tokens, "unknown-model": messages.unknown_model, "busy": messages.busy,
+        "stop": messages.stop, "cut-by-limit": messages.cut_by_limit, "count-tokens": messages.count_tokens, "unknown-model": messages.unknown_model, "busy": messages.busy,
         "broken-stream": messages.broken_stream, "cancel": messages.cancel, "models": messages.models,
     })
 

@@ -38,7 +38,7 @@ class Generate:
 
     def plain(self, upstream):
         mark = new_mark()
-        answer = self.ask(upstream.model, prompt(mark), system_instruction="Be brief.", temperature=0.5, max_output_tokens=200, stop_sequences=["never-said"])
+        answer = self.ask(upstream.model, prompt(mark), system_instruction="Be brief.", temperature=0.5, max_output_tokens=200)
         equal(answer.text, self.suite.text, "text")
         equal((answer.candidates[0].finish_reason, answer.candidates[0].content.role), (types.FinishReason.STOP, "model"), "candidate")
         self.usage(mark, answer.usage_metadata)
@@ -51,6 +51,12 @@ class Generate:
         true(len(pieces) > 3, f"the text came in {len(pieces)} pieces")
         equal(chunks[-1].candidates[0].finish_reason, types.FinishReason.STOP, "finish reason")
         self.usage(mark, chunks[-1].usage_metadata)
+
+    def stop(self, upstream):
+        before, word, _ = self.suite.text.partition("the points")
+        answer = self.ask(upstream.model, prompt(new_mark()), stop_sequences=[word, "never said"])
+        equal(answer.text, before, "text")
+        equal(answer.candidates[0].finish_reason, types.FinishReason.STOP, "finish reason")
 
     def tools_round_trip(self, upstream):
         contents = [types.Content(role="user", parts=[types.Part(text=prompt(new_mark()))])]
@@ -106,7 +112,7 @@ def main():
     generate.suite.run({
         "plain": generate.plain, "streamed": generate.streamed, "tools": generate.tools_round_trip, "structured": generate.structured,
         "image": generate.image, "unknown-model": generate.unknown_model, "busy": generate.busy, "cancel": generate.cancel,
-        "count-tokens": generate.count_tokens, "models": generate.models,
+        "stop": generate.stop, "count-tokens": generate.count_tokens, "models": generate.models,
     })
 
 

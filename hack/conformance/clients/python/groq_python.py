@@ -65,6 +65,12 @@ class Chat:
         answer = self.ask(upstream.model, prompt(new_mark()) + " Answer in JSON.", response_format={"type": "json_object"})
         true(isinstance(json.loads(answer.choices[0].message.content), dict), "the answer is no object")
 
+    def json_object_by_prompt(self, upstream):
+        """Where a provider has no such mode it is asked in words, which a fake does not read."""
+        mark = new_mark()
+        self.ask(upstream.model, prompt(mark), response_format={"type": "json_object"})
+        true("json object" in self.suite.record(mark)["body"].lower(), "the provider was not asked for a JSON object")
+
     def image(self, upstream):
         mark = new_mark()
         content = [{"type": "text", "text": prompt(mark)}, {"type": "image_url", "image_url": {"url": self.suite.image_url}}]
@@ -101,10 +107,14 @@ class Chat:
 def main():
     chat = Chat()
     chat.suite.run({
-        "plain": chat.plain, "streamed": chat.streamed, "tools": chat.tools_round_trip, "structured": chat.structured, "json-object": chat.json_object,
+        "plain": chat.plain, "streamed": chat.streamed, "tools": chat.tools_round_trip, "structured": chat.structured,
         "image": chat.image, "unknown-model": chat.unknown_model, "busy": chat.busy, "broken-stream": chat.broken_stream, "cancel": chat.cancel,
         "models": chat.models,
     })
+    chat.suite = Suite("groq-python", "json")
+    chat.suite.run({"json-object": chat.json_object})
+    chat.suite = Suite("groq-python", "json-by-prompt")
+    chat.suite.run({"json-object": chat.json_object_by_prompt})
 
 
 main()

@@ -1,5 +1,6 @@
 """Simon Willison's llm with llm-groq and llm-openrouter, which call their vendors' hosts and take no other address."""
 
+import gc
 import json
 import os
 import pathlib
@@ -33,9 +34,10 @@ class Checks:
     def __init__(self, surface, prefix, unknown):
         self.suite = Suite("llm", surface)
         self.prefix, self.unknown = prefix, unknown
+        self.registered = {m.model_id: m for m in llm.get_models()}
 
     def model(self, name):
-        return llm.get_model(self.prefix + name)
+        return self.registered[self.prefix + name]
 
     def ask(self, model, mark, **options):
         return model.prompt(prompt(mark), key=self.suite.key, **options)
@@ -100,12 +102,13 @@ class Checks:
             for piece in pieces:
                 if piece:
                     break
-            pieces.close()
+            # The library closes the connection when nothing refers to the answer any more.
+            del pieces, piece
+            gc.collect()
         self.suite.cancelled(start)
 
     def models(self, upstream):
-        ids = [m.model_id for m in llm.get_models()]
-        true(self.prefix + upstream.model in ids, f"{self.prefix + upstream.model} is not among {ids}")
+        true(self.prefix + upstream.model in self.registered, f"{self.prefix + upstream.model} is not among {list(self.registered)}")
 
 
 def save_models(suite):
