@@ -2,31 +2,21 @@
 // subcommands:
 //
 //	run         the libraries
+//	model       a real model
 //	collection  write the Postman collection and the page of curl commands
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
-	"time"
 
-	"signalbox.dev/signalbox/hack/conformance/catalogue"
-	"signalbox.dev/signalbox/hack/conformance/collection"
-	"signalbox.dev/signalbox/hack/conformance/plan"
 	"signalbox.dev/signalbox/hack/conformance/report"
-	"signalbox.dev/signalbox/hack/conformance/runner"
-	"signalbox.dev/signalbox/hack/conformance/world"
 )
-
-// image is a PNG of 7 times 5 pixels, whose base64 has both of the letters that differ between its alphabets.
-const image = "iVBORw0KGgoAAAANSUhEUgAAAAcAAAAFCAIAAAAG+GGPAAAAeUlEQVR4nAFuAJH/AIK3Du5/GlA5vvB+wjR/Bm7Qj13HUQAkR+NA" +
-	"QwACa25UVZSgZWhdZMSYC7gA1FRKhyGpmgGtIZ61nPahXvbxWh2DAAu3zgnWu8AE5xdcZDx97LC1gOw3vACXEt0uaq65S66NL5+inFooTJ73UhiQ6DJhKA1QYAAAAABJRU5ErkJggg=="
 
 // options are the flags.
 type options struct {
@@ -56,37 +46,16 @@ func choose(ctx context.Context, args []string) error {
 	switch name {
 	case "run":
 		return run(ctx, args)
+	case "model":
+		return runModel(ctx, args)
 	case "collection":
 		return writeCollection(args)
 	default:
-		return fmt.Errorf("there is no subcommand %q; it is run or collection", name)
+		return fmt.Errorf("there is no subcommand %q; it is run, model or collection", name)
 	}
 }
 
-// writeCollection writes the files that are made from package collection.
-func writeCollection(args []string) error {
-	set := flag.NewFlagSet("collection", flag.ContinueOnError)
-	docs := set.String("docs", "docs", "folder of the documentation")
-	if err := set.Parse(args); err != nil {
-		return fmt.Errorf("reading flags: %w", err)
-	}
-	data, err := collection.Postman()
-	if err != nil {
-		return err
-	}
-	folder := filepath.Join(*docs, "postman")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return fmt.Errorf("making the folder of the collection: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, "signalbox.json"), data, 0o644); err != nil {
-		return fmt.Errorf("writing the collection: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(*docs, "curl.md"), []byte(collection.Curl()), 0o644); err != nil {
-		return fmt.Errorf("writing the page of commands: %w", err)
-	}
-	return nil
-}
-
+// parse reads the flags.
 func parse(args []string) (options, error) {
 	var o options
 	set := flag.NewFlagSet("conformance", flag.ContinueOnError)
@@ -111,43 +80,24 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-func run(ctx context.Context, args []string) (err error) {
-	o, err := parse(args)
-	if err != nil {
-		return err
-	}
-	started := time.Now()
-	clients, err := o.clients()
-	if err != nil {
-		return err
-	}
-	logs := filepath.Join(o.bin, "conformance", "logs")
+// folders are where libraries are installed and where logs go, which is made.
+func (o options) folders() (installed, logs string, err error) {
+	installed = filepath.Join(o.bin, "conformance")
+	logs = filepath.Join(installed, "logs")
 	if err := os.MkdirAll(logs, 0o700); err != nil {
-		return fmt.Errorf("making the folder of logs: %w", err)
+		return "", "", fmt.Errorf("making the folder of logs: %w", err)
 	}
-	fake, err := world.StartFake(ctx, filepath.Join(o.bin, "fakeprovider"), logs, world.ProviderKey, catalogue.Upstreams())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, fake.Stop()) }()
-	r := runner.Runner{Sources: o.sources, Installed: filepath.Join(o.bin, "conformance"), Logs: logs, Exceptions: catalogue.Exceptions()}
-	base := plan.Plan{Control: fake.Control, Text: world.Text, Image: image, Busy: world.Busy, Broken: world.Broken, Checks: o.checkNames(), Collection: o.collection}
-	var results []plan.Result
-	if o.fakes {
-		results, err = againstFakes(ctx, r, base, fake, clients)
-	} else {
-		results, err = againstProxy(ctx, r, base, fake, o)
-	}
-	if err != nil {
-		return err
-	}
-	outcome := report.New(started, results)
+	return installed, logs, nil
+}
+
+// finish prints and saves a report. The error counts what failed.
+func finish(outcome report.Report, file string) error {
 	fmt.Print(outcome.Table())
-	if err := outcome.Save(o.out); err != nil {
+	if err := outcome.Save(file); err != nil {
 		return err
 	}
 	if outcome.Failed > 0 {
-		return fmt.Errorf("%d of %d checks failed", outcome.Failed, len(results))
+		return fmt.Errorf("%d of %d checks failed", outcome.Failed, len(outcome.Results))
 	}
 	return nil
 }

@@ -14,27 +14,46 @@ import (
 	"signalbox.dev/signalbox/hack/fakeprovider/openai"
 )
 
-// What callers set, send and read; package core documents them.
+// Package core documents these in full.
 type (
-	Options           = core.Options
-	Settings          = core.Settings
-	Duration          = core.Duration
-	Compression       = core.Compression
-	UsageReport       = core.UsageReport
+	// Options are what a Server takes from outside.
+	Options = core.Options
+	// Settings is how the server answers requests that no Fault takes.
+	Settings = core.Settings
+	// Duration is a time.Duration that JSON shows the way Go writes one.
+	Duration = core.Duration
+	// Compression says when an answer is sent with Content-Encoding: gzip.
+	Compression = core.Compression
+	// UsageReport says whether answers carry usage.
+	UsageReport = core.UsageReport
+	// UnknownParameters says what happens to a request field that the API does not know.
 	UnknownParameters = core.UnknownParameters
-	Key               = core.Key
-	RateLimit         = core.RateLimit
-	UsageOverride     = core.UsageOverride
-	APIError          = core.APIError
-	Fault             = core.Fault
-	FaultKind         = core.FaultKind
-	Match             = core.Match
-	Record            = core.Record
-	State             = core.State
-	Usage             = core.Usage
-	Counts            = core.Counts
-	Counters          = core.Counters
-	Client            = core.Client
+	// Key is an API key and what becomes of requests that bring it.
+	Key = core.Key
+	// RateLimit is what the rate-limit headers say.
+	RateLimit = core.RateLimit
+	// UsageOverride replaces parts of the usage that answers report and are billed for.
+	UsageOverride = core.UsageOverride
+	// APIError is what a refusal says.
+	APIError = core.APIError
+	// Fault makes something go wrong for the next requests that match.
+	Fault = core.Fault
+	// FaultKind is what goes wrong with a request.
+	FaultKind = core.FaultKind
+	// Match selects requests.
+	Match = core.Match
+	// Record is one request as it was received, and what became of it.
+	Record = core.Record
+	// State is how far an answer came.
+	State = core.State
+	// Usage is a number of tokens.
+	Usage = core.Usage
+	// Counts are sums over requests.
+	Counts = core.Counts
+	// Counters are the sums since the start or the last reset.
+	Counters = core.Counters
+	// Client calls the control API of a server in another process.
+	Client = core.Client
 )
 
 // Values of FaultKind, Compression, UsageReport, UnknownParameters and State.

@@ -69,7 +69,7 @@ func match(name []byte, watched []string, seen uint32) (int, error) {
 			return i, nil
 		}
 		if LooksLike(name, watch) {
-			return i, &RequestError{Code: CodeInvalidValue, Param: watch, Message: "the name of \"" + watch + "\" must be written in lower case"}
+			return i, &RequestError{Code: CodeInvalidValue, Param: watch, Message: "the name of \"" + watch + "\" must be written in exactly these letters"}
 		}
 	}
 	return -1, nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/route"
@@ -72,7 +73,7 @@ func (s *Server) attempt(parent context.Context, c *call, t *targetEntry) *Error
 		defer s.buffers.drop(&w.body)
 	}
 	ctx, cancel := parent, context.CancelCauseFunc(nil)
-	if c.head.Stream {
+	if c.mayStream() {
 		// Only a stream has timeouts of its own.
 		ctx, cancel = context.WithCancelCause(parent)
 		defer cancel(nil)
@@ -98,6 +99,9 @@ func (s *Server) attempt(parent context.Context, c *call, t *targetEntry) *Error
 	}
 	return a.failure
 }
+
+// mayStream tells whether the answer can be a stream, asked for or not.
+func (c *call) mayStream() bool { return c.head.Stream || c.place.api.Family() == neutral.Alone }
 
 // unusable says why the newest table's credential of a target cannot be used; "" when it can.
 func unusable(credential *credentialEntry, t *targetEntry) string {
@@ -128,12 +132,8 @@ func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x
 		defer x.firstToken.Stop()
 	}
 	response, err := s.roundTrip(ctx, &x)
-	var token *auth.TokenError
-	switch {
-	case errors.As(err, &token) && token.Refused():
-		return x.keyRefused(token.Status)
-	case err != nil:
-		return x.broken(ctx, err, meter.EstimateUsage(x.call.promptBytes(), 0, 0))
+	if err != nil {
+		return x.unanswered(ctx, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	x.response, x.attempt.status = response, response.StatusCode
@@ -154,6 +154,15 @@ func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x
 	default:
 		return s.relayAnswer(ctx, &x)
 	}
+}
+
+// unanswered is the failure of an exchange in which no answer began.
+func (x *exchange) unanswered(ctx context.Context, err error) *Error {
+	var token *auth.TokenError
+	if errors.As(err, &token) && token.Refused() {
+		return x.keyRefused(token.Status)
+	}
+	return x.broken(ctx, err, meter.EstimateUsage(x.call.promptBytes(), 0, 0))
 }
 
 // roundTrip sends the request, and returns once the head of the answer is there. What was sent counts towards the memory of all bodies only so long: the

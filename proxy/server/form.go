@@ -1,46 +1,39 @@
 package server
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"net/textproto"
 	"strings"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
 )
 
-const (
-	// maxFormHeader bounds the head of one part of a form.
-	maxFormHeader = 8 << 10
-	// maxFormField bounds the value of a field that the proxy reads.
-	maxFormField = 1 << 10
-	// maxFormParts bounds the parts that come before the model.
-	maxFormParts = 128
-)
+// maxBoundary is the longest boundary that RFC 2046 allows.
+const maxBoundary = 70
+
+// formChunk is how much of a form is read at a time until its model is known.
+const formChunk = 16 << 10
 
 // form is a multipart/form-data body, read as far as the field "model". The rest stays with the client until a provider takes it.
 type form struct {
 	spool *spool
-	// contentType of the client's, boundary and all.
+	// contentType is for providers.
 	contentType string
 	// length of the body; -1 when it is not known.
 	length int64
 	// model is where the value of "model" stands.
 	model span
-	name  string
+	paced *pacedBody
 }
 
 // readForm reads a form up to its model.
 func (s *Server) readForm(c *call) error {
-	contentType := c.r.Header.Get(headerContentType)
-	media, params, err := mime.ParseMediaType(contentType)
-	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
+	contentType, boundary, ok := formType(c.r.Header[headerContentType])
+	if !ok {
 		return &Error{
 			Code: CodeUnsupportedMediaType, Status: http.StatusUnsupportedMediaType,
 			Message: "the body must be sent with Content-Type: multipart/form-data and its boundary",
@@ -49,18 +42,61 @@ func (s *Server) readForm(c *call) error {
 	if c.r.ContentLength > s.limits.FormBytes {
 		return s.formTooLarge()
 	}
-	body := &pacedBody{call: c, from: c.r.Body, pace: bodyPace{call: c, limits: &s.limits, began: s.now()}}
-	c.form = &form{spool: newSpool(body, s.limits.FormBytes, s.spooled), contentType: contentType, length: c.r.ContentLength}
-	scanner := newFormScanner(c.form.spool, params["boundary"])
-	name, at, err := scanner.find("model")
+	paced := &pacedBody{call: c, limits: &s.limits, now: s.now}
+	scanner := newFormScanner(boundary)
+	c.form = &form{
+		spool:       newSpool(&scannedBody{from: paced, scanner: scanner}, s.limits.FormBytes, s.spooled),
+		contentType: contentType, length: c.r.ContentLength, paced: paced,
+	}
+	err := c.form.readUntilModel(scanner)
+	c.waited += paced.spent
 	if err != nil {
 		return s.formError(c, err)
 	}
+	name := string(scanner.value)
 	if err := dialect.CheckModel(name); err != nil {
 		return requestError(err)
 	}
-	c.form.name, c.form.model = name, at
+	c.form.model = scanner.model
 	c.head = dialect.Head{Model: name, N: 1}
+	return nil
+}
+
+// formType reads the type of a form's body. Providers get it in one form, for the client's own could name two boundaries.
+func formType(given []string) (contentType, boundary string, ok bool) {
+	if len(given) != 1 {
+		return "", "", false
+	}
+	media, params, err := mime.ParseMediaType(given[0])
+	boundary = params["boundary"]
+	if err != nil || media != "multipart/form-data" || !isBoundary(boundary) {
+		return "", "", false
+	}
+	return mime.FormatMediaType(media, map[string]string{"boundary": boundary}), boundary, true
+}
+
+// isBoundary tells whether a boundary is one by RFC 2046; a space in it is more than anybody needs.
+func isBoundary(boundary string) bool {
+	return boundary != "" && len(boundary) <= maxBoundary && !strings.ContainsFunc(boundary, func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && !strings.ContainsRune("'()+_,-./:=?", c)
+	})
+}
+
+// readUntilModel reads until the scanner has found the model.
+func (f *form) readUntilModel(scanner *formScanner) error {
+	source, chunk := &spoolReader{spool: f.spool, edited: true}, make([]byte, formChunk)
+	for !scanner.found {
+		_, err := source.Read(chunk)
+		switch {
+		case scanner.found:
+		case errors.Is(err, io.EOF) && scanner.ended:
+			return &formSyntaxError{problem: fmt.Sprintf("the form has no field %q", modelField), param: modelField}
+		case errors.Is(err, io.EOF):
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return err
+		}
+	}
 	return nil
 }
 
@@ -106,159 +142,53 @@ func (s *Server) formTooLarge() *Error {
 	return refusal.withHeader(headerConnection, closeConnection)
 }
 
-// pacedBody reads the client's body, counts it, and gives it the time that its size deserves.
-type pacedBody struct {
-	call *call
-	from io.Reader
-	pace bodyPace
+// scannedBody is a form that goes through a scanner. What the scanner refuses is not passed on.
+type scannedBody struct {
+	from    io.Reader
+	scanner *formScanner
 }
 
-// Read reads from the client.
-func (b *pacedBody) Read(p []byte) (int, error) {
-	b.pace.before(b.call.bytesIn)
+// Read returns what the scanner has seen.
+func (b *scannedBody) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
-	b.call.bytesIn += int64(n)
-	if errors.Is(err, io.EOF) {
-		b.call.bodyRead = true
-		_ = b.call.control.SetReadDeadline(time.Time{})
+	if refused := b.scanner.take(p[:n]); refused != nil {
+		return 0, refused
 	}
 	return n, err
 }
 
-// formSyntaxError tells the client what is wrong with its form.
-type formSyntaxError struct{ problem, param string }
-
-// Error is the problem.
-func (e *formSyntaxError) Error() string { return e.problem }
-
-// formScanner goes over the parts of a form and knows the offset of each byte.
-type formScanner struct {
-	lines     *bufio.Reader
-	delimiter []byte
-	// at is the offset of the next byte.
-	at int64
-	// ended tells that the last line ended in CRLF, so that a delimiter may follow; last is its last byte, for lines that come in pieces.
-	ended bool
-	last  byte
+// pacedBody reads the client's body, counts it, and gives it the time that its size deserves. Only the time in which it is waited for counts: a form is read
+// no faster than providers take it.
+type pacedBody struct {
+	call   *call
+	limits *Limits
+	now    func() time.Time
+	spent  time.Duration
+	// until is the end of the call, once there is one.
+	until time.Time
 }
 
-func newFormScanner(s *spool, boundary string) *formScanner {
-	source := &spoolReader{spool: s, edited: true}
-	return &formScanner{lines: bufio.NewReaderSize(source, 16<<10), delimiter: []byte("--" + boundary), ended: true}
-}
-
-// find returns the value of a field and where it stands.
-func (f *formScanner) find(field string) (string, span, error) {
-	if last, err := f.skip(nil); err != nil || last {
-		return "", span{}, missingField(field, err)
-	}
-	for range maxFormParts {
-		name, err := f.head()
-		if err != nil {
-			return "", span{}, err
-		}
-		var value *[]byte
-		if name == field {
-			value = new([]byte)
-		}
-		from := f.at
-		last, err := f.skip(value)
-		if err != nil {
-			return "", span{}, err
-		}
-		if value != nil {
-			return string(*value), span{from: from, to: from + int64(len(*value))}, nil
-		}
-		if last {
-			return "", span{}, missingField(field, nil)
-		}
-	}
-	return "", span{}, &formSyntaxError{problem: fmt.Sprintf("the form has more than %d parts before the field %q", maxFormParts, field), param: field}
-}
-
-func missingField(field string, err error) error {
-	if err != nil {
-		return err
-	}
-	return &formSyntaxError{problem: fmt.Sprintf("the form has no field %q", field), param: field}
-}
-
-// line returns the next line, or as much of it as fits into memory.
-func (f *formScanner) line() ([]byte, error) {
-	line, err := f.lines.ReadSlice('\n')
-	f.at += int64(len(line))
-	if errors.Is(err, bufio.ErrBufferFull) || len(line) > 0 && errors.Is(err, io.EOF) {
-		return line, nil
-	}
+// Read reads from the client.
+func (b *pacedBody) Read(p []byte) (int, error) {
+	c, began := b.call, b.now()
+	// A connection that knows no deadlines, as in tests, goes without.
+	_ = c.control.SetReadDeadline(b.deadline(began))
+	n, err := c.r.Body.Read(p)
+	b.spent += b.now().Sub(began)
+	c.bytesIn += int64(n)
 	if errors.Is(err, io.EOF) {
-		return nil, io.ErrUnexpectedEOF
+		c.bodyRead = true
+		_ = c.control.SetReadDeadline(time.Time{})
 	}
-	return line, err
+	return n, err
 }
 
-// skip goes over a part's content and the delimiter behind it. It tells whether that was the last one, and collects the content, if it is wanted.
-func (f *formScanner) skip(value *[]byte) (last bool, err error) {
-	for {
-		begins := f.ended
-		line, err := f.line()
-		if err != nil {
-			return false, err
-		}
-		f.close(line)
-		if begins && bytes.HasPrefix(line, f.delimiter) {
-			rest := bytes.TrimRight(line[len(f.delimiter):], " \t\r\n")
-			if len(rest) == 0 || string(rest) == "--" {
-				trimLineEnd(value)
-				return len(rest) > 0, nil
-			}
-		}
-		if value == nil {
-			continue
-		}
-		if *value = append(*value, line...); len(*value) > maxFormField {
-			return false, &formSyntaxError{problem: fmt.Sprintf("a field of the form is longer than %d bytes", maxFormField)}
-		}
+// deadline is how long the next bytes may take: what the bytes before have earned, but no longer than the client of an answer may stall.
+func (b *pacedBody) deadline(now time.Time) time.Time {
+	earned := time.Duration(b.call.bytesIn/b.limits.BodyBytesPerSecond) * time.Second
+	at := now.Add(min(b.limits.BodyGrace+earned-b.spent, b.limits.WriteStall))
+	if !b.until.IsZero() && b.until.Before(at) {
+		return b.until
 	}
-}
-
-// close notes how a line ends.
-func (f *formScanner) close(line []byte) {
-	before := f.last
-	if len(line) > 1 {
-		before = line[len(line)-2]
-	}
-	f.last = line[len(line)-1]
-	f.ended = before == '\r' && f.last == '\n'
-}
-
-// trimLineEnd takes away the CRLF that belongs to the delimiter.
-func trimLineEnd(value *[]byte) {
-	if value != nil {
-		*value = bytes.TrimSuffix(*value, []byte("\r\n"))
-	}
-}
-
-// head reads a part's head and returns the name of its field.
-func (f *formScanner) head() (string, error) {
-	name := ""
-	for size := 0; size <= maxFormHeader; {
-		line, err := f.line()
-		if err != nil {
-			return "", err
-		}
-		size += len(line)
-		text := strings.TrimRight(string(line), "\r\n")
-		if text == "" {
-			f.ended = true
-			return name, nil
-		}
-		key, value, ok := strings.Cut(text, ":")
-		if !ok || textproto.CanonicalMIMEHeaderKey(key) != "Content-Disposition" {
-			continue
-		}
-		if _, params, err := mime.ParseMediaType(strings.TrimSpace(value)); err == nil {
-			name = params["name"]
-		}
-	}
-	return "", &formSyntaxError{problem: fmt.Sprintf("the head of a part of the form is longer than %d bytes", maxFormHeader)}
+	return at
 }

@@ -62,7 +62,11 @@ func (s *Server) serve(c *call) error {
 		}
 		defer c.settle()
 	}
-	ctx, cancel := context.WithDeadlineCause(c.r.Context(), time.Now().Add(c.route.Total), errTotalTimeout)
+	deadline := time.Now().Add(c.route.Total)
+	if c.form != nil {
+		c.form.paced.until = deadline
+	}
+	ctx, cancel := context.WithDeadlineCause(c.r.Context(), deadline, errTotalTimeout)
 	defer cancel()
 	return s.tryTargets(ctx, c, plan.candidates)
 }

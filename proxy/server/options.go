@@ -63,7 +63,7 @@ type Limits struct {
 	// KeepAlive is how long a stream may be silent after its first token before the client gets a sign of life. The default is 15 s.
 	KeepAlive time.Duration
 	// WriteStall is how long a client may take no byte of its answer before it is cut. The default is 60 s; it is cut at the latest after that time
-	// and at the earliest after three quarters of it.
+	// and at the earliest after three quarters of it. It is as well how long the client of a form may send no byte while a provider waits for it.
 	WriteStall time.Duration
 }
 

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// spoolMemory is how much of a form is kept in memory; what is beyond goes to a file.
-const spoolMemory = 256 << 10
+// spoolMemory is how much of a form is kept in memory, which is what every request may have without asking; what is beyond goes to a file.
+const spoolMemory = smallBuffer
 
 var (
 	errFormTooLarge = errors.New("the form is larger than the limit")

@@ -47,10 +47,6 @@ func (s *Server) relayStream(ctx context.Context, cancel context.CancelCauseFunc
 	if !x.isStream() {
 		return s.notAStream(ctx, x)
 	}
-	if cancel == nil {
-		ctx, cancel = context.WithCancelCause(ctx)
-		defer cancel(nil)
-	}
 	r := &relay{server: s, exchange: x, ctx: ctx, held: s.buffers.get()}
 	defer func() { s.buffers.put(r.held) }()
 	r.quiet = newSilence(r, cancel)

@@ -140,6 +140,7 @@ func (w *work) request(ctx context.Context, c *call) (*http.Request, error) {
 	request.Header = w.header(c)
 	if c.form != nil {
 		request.Body, request.ContentLength = c.form.body(w.model), c.form.lengthWith(w.model)
+		request.GetBody = func() (io.ReadCloser, error) { return c.form.body(w.model), nil }
 		return request, w.authorize(ctx, request, nil)
 	}
 	body := w.body.bytes

@@ -147,6 +147,18 @@ func postman() []Client {
 	}}}
 }
 
+// LlamaCPP is the name of the upstream that is a real model.
+const LlamaCPP = "llama.cpp"
+
+// RealModel is the program that calls a real model. The native surfaces reach the same API of the model server, the others its chat completions.
+func RealModel() Client {
+	both := []string{"plain", "streamed"}
+	return Client{Name: LlamaCPP, Runtime: PythonSDK, File: "real_model.py", Surfaces: []Surface{
+		{Name: "chat", Checks: both}, {Name: "responses", Checks: both}, {Name: "responses-native", Checks: both}, {Name: "messages", Checks: both},
+		{Name: "messages-native", Checks: both}, {Name: "embeddings", Checks: []string{"plain"}},
+	}}
+}
+
 // without are all upstreams but some.
 func without(some []string) []string {
 	var names []string

@@ -45,7 +45,9 @@ func accountOf(t *testing.T, f fake) *jwt.Config {
 	}
 }
 
-func parts(p ...*genai.Part) []*genai.Content { return []*genai.Content{genai.NewContentFromParts(p, genai.RoleUser)} }
+func parts(p ...*genai.Part) []*genai.Content {
+	return []*genai.Content{genai.NewContentFromParts(p, genai.RoleUser)}
+}
 
 // collect puts a streamed answer together.
 func collect(stream iter.Seq2[*genai.GenerateContentResponse, error]) (text string, last *genai.GenerateContentResponse, err error) {
@@ -95,7 +97,7 @@ func TestGoogleThoughtsAndTools(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			config := &genai.GenerateContentConfig{
 				ThinkingConfig: &genai.ThinkingConfig{IncludeThoughts: true},
-				Tools: []*genai.Tool{{FunctionDeclarations: []*genai.FunctionDeclaration{{Name: "weather", ParametersJsonSchema: weather()}}}},
+				Tools:          []*genai.Tool{{FunctionDeclarations: []*genai.FunctionDeclaration{{Name: "weather", ParametersJsonSchema: weather()}}}},
 			}
 			answer, err := client.Models.GenerateContent(t.Context(), thinker, genai.Text(prompt), config)
 			if err != nil || len(answer.FunctionCalls()) != 1 || answer.FunctionCalls()[0].Args["city"] != "junction" || answer.UsageMetadata.ThoughtsTokenCount != 8 {
@@ -171,7 +173,7 @@ func TestGoogleToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer ya29.fake-AAAA")
+	request.Header.Set("Authorization", "Bearer fake-access-AAAA")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)

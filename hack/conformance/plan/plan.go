@@ -96,4 +96,7 @@ type Result struct {
 	Problem string `json:"problem,omitempty"`
 	// Milliseconds that it took.
 	Milliseconds int64 `json:"milliseconds"`
+	// PromptTokens and CompletionTokens that the client was told, where the check is about them.
+	PromptTokens     int64 `json:"promptTokens,omitempty"`
+	CompletionTokens int64 `json:"completionTokens,omitempty"`
 }

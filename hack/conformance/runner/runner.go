@@ -74,11 +74,7 @@ func (r Runner) client(ctx context.Context, client catalogue.Client) []plan.Resu
 	fmt.Fprintf(os.Stderr, "%s: %d results in %.1f s\n", client.Name, len(got), time.Since(started).Seconds())
 	merged := report.Merge(expected, got)
 	if err != nil {
-		for i := range merged {
-			if !merged[i].OK && merged[i].Milliseconds == 0 {
-				merged[i].Problem += "; " + err.Error()
-			}
-		}
+		merged = append(merged, plan.Result{Client: client.Name, Surface: "-", Check: "program ends well", Upstream: names[0], Problem: err.Error()})
 	}
 	return merged
 }

@@ -26,7 +26,7 @@ const (
 	// Broken is the text of errors inside a stream.
 	Broken = "the boiler burst on the way"
 	// cutAfter is how many events of a stream come before it stalls or breaks: enough for some text in every dialect, less than all of it.
-	cutAfter = 12
+	cutAfter = 20
 	// toolCalls is how many calls an answer with tools makes.
 	toolCalls = 2
 )

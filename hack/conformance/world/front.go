@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -31,6 +32,7 @@ type Front struct {
 	addr      string
 	authority string
 	ended     chan error
+	log       *os.File
 }
 
 // StartFront serves in front of target. It writes the authority's certificate into folder.
@@ -53,11 +55,16 @@ func StartFront(ctx context.Context, folder, target string) (*Front, error) {
 		return nil, fmt.Errorf("listening for the TLS front: %w", err)
 	}
 	f.addr = listener.Addr().String()
+	f.log, err = os.Create(filepath.Join(folder, "front.log"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("making the log of the TLS front: %w", err), listener.Close())
+	}
+	complaints := log.New(f.log, "", log.LstdFlags)
+	proxy := &httputil.ReverseProxy{
+		FlushInterval: -1, ErrorLog: complaints, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream) },
+	}
 	f.server = &http.Server{
-		Handler: &httputil.ReverseProxy{
-			FlushInterval: -1,
-			Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(upstream) },
-		},
+		Handler: fullDuplex(proxy), ErrorLog: complaints,
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, ReadHeaderTimeout: patience,
 	}
 	go func() { f.ended <- f.server.ServeTLS(listener, "", "") }()
@@ -72,13 +79,25 @@ func (f *Front) Env(sources string) []string {
 	}
 }
 
+// fullDuplex lets an answer begin while the request's body is still being read. Otherwise the server takes the rest of the body away as soon as an answer
+// begins, and a fast answer is cut off when the transport then looks for the body's end.
+func fullDuplex(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // Stop ends it.
 func (f *Front) Stop() error {
 	err := f.server.Close()
 	if ended := <-f.ended; !errors.Is(ended, http.ErrServerClosed) {
 		err = errors.Join(err, ended)
 	}
-	return err
+	return errors.Join(err, f.log.Close())
 }
 
 // issue makes an authority and a certificate for the names.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"signalbox.dev/signalbox/hack/fakeprovider/core"
@@ -29,7 +30,7 @@ func (a Answer) Plain() any {
 	out.Content = a.blocks()
 	out.StopReason, out.StopSequence = a.stop()
 	if !a.x.HidesUsage() {
-		out.Usage = usageJSON(a.Generation.Usage, a.request.hourly())
+		out.Usage = usageJSON(a.Generation.Usage, a.request.kept())
 	}
 	return out
 }
@@ -75,21 +76,16 @@ func (a Answer) stop() (reason, sequence *string) {
 	return &word, sequence
 }
 
-// hourly tells whether the marks are to be kept for an hour.
-func (r request) hourly() bool {
+// kept is how long the cache is to keep what is marked: as long as any mark says.
+func (r request) kept() lifetime {
+	blocks := slices.Clone(r.System.Items)
 	for _, m := range r.Messages {
-		for _, b := range m.Content.Items {
-			if b.CacheControl != nil && b.CacheControl.TTL == "1h" {
-				return true
-			}
-		}
+		blocks = append(blocks, m.Content.Items...)
 	}
-	for _, b := range r.System.Items {
-		if b.CacheControl != nil && b.CacheControl.TTL == "1h" {
-			return true
-		}
+	if slices.ContainsFunc(blocks, func(b block) bool { return b.CacheControl != nil && b.CacheControl.TTL == "1h" }) {
+		return anHour
 	}
-	return false
+	return fiveMinutes
 }
 
 // citations cite the beginning of every text document that allows it.
@@ -151,7 +147,7 @@ func (s streamer) start() bool {
 	if !s.x.HidesUsage() {
 		before := s.Generation.Usage
 		before.CompletionTokens, before.ReasoningTokens = min(1, before.CompletionTokens), 0
-		shell.Usage = usageJSON(before, s.request.hourly())
+		shell.Usage = usageJSON(before, s.request.kept())
 	}
 	return s.send("message_start", map[string]any{"message": shell}, 0)
 }
@@ -222,7 +218,7 @@ func (s streamer) end() {
 	fields := map[string]any{"delta": map[string]any{"stop_reason": reason, "stop_sequence": sequence}}
 	e := core.Event{Name: "message_delta"}
 	if !s.x.HidesUsage() {
-		usage := usageJSON(s.Generation.Usage, false)
+		usage := usageJSON(s.Generation.Usage, fiveMinutes)
 		usage.CacheCreation, usage.ServiceTier = nil, ""
 		fields["usage"], e.Usage = usage, &s.Generation.Usage
 	}

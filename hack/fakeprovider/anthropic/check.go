@@ -20,35 +20,22 @@ func (r request) check() *core.Refusal {
 	if len(r.Messages) == 0 {
 		return invalid("messages: at least one message is required")
 	}
-	for _, rule := range []func() *core.Refusal{r.checkSampling, r.checkRoles, r.checkTools, r.checkThinking, r.checkPairs, r.checkThoughtFirst, r.checkCache} {
-		if refused := rule(); refused != nil {
-			return refused
-		}
-	}
-	return nil
+	return core.InOrder(r.checkSampling, r.checkRoles, r.checkTools, r.checkThinking, r.checkPairs, r.checkThoughtFirst, r.checkCache)
 }
 
 func (r request) checkSampling() *core.Refusal {
-	for _, bounded := range []struct {
-		name  string
-		value *float64
-	}{{"temperature", r.Temperature}, {"top_p", r.TopP}} {
-		if bounded.value != nil && (*bounded.value < 0 || *bounded.value > 1) {
-			return invalid("%s: range: 0..1", bounded.name)
-		}
+	blank := slices.ContainsFunc(r.StopSequences, func(sequence string) bool { return strings.TrimSpace(sequence) == "" })
+	refused := core.FirstBroken(
+		core.Rule{Broken: core.Outside(r.Temperature, 0, 1), Refusal: invalid("temperature: range: 0..1")},
+		core.Rule{Broken: core.Outside(r.TopP, 0, 1), Refusal: invalid("top_p: range: 0..1")},
+		core.Rule{Broken: core.Value(r.TopK) < 0, Refusal: invalid("top_k: Input should be greater than or equal to 0")},
+		core.Rule{Broken: blank, Refusal: invalid("stop_sequences: each stop sequence must contain non-whitespace")},
+		core.Rule{Broken: core.NoneOf(r.ServiceTier, "", "auto", "standard_only"), Refusal: invalid("service_tier: Input should be 'auto' or 'standard_only'")},
+	)
+	if refused != nil || r.OutputConfig == nil || r.OutputConfig.Format == nil {
+		return refused
 	}
-	if r.TopK != nil && *r.TopK < 0 {
-		return invalid("top_k: Input should be greater than or equal to 0")
-	}
-	for _, sequence := range r.StopSequences {
-		if strings.TrimSpace(sequence) == "" {
-			return invalid("stop_sequences: each stop sequence must contain non-whitespace")
-		}
-	}
-	if tier := r.ServiceTier; tier != "" && tier != "auto" && tier != "standard_only" {
-		return invalid("service_tier: Input should be 'auto' or 'standard_only'")
-	}
-	if c := r.OutputConfig; c != nil && c.Format != nil && (c.Format.Type != "json_schema" || c.Format.Schema == nil) {
+	if format := r.OutputConfig.Format; format.Type != "json_schema" || format.Schema == nil {
 		return invalid("output_config.format.schema: Field required")
 	}
 	return nil
@@ -82,7 +69,7 @@ func (r request) checkTools() *core.Refusal {
 	names := regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
 	for i, t := range r.Tools {
 		switch {
-		case t.Type != "" && t.Type != "custom":
+		case core.NoneOf(t.Type, "", "custom"):
 			return invalid("tools.%d: Input tag '%s' found using 'type' does not match any of the expected tags: 'custom'", i, t.Type)
 		case !names.MatchString(t.Name):
 			return invalid("tools.%d.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'", i)
@@ -94,13 +81,17 @@ func (r request) checkTools() *core.Refusal {
 			return invalid("tools: Tool names must be unique.")
 		}
 	}
+	return r.checkChoice()
+}
+
+func (r request) checkChoice() *core.Refusal {
 	choice := r.ToolChoice
 	switch {
 	case choice == nil:
 		return nil
 	case len(r.Tools) == 0:
 		return invalid("tool_choice: tool_choice may only be specified while providing tools")
-	case !slices.Contains([]string{"auto", "any", "tool", "none"}, choice.Type):
+	case core.NoneOf(choice.Type, "auto", "any", "tool", "none"):
 		return invalid("tool_choice: Input tag '%s' found using 'type' does not match any of the expected tags: 'auto', 'any', 'tool', 'none'", choice.Type)
 	case choice.Type == "tool" && !slices.ContainsFunc(r.Tools, func(t tool) bool { return t.Name == choice.Name }):
 		return invalid("tool_choice: Tool '%s' not found in provided tools", choice.Name)
@@ -109,77 +100,80 @@ func (r request) checkTools() *core.Refusal {
 }
 
 func (r request) checkThinking() *core.Refusal {
-	if r.Thinking == nil {
+	if r.Thinking == nil || r.Thinking.Type == "disabled" {
 		return nil
 	}
-	switch r.Thinking.Type {
-	case "disabled", "adaptive":
-	case "enabled":
-		if r.Thinking.BudgetTokens < 1024 {
-			return invalid("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
-		}
-		if r.MaxTokens != nil && *r.MaxTokens <= r.Thinking.BudgetTokens {
-			return invalid("`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our documentation at https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size")
-		}
-	default:
-		return invalid("thinking: Input tag '%s' found using 'type' does not match any of the expected tags: 'adaptive', 'disabled', 'enabled'", r.Thinking.Type)
-	}
-	if !r.thinks() {
-		return nil
-	}
-	switch {
-	case r.Temperature != nil && *r.Temperature != 1:
-		return invalid("`temperature` may only be set to 1 when thinking is enabled. Please consult our documentation at https://docs.claude.com/en/docs/build-with-claude/extended-thinking#important-considerations-when-using-extended-thinking")
-	case r.TopK != nil:
-		return invalid("`top_k` must be unset when thinking is enabled.")
-	case r.ToolChoice != nil && (r.ToolChoice.Type == "any" || r.ToolChoice.Type == "tool"):
-		return invalid("Thinking may not be enabled when tool_choice forces tool use.")
-	}
-	return nil
+	budget := r.Thinking.BudgetTokens
+	enabled := r.Thinking.Type == "enabled"
+	forces := r.ToolChoice != nil && !core.NoneOf(r.ToolChoice.Type, "any", "tool")
+	return core.FirstBroken(
+		core.Rule{Broken: core.NoneOf(r.Thinking.Type, "enabled", "adaptive"), Refusal: invalid("thinking: Input tag '%s' found using 'type' does not match any of the expected tags: 'adaptive', 'disabled', 'enabled'", r.Thinking.Type)},
+		core.Rule{Broken: enabled && budget < 1024, Refusal: invalid("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")},
+		core.Rule{Broken: enabled && r.MaxTokens != nil && *r.MaxTokens <= budget, Refusal: invalid("`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our documentation at https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size")},
+		core.Rule{Broken: core.Outside(r.Temperature, 1, 1), Refusal: invalid("`temperature` may only be set to 1 when thinking is enabled. Please consult our documentation at https://docs.claude.com/en/docs/build-with-claude/extended-thinking#important-considerations-when-using-extended-thinking")},
+		core.Rule{Broken: r.TopK != nil, Refusal: invalid("`top_k` must be unset when thinking is enabled.")},
+		core.Rule{Broken: forces, Refusal: invalid("Thinking may not be enabled when tool_choice forces tool use.")},
+	)
 }
 
 // checkPairs refuses uses of tools without results in the next message, and results without uses in the one before.
 func (r request) checkPairs() *core.Refusal {
-	ids := regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 	var open []string
 	for i, m := range r.Messages {
-		var results []string
-		for k, b := range m.Content.Items {
-			if b.Type != "tool_result" {
-				continue
-			}
-			if !slices.Contains(open, b.ToolUseID) {
-				return invalid("messages.%d.content.%d: unexpected `tool_use_id` found in `tool_result` blocks: %s. Each `tool_result` block must have a corresponding `tool_use` block in the previous message.", i, k, b.ToolUseID)
-			}
-			if slices.Contains(results, b.ToolUseID) {
-				return invalid("messages.%d.content.%d: each tool_use must have a single result. Found multiple `tool_result` blocks with id: %s", i, k, b.ToolUseID)
-			}
-			results = append(results, b.ToolUseID)
+		results, refused := m.results(i, open)
+		if refused != nil {
+			return refused
 		}
 		if missing := without(open, results); len(missing) > 0 {
 			return unanswered(i-1, missing)
 		}
-		open = nil
-		for k, b := range m.Content.Items {
-			if b.Type != "tool_use" {
-				continue
-			}
-			if !ids.MatchString(b.ID) {
-				return invalid("messages.%d.content.%d.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'", i, k)
-			}
-			if len(b.Input) == 0 || b.Input[0] != '{' {
-				return invalid("messages.%d.content.%d.tool_use.input: Input should be a valid dictionary", i, k)
-			}
-			if b.Name == "" || slices.Contains(open, b.ID) {
-				return invalid("messages.%d.content.%d: `tool_use` ids must be unique", i, k)
-			}
-			open = append(open, b.ID)
+		if open, refused = m.uses(i); refused != nil {
+			return refused
 		}
 	}
 	if len(open) > 0 {
 		return unanswered(len(r.Messages)-1, open)
 	}
 	return nil
+}
+
+// results are the ids whose results a message brings.
+func (m message) results(i int, open []string) ([]string, *core.Refusal) {
+	var out []string
+	for k, b := range m.Content.Items {
+		switch {
+		case b.Type != "tool_result":
+			continue
+		case !slices.Contains(open, b.ToolUseID):
+			return nil, invalid("messages.%d.content.%d: unexpected `tool_use_id` found in `tool_result` blocks: %s. Each `tool_result` block must have a corresponding `tool_use` block in the previous message.", i, k, b.ToolUseID)
+		case slices.Contains(out, b.ToolUseID):
+			return nil, invalid("messages.%d.content.%d: each tool_use must have a single result. Found multiple `tool_result` blocks with id: %s", i, k, b.ToolUseID)
+		}
+		out = append(out, b.ToolUseID)
+	}
+	return out, nil
+}
+
+// uses are the ids of the tools that a message uses.
+func (m message) uses(i int) ([]string, *core.Refusal) {
+	ids := regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
+	var out []string
+	for k, b := range m.Content.Items {
+		switch {
+		case b.Type != "tool_use":
+			continue
+		case !ids.MatchString(b.ID):
+			return nil, invalid("messages.%d.content.%d.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'", i, k)
+		case len(b.Input) == 0 || b.Input[0] != '{':
+			return nil, invalid("messages.%d.content.%d.tool_use.input: Input should be a valid dictionary", i, k)
+		case b.Name == "":
+			return nil, invalid("messages.%d.content.%d.tool_use.name: String should have at least 1 character", i, k)
+		case slices.Contains(out, b.ID):
+			return nil, invalid("messages: `tool_use` ids must be unique")
+		}
+		out = append(out, b.ID)
+	}
+	return out, nil
 }
 
 func unanswered(at int, ids []string) *core.Refusal {

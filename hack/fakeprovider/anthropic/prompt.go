@@ -57,10 +57,7 @@ func addContent(p *core.Prompt, content core.OneOrMany[block], path string, allo
 func (b block) add(p *core.Prompt, path string) *core.Refusal {
 	switch b.Type {
 	case "text":
-		if b.Text == nil {
-			return invalid("%s.text.text: Field required", path)
-		}
-		if *b.Text == "" {
+		if core.Value(b.Text) == "" {
 			return invalid("messages: text content blocks must be non-empty")
 		}
 		p.Add(*b.Text)
@@ -73,17 +70,24 @@ func (b block) add(p *core.Prompt, path string) *core.Refusal {
 		return addContent(p, b.Content, path+".content", []string{"text"})
 	case "tool_result":
 		return addContent(p, b.Content, path+".tool_result.content", []string{"text", "image", "document", "search_result"})
-	case "thinking":
-		if b.Thinking == nil || b.Signature == nil {
-			return invalid("%s.thinking.signature: Field required", path)
-		}
-		if !core.Verify(core.SealClaude, *b.Thinking, *b.Signature) {
-			return invalid("%s: Invalid `signature` in `thinking` block", path)
-		}
-	case "redacted_thinking":
-		if _, ok := core.Unseal(core.SealClaude, b.Data); !ok {
-			return invalid("%s: Invalid `data` in `redacted_thinking` block", path)
-		}
+	case "thinking", "redacted_thinking":
+		return b.checkThought(path)
+	}
+	return nil
+}
+
+// checkThought wants thoughts as they were, with their signature.
+func (b block) checkThought(path string) *core.Refusal {
+	_, unsealed := core.Unseal(core.SealClaude, b.Data)
+	switch {
+	case b.Type == "redacted_thinking" && !unsealed:
+		return invalid("%s: Invalid `data` in `redacted_thinking` block", path)
+	case b.Type == "redacted_thinking":
+		return nil
+	case b.Thinking == nil || b.Signature == nil:
+		return invalid("%s.thinking.signature: Field required", path)
+	case !core.Verify(core.SealClaude, *b.Thinking, *b.Signature):
+		return invalid("%s: Invalid `signature` in `thinking` block", path)
 	}
 	return nil
 }

@@ -50,25 +50,7 @@ func (p Platform) Read(x *core.Exchange) (Answer, *core.Refusal) {
 	if refused != nil {
 		return Answer{}, refused
 	}
-	switch {
-	case p.Version != "" && r.Version == "":
-		return Answer{}, invalid("anthropic_version: Field required")
-	case p.Version != "" && r.Version != p.Version:
-		return Answer{}, invalid("anthropic_version: Input should be '%s'", p.Version)
-	case p.Version == "" && r.Version != "":
-		return Answer{}, invalid("anthropic_version: Extra inputs are not permitted")
-	case p.ModelInPath && r.Model != "":
-		return Answer{}, invalid("model: Extra inputs are not permitted")
-	case !p.ModelInPath && r.Model == "":
-		return Answer{}, invalid("model: Field required")
-	case p.StreamInPath && r.Stream:
-		return Answer{}, invalid("stream: Extra inputs are not permitted")
-	case r.MaxTokens == nil:
-		return Answer{}, invalid("max_tokens: Field required")
-	case *r.MaxTokens < 1:
-		return Answer{}, invalid("max_tokens: Input should be greater than or equal to 1")
-	}
-	if refused := r.check(); refused != nil {
+	if refused := core.InOrder(func() *core.Refusal { return p.check(r) }, r.check); refused != nil {
 		return Answer{}, refused
 	}
 	ask, refused := r.ask()
@@ -80,6 +62,21 @@ func (p Platform) Read(x *core.Exchange) (Answer, *core.Refusal) {
 	}
 	g := x.Generate(ask)
 	return Answer{Generation: g, Stream: r.Stream, x: x, request: r, choice: g.Choices[0]}, nil
+}
+
+// check applies what depends on the platform.
+func (p Platform) check(r request) *core.Refusal {
+	inBody := p.Version != ""
+	return core.FirstBroken(
+		core.Rule{Broken: inBody && r.Version == "", Refusal: invalid("anthropic_version: Field required")},
+		core.Rule{Broken: inBody && r.Version != p.Version, Refusal: invalid("anthropic_version: Input should be '%s'", p.Version)},
+		core.Rule{Broken: !inBody && r.Version != "", Refusal: invalid("anthropic_version: Extra inputs are not permitted")},
+		core.Rule{Broken: p.ModelInPath && r.Model != "", Refusal: invalid("model: Extra inputs are not permitted")},
+		core.Rule{Broken: !p.ModelInPath && r.Model == "", Refusal: invalid("model: Field required")},
+		core.Rule{Broken: p.StreamInPath && r.Stream, Refusal: invalid("stream: Extra inputs are not permitted")},
+		core.Rule{Broken: r.MaxTokens == nil, Refusal: invalid("max_tokens: Field required")},
+		core.Rule{Broken: core.Value(r.MaxTokens) < 1, Refusal: invalid("max_tokens: Input should be greater than or equal to 1")},
+	)
 }
 
 // decode reads the body strictly.

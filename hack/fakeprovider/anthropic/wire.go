@@ -58,17 +58,25 @@ type cacheCreation struct {
 	OneHour     int64 `json:"ephemeral_1h_input_tokens"`
 }
 
+// lifetime is how long the cache keeps what is written.
+type lifetime string
+
+const (
+	fiveMinutes lifetime = "5m"
+	anHour      lifetime = "1h"
+)
+
 type outputDetails struct {
 	ThinkingTokens int64 `json:"thinking_tokens"`
 }
 
-// usageJSON is usage with the output so far.
-func usageJSON(u core.Usage, hour bool) *usageObject {
+// usageJSON is usage with the output so far, with what was written to the cache by how long it is kept there.
+func usageJSON(u core.Usage, kept lifetime) *usageObject {
 	out := &usageObject{
 		InputTokens: u.PromptTokens - u.CachedTokens - u.CacheWriteTokens, CacheCreationInputTokens: u.CacheWriteTokens, CacheReadInputTokens: u.CachedTokens,
 		CacheCreation: &cacheCreation{FiveMinutes: u.CacheWriteTokens}, OutputTokens: u.CompletionTokens, ServiceTier: "standard",
 	}
-	if hour {
+	if kept == anHour {
 		out.CacheCreation = &cacheCreation{OneHour: u.CacheWriteTokens}
 	}
 	if u.ReasoningTokens > 0 {

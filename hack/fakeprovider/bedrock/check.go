@@ -30,12 +30,7 @@ func decode(x *core.Exchange, out any) *core.Refusal {
 
 // check applies Bedrock's rules; the first broken one is reported.
 func (r request) check() *core.Refusal {
-	for _, rule := range []func() *core.Refusal{r.checkRoles, r.checkInference, r.checkTools, r.checkPairs, r.checkThinking} {
-		if refused := rule(); refused != nil {
-			return refused
-		}
-	}
-	return nil
+	return core.InOrder(r.checkRoles, r.checkInference, r.checkTools, r.checkPairs, r.checkThinking)
 }
 
 // checkRoles wants the user first, and roles in turn.
@@ -57,26 +52,28 @@ func (r request) checkRoles() *core.Refusal {
 }
 
 func (r request) checkInference() *core.Refusal {
-	c := r.InferenceConfig
-	switch {
-	case c == nil:
-	case c.MaxTokens != nil && *c.MaxTokens < 1:
-		return invalid("1 validation error detected: Value '%d' at 'inferenceConfig.maxTokens' failed to satisfy constraint: Member must have value greater than or equal to 1", *c.MaxTokens)
-	case c.Temperature != nil && (*c.Temperature < 0 || *c.Temperature > 1):
-		return invalid("1 validation error detected: Value '%v' at 'inferenceConfig.temperature' failed to satisfy constraint: Member must have value less than or equal to 1", *c.Temperature)
-	case c.TopP != nil && (*c.TopP < 0 || *c.TopP > 1):
-		return invalid("1 validation error detected: Value '%v' at 'inferenceConfig.topP' failed to satisfy constraint: Member must have value less than or equal to 1", *c.TopP)
+	c := core.Value(r.InferenceConfig)
+	constraint := func(path string, value any) *core.Refusal {
+		return invalid("1 validation error detected: Value '%v' at '%s' failed to satisfy constraint", value, path)
 	}
-	if tier := r.ServiceTier; tier != nil && !slices.Contains([]string{"default", "priority", "flex", "reserved"}, tier.Type) {
-		return invalid("1 validation error detected: Value '%s' at 'serviceTier.type' failed to satisfy constraint", tier.Type)
+	tier, latency, format := "default", "standard", "json_schema"
+	if r.ServiceTier != nil {
+		tier = r.ServiceTier.Type
 	}
-	if p := r.PerformanceConfig; p != nil && p.Latency != "standard" && p.Latency != "optimized" {
-		return invalid("1 validation error detected: Value '%s' at 'performanceConfig.latency' failed to satisfy constraint", p.Latency)
+	if r.PerformanceConfig != nil {
+		latency = r.PerformanceConfig.Latency
 	}
-	if c := r.OutputConfig; c != nil && c.TextFormat != nil && c.TextFormat.Type != "json_schema" {
-		return invalid("1 validation error detected: Value '%s' at 'outputConfig.textFormat.type' failed to satisfy constraint", c.TextFormat.Type)
+	if r.OutputConfig != nil && r.OutputConfig.TextFormat != nil {
+		format = r.OutputConfig.TextFormat.Type
 	}
-	return nil
+	return core.FirstBroken(
+		core.Rule{Broken: core.Outside(c.MaxTokens, 1, 1<<31), Refusal: constraint("inferenceConfig.maxTokens", core.Value(c.MaxTokens))},
+		core.Rule{Broken: core.Outside(c.Temperature, 0, 1), Refusal: constraint("inferenceConfig.temperature", core.Value(c.Temperature))},
+		core.Rule{Broken: core.Outside(c.TopP, 0, 1), Refusal: constraint("inferenceConfig.topP", core.Value(c.TopP))},
+		core.Rule{Broken: core.NoneOf(tier, "default", "priority", "flex", "reserved"), Refusal: constraint("serviceTier.type", tier)},
+		core.Rule{Broken: core.NoneOf(latency, "standard", "optimized"), Refusal: constraint("performanceConfig.latency", latency)},
+		core.Rule{Broken: format != "json_schema", Refusal: constraint("outputConfig.textFormat.type", format)},
+	)
 }
 
 func (r request) checkTools() *core.Refusal {
@@ -87,7 +84,6 @@ func (r request) checkTools() *core.Refusal {
 	if len(c.Tools) == 0 {
 		return invalid("1 validation error detected: Value at 'toolConfig.tools' failed to satisfy constraint: Member must have length greater than or equal to 1")
 	}
-	names := regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 	known := map[string]bool{}
 	for i, t := range c.Tools {
 		if (t.ToolSpec == nil) == (t.CachePoint == nil) {
@@ -96,18 +92,13 @@ func (r request) checkTools() *core.Refusal {
 		if t.ToolSpec == nil {
 			continue
 		}
-		switch spec := t.ToolSpec; {
-		case !names.MatchString(spec.Name):
-			return invalid("1 validation error detected: Value '%s' at 'toolConfig.tools.%d.member.toolSpec.name' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+", spec.Name, i+1)
-		case known[spec.Name]:
-			return invalid("The tool %s is already defined at toolConfig.tools.%d. Remove the duplicate tool definition and try again.", spec.Name, i)
-		case spec.Description != nil && *spec.Description == "":
-			return invalid("1 validation error detected: Value at 'toolConfig.tools.%d.member.toolSpec.description' failed to satisfy constraint: Member must have length greater than or equal to 1", i+1)
-		case spec.InputSchema.JSON["type"] != "object":
-			return invalid("The value at toolConfig.tools.%d.toolSpec.inputSchema.json.type must be one of the following: object.", i)
-		default:
-			known[spec.Name] = true
+		if known[t.ToolSpec.Name] {
+			return invalid("The tool %s is already defined at toolConfig.tools.%d. Remove the duplicate tool definition and try again.", t.ToolSpec.Name, i)
 		}
+		if refused := t.ToolSpec.check(i); refused != nil {
+			return refused
+		}
+		known[t.ToolSpec.Name] = true
 	}
 	if choice := c.ToolChoice; choice != nil && choice.Tool != nil && !known[choice.Tool.Name] {
 		return invalid("The tool %s in toolConfig.toolChoice is not defined in toolConfig.tools.", choice.Tool.Name)
@@ -115,43 +106,64 @@ func (r request) checkTools() *core.Refusal {
 	return nil
 }
 
+func (t toolSpec) check(i int) *core.Refusal {
+	names := regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+	switch {
+	case !names.MatchString(t.Name):
+		return invalid("1 validation error detected: Value '%s' at 'toolConfig.tools.%d.member.toolSpec.name' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+", t.Name, i+1)
+	case t.Description != nil && *t.Description == "":
+		return invalid("1 validation error detected: Value at 'toolConfig.tools.%d.member.toolSpec.description' failed to satisfy constraint: Member must have length greater than or equal to 1", i+1)
+	case t.InputSchema.JSON["type"] != "object":
+		return invalid("The value at toolConfig.tools.%d.toolSpec.inputSchema.json.type must be one of the following: object.", i)
+	}
+	return nil
+}
+
 // checkPairs wants a result for each use of a tool in the next message, and none without one; either needs toolConfig.
 func (r request) checkPairs() *core.Refusal {
-	ids := regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 	var open []string
 	for i, m := range r.Messages {
-		var results, uses []string
-		for _, b := range m.Content {
-			if b.ToolResult != nil {
-				results = append(results, b.ToolResult.ToolUseID)
-			}
-			if b.ToolUse != nil {
-				if !ids.MatchString(b.ToolUse.ToolUseID) {
-					return invalid("1 validation error detected: Value '%s' at 'messages.%d.member.content.toolUse.toolUseId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+", b.ToolUse.ToolUseID, i+1)
-				}
-				if len(b.ToolUse.Input) == 0 || b.ToolUse.Input[0] != '{' {
-					return invalid("The format of the value at messages.%d.content.0.toolUse.input is invalid. Provide a json object for the field and try again.", i)
-				}
-				uses = append(uses, b.ToolUse.ToolUseID)
-			}
-		}
-		if (len(results) > 0 || len(uses) > 0) && r.ToolConfig == nil {
+		results, uses, refused := m.pairs(i)
+		switch {
+		case refused != nil:
+			return refused
+		case len(results)+len(uses) > 0 && r.ToolConfig == nil:
 			return invalid("The toolConfig field must be defined when using toolUse and toolResult content blocks.")
-		}
-		if len(results) > len(open) {
+		case len(results) > len(open):
 			return invalid("The number of toolResult blocks at messages.%d.content exceeds the number of toolUse blocks of previous turn.", i)
-		}
-		for _, id := range open {
-			if !slices.Contains(results, id) {
-				return invalid("Expected toolResult blocks at messages.%d.content for the following Ids: %s", i, strings.Join(open, ", "))
-			}
+		case slices.ContainsFunc(open, func(id string) bool { return !slices.Contains(results, id) }):
+			return missingResults(i, open)
 		}
 		open = uses
 	}
 	if len(open) > 0 {
-		return invalid("Expected toolResult blocks at messages.%d.content for the following Ids: %s", len(r.Messages), strings.Join(open, ", "))
+		return missingResults(len(r.Messages), open)
 	}
 	return nil
+}
+
+func missingResults(at int, open []string) *core.Refusal {
+	return invalid("Expected toolResult blocks at messages.%d.content for the following Ids: %s", at, strings.Join(open, ", "))
+}
+
+// pairs are the ids of the results and of the uses in a message.
+func (m message) pairs(i int) (results, uses []string, refused *core.Refusal) {
+	ids := regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+	for _, b := range m.Content {
+		if b.ToolResult != nil {
+			results = append(results, b.ToolResult.ToolUseID)
+		}
+		switch use := b.ToolUse; {
+		case use == nil:
+			continue
+		case !ids.MatchString(use.ToolUseID):
+			return nil, nil, invalid("1 validation error detected: Value '%s' at 'messages.%d.member.content.toolUse.toolUseId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+", use.ToolUseID, i+1)
+		case len(use.Input) == 0 || use.Input[0] != '{':
+			return nil, nil, invalid("The format of the value at messages.%d.content.0.toolUse.input is invalid. Provide a json object for the field and try again.", i)
+		}
+		uses = append(uses, b.ToolUse.ToolUseID)
+	}
+	return results, uses, nil
 }
 
 func (r request) checkThinking() *core.Refusal {
@@ -225,10 +237,7 @@ func (b block) members() int {
 func (b block) add(p *core.Prompt, path string) *core.Refusal {
 	switch {
 	case b.Text != nil:
-		if strings.TrimSpace(*b.Text) == "" {
-			return invalid("The text field in the ContentBlock object at %s is blank. Add text to the text field, and try again.", path)
-		}
-		p.Add(*b.Text)
+		return addText(p, *b.Text, path)
 	case b.JSON != nil:
 		if b.JSON[0] != '{' {
 			return invalid("The format of the value at %s.json is invalid. Provide a json object for the field and try again.", path)
@@ -246,13 +255,26 @@ func (b block) add(p *core.Prompt, path string) *core.Refusal {
 	case b.ReasoningContent != nil:
 		return b.ReasoningContent.check(path)
 	case b.CachePoint != nil:
-		if b.CachePoint.Type != "default" {
-			return invalid("1 validation error detected: Value '%s' at '%s.cachePoint.type' failed to satisfy constraint", b.CachePoint.Type, path)
-		}
-		p.MarkCached()
+		return b.CachePoint.mark(p, path)
 	case b.GuardContent != nil && b.GuardContent.Text != nil:
 		p.Add(b.GuardContent.Text.Text)
 	}
+	return nil
+}
+
+func addText(p *core.Prompt, text, path string) *core.Refusal {
+	if strings.TrimSpace(text) == "" {
+		return invalid("The text field in the ContentBlock object at %s is blank. Add text to the text field, and try again.", path)
+	}
+	p.Add(text)
+	return nil
+}
+
+func (c cachePoint) mark(p *core.Prompt, path string) *core.Refusal {
+	if c.Type != "default" {
+		return invalid("1 validation error detected: Value '%s' at '%s.cachePoint.type' failed to satisfy constraint", c.Type, path)
+	}
+	p.MarkCached()
 	return nil
 }
 
@@ -290,11 +312,11 @@ func (m image) add(p *core.Prompt, path string) *core.Refusal {
 }
 
 func (d document) add(p *core.Prompt, path string) *core.Refusal {
-	formats := []string{"pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"}
+	formats := []string{"", "pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"}
 	names := regexp.MustCompile(`^[a-zA-Z0-9\s\-()\[\]]{1,200}$`)
 	switch {
-	case d.Format != "" && !slices.Contains(formats, d.Format):
-		return invalid("1 validation error detected: Value '%s' at '%s.document.format' failed to satisfy constraint: Member must satisfy enum value set: %v", d.Format, path, formats)
+	case core.NoneOf(d.Format, formats...):
+		return invalid("1 validation error detected: Value '%s' at '%s.document.format' failed to satisfy constraint: Member must satisfy enum value set: %v", d.Format, path, formats[1:])
 	case !names.MatchString(d.Name) || strings.Contains(d.Name, "  "):
 		return invalid("The document file name at %s contains invalid characters or consecutive whitespace. It can only contain alphanumeric characters, whitespace characters, hyphens, parentheses, and square brackets.", path)
 	case d.Source.Text != nil:
@@ -304,14 +326,19 @@ func (d document) add(p *core.Prompt, path string) *core.Refusal {
 	case d.Source.S3Location != nil:
 		p.AddURL(d.Source.S3Location.URI)
 	case d.Source.Bytes != nil:
-		data, err := base64.StdEncoding.DecodeString(*d.Source.Bytes)
-		if err != nil || len(data) == 0 || (d.Format == "pdf" && !strings.HasPrefix(string(data), "%PDF-")) {
-			return invalid("The document at %s could not be processed.", path)
-		}
-		p.AddBytes(mediaType(d.Format), data)
+		return d.addBytes(p, path)
 	default:
 		return invalid("The DocumentSource object at %s.document.source must set one and only one of its members.", path)
 	}
+	return nil
+}
+
+func (d document) addBytes(p *core.Prompt, path string) *core.Refusal {
+	data, err := base64.StdEncoding.DecodeString(*d.Source.Bytes)
+	if err != nil || len(data) == 0 || (d.Format == "pdf" && !strings.HasPrefix(string(data), "%PDF-")) {
+		return invalid("The document at %s could not be processed.", path)
+	}
+	p.AddBytes(mediaType(d.Format), data)
 	return nil
 }
 

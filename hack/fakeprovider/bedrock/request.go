@@ -170,20 +170,7 @@ func (r request) ask() (core.Ask, *core.Refusal) {
 			ask.Limit = *c.MaxTokens
 		}
 	}
-	if c := r.ToolConfig; c != nil {
-		for _, t := range c.Tools {
-			if t.ToolSpec != nil {
-				ask.Tools = append(ask.Tools, core.Tool{Name: t.ToolSpec.Name, Schema: t.ToolSpec.InputSchema.JSON})
-			}
-		}
-		switch choice := c.ToolChoice; {
-		case choice == nil:
-		case choice.Any != nil:
-			ask.Calls = core.CallsRequired
-		case choice.Tool != nil:
-			ask.Forced = choice.Tool.Name
-		}
-	}
+	r.ToolConfig.offer(&ask)
 	if c := r.OutputConfig; c != nil && c.TextFormat != nil {
 		if err := json.Unmarshal([]byte(c.TextFormat.Structure.JSONSchema.Schema), &ask.Schema); err != nil {
 			return ask, invalid("The JSON schema in outputConfig.textFormat is not valid JSON.")
@@ -191,4 +178,23 @@ func (r request) ask() (core.Ask, *core.Refusal) {
 		ask.JSON = true
 	}
 	return ask, nil
+}
+
+// offer adds the tools and who chooses among them.
+func (c *toolConfig) offer(ask *core.Ask) {
+	if c == nil {
+		return
+	}
+	for _, t := range c.Tools {
+		if t.ToolSpec != nil {
+			ask.Tools = append(ask.Tools, core.Tool{Name: t.ToolSpec.Name, Schema: t.ToolSpec.InputSchema.JSON})
+		}
+	}
+	switch choice := c.ToolChoice; {
+	case choice == nil:
+	case choice.Any != nil:
+		ask.Calls = core.CallsRequired
+	case choice.Tool != nil:
+		ask.Forced = choice.Tool.Name
+	}
 }

@@ -113,41 +113,30 @@ func (r chatRequest) check() *core.Refusal {
 	if len(r.Messages) == 0 {
 		return invalid("must specify at least one message")
 	}
-	for _, rule := range []func() *core.Refusal{r.checkSampling, r.checkTools, r.checkRoles, r.checkPairs} {
-		if refused := rule(); refused != nil {
-			return refused
-		}
-	}
-	return nil
+	return core.InOrder(r.checkSampling, r.checkTools, r.checkRoles, r.checkPairs)
 }
 
 func (r chatRequest) checkSampling() *core.Refusal {
-	for _, bounded := range []struct {
-		name  string
-		value *float64
-		high  float64
-	}{{"temperature", r.Temperature, 5}, {"p", r.P, 0.99}, {"frequency_penalty", r.FrequencyPenalty, 1}, {"presence_penalty", r.PresencePenalty, 1}} {
-		if bounded.value != nil && (*bounded.value < 0 || *bounded.value > bounded.high) {
-			return invalid("%s must be between 0 and %v inclusive.", bounded.name, bounded.high)
-		}
+	format, thinking := "text", "enabled"
+	if r.ResponseFormat != nil {
+		format = r.ResponseFormat.Type
 	}
-	switch {
-	case r.K != nil && (*r.K < 0 || *r.K > 500):
-		return invalid("k must be between 0 and 500 inclusive.")
-	case r.MaxTokens != nil && *r.MaxTokens < 1:
-		return invalid("max_tokens must be at least 1.")
-	case len(r.StopSequences) > 5:
-		return invalid("too many stop sequences, must be at most 5.")
-	case !slices.Contains([]string{"", "CONTEXTUAL", "STRICT", "OFF"}, r.SafetyMode):
-		return invalid("safety_mode must be one of CONTEXTUAL, STRICT, OFF.")
-	case r.ResponseFormat != nil && r.ResponseFormat.Type != "text" && r.ResponseFormat.Type != "json_object":
-		return invalid("response_format type must be one of 'text' or 'json_object'.")
-	case r.ResponseFormat != nil && r.ResponseFormat.Type == "json_object" && len(r.Tools) > 0:
-		return invalid("cannot specify both response_format json_object and tools.")
-	case r.Thinking != nil && r.Thinking.Type != "enabled" && r.Thinking.Type != "disabled":
-		return invalid("thinking.type must be one of 'enabled' or 'disabled'.")
+	if r.Thinking != nil {
+		thinking = r.Thinking.Type
 	}
-	return nil
+	return core.FirstBroken(
+		core.Rule{Broken: core.Outside(r.Temperature, 0, 5), Refusal: invalid("temperature must be between 0 and 5 inclusive.")},
+		core.Rule{Broken: core.Outside(r.P, 0, 0.99), Refusal: invalid("p must be between 0 and 0.99 inclusive.")},
+		core.Rule{Broken: core.Outside(r.FrequencyPenalty, 0, 1), Refusal: invalid("frequency_penalty must be between 0 and 1 inclusive.")},
+		core.Rule{Broken: core.Outside(r.PresencePenalty, 0, 1), Refusal: invalid("presence_penalty must be between 0 and 1 inclusive.")},
+		core.Rule{Broken: core.Outside(r.K, 0, 500), Refusal: invalid("k must be between 0 and 500 inclusive.")},
+		core.Rule{Broken: core.Outside(r.MaxTokens, 1, 1<<30), Refusal: invalid("max_tokens must be at least 1.")},
+		core.Rule{Broken: len(r.StopSequences) > 5, Refusal: invalid("too many stop sequences, must be at most 5.")},
+		core.Rule{Broken: core.NoneOf(r.SafetyMode, "", "CONTEXTUAL", "STRICT", "OFF"), Refusal: invalid("safety_mode must be one of CONTEXTUAL, STRICT, OFF.")},
+		core.Rule{Broken: core.NoneOf(format, "text", "json_object"), Refusal: invalid("response_format type must be one of 'text' or 'json_object'.")},
+		core.Rule{Broken: format == "json_object" && len(r.Tools) > 0, Refusal: invalid("cannot specify both response_format json_object and tools.")},
+		core.Rule{Broken: core.NoneOf(thinking, "enabled", "disabled"), Refusal: invalid("thinking.type must be one of 'enabled' or 'disabled'.")},
+	)
 }
 
 func (r chatRequest) checkTools() *core.Refusal {
@@ -232,26 +221,40 @@ func (r chatRequest) prompt() (core.Prompt, *core.Refusal) {
 }
 
 func (c part) add(p *core.Prompt, role, path string) *core.Refusal {
-	switch {
-	case c.Type == "text" && c.Text != nil:
-		p.Add(*c.Text)
-	case c.Type == "thinking" && c.Thinking != nil && role == "assistant":
-	case c.Type == "document" && c.Document != nil && role == "tool":
-		p.Add(string(core.Encode(c.Document.Data)))
-	case c.Type == "image_url" && c.ImageURL != nil && role == "user":
-		mediaType, encoded, inline := core.DataURL(c.ImageURL.URL)
-		if !inline {
-			p.AddURL(c.ImageURL.URL)
-			return nil
-		}
-		data, err := core.Image(mediaType, encoded)
-		if err != nil {
-			return invalid("%s: the image is not valid.", path)
-		}
-		p.AddBytes(mediaType, data)
-	default:
+	allowed := map[string]bool{"text": c.Text != nil}
+	switch role {
+	case "assistant":
+		allowed["thinking"] = c.Thinking != nil
+	case "tool":
+		allowed["document"] = c.Document != nil
+	case "user":
+		allowed["image_url"] = c.ImageURL != nil
+	}
+	if !allowed[c.Type] {
 		return invalid("%s: content type '%s' is not valid in a message of role '%s'.", path, c.Type, role)
 	}
+	switch c.Type {
+	case "text":
+		p.Add(*c.Text)
+	case "document":
+		p.Add(string(core.Encode(c.Document.Data)))
+	case "image_url":
+		return addImage(p, c.ImageURL.URL, path)
+	}
+	return nil
+}
+
+func addImage(p *core.Prompt, url, path string) *core.Refusal {
+	mediaType, encoded, inline := core.DataURL(url)
+	if !inline {
+		p.AddURL(url)
+		return nil
+	}
+	data, err := core.Image(mediaType, encoded)
+	if err != nil {
+		return invalid("%s: the image is not valid.", path)
+	}
+	p.AddBytes(mediaType, data)
 	return nil
 }
 

@@ -153,11 +153,7 @@ func (r embedRequest) inputs() ([]string, *core.Refusal) {
 	out := slices.Clone(r.Texts)
 	for i, url := range r.Images {
 		var p core.Prompt
-		one := part{Type: "image_url", ImageURL: &struct {
-			URL    string `json:"url"`
-			Detail string `json:"detail"`
-		}{URL: url}}
-		if refused := one.add(&p, "user", "images["+strconv.Itoa(i)+"]"); refused != nil {
+		if refused := addImage(&p, url, "images["+strconv.Itoa(i)+"]"); refused != nil {
 			return nil, refused
 		}
 		out = append(out, p.Text())
@@ -178,30 +174,18 @@ func (r embedRequest) check() *core.Refusal {
 	types := []string{"search_document", "search_query", "classification", "clustering", "image"}
 	given := 0
 	for _, n := range []int{len(r.Texts), len(r.Images), len(r.Inputs)} {
-		if n > 0 {
-			given++
-		}
+		given += min(n, 1)
 	}
-	switch {
-	case !slices.Contains(types, r.InputType):
-		return invalid("valid input_type must be provided with the provided model. Valid input types are %v.", types)
-	case given != 1:
-		return invalid("exactly one of texts, images or inputs must be provided.")
-	case len(r.Texts) > 96 || len(r.Inputs) > 96:
-		return invalid("total number of texts must be at most 96.")
-	case len(r.Images) > 1:
-		return invalid("total number of images must be at most 1.")
-	case !slices.Contains([]string{"", "NONE", "START", "END"}, r.Truncate):
-		return invalid("truncate must be one of NONE, START or END.")
-	case r.OutputDimension != nil && !slices.Contains([]int{256, 512, 1024, 1536}, *r.OutputDimension):
-		return invalid("output_dimension must be one of 256, 512, 1024, 1536.")
-	}
-	for _, t := range r.EmbeddingTypes {
-		if t != "float" && t != "base64" && t != "int8" {
-			return invalid("embedding_types: '%s' is not imitated.", t)
-		}
-	}
-	return nil
+	unknown := slices.ContainsFunc(r.EmbeddingTypes, func(t string) bool { return core.NoneOf(t, "float", "base64", "int8") })
+	return core.FirstBroken(
+		core.Rule{Broken: core.NoneOf(r.InputType, types...), Refusal: invalid("valid input_type must be provided with the provided model. Valid input types are %v.", types)},
+		core.Rule{Broken: given != 1, Refusal: invalid("exactly one of texts, images or inputs must be provided.")},
+		core.Rule{Broken: max(len(r.Texts), len(r.Inputs)) > 96, Refusal: invalid("total number of texts must be at most 96.")},
+		core.Rule{Broken: len(r.Images) > 1, Refusal: invalid("total number of images must be at most 1.")},
+		core.Rule{Broken: core.NoneOf(r.Truncate, "", "NONE", "START", "END"), Refusal: invalid("truncate must be one of NONE, START or END.")},
+		core.Rule{Broken: r.OutputDimension != nil && !slices.Contains([]int{256, 512, 1024, 1536}, *r.OutputDimension), Refusal: invalid("output_dimension must be one of 256, 512, 1024, 1536.")},
+		core.Rule{Broken: unknown, Refusal: invalid("embedding_types: only 'float', 'int8' and 'base64' are imitated.")},
+	)
 }
 
 func embed(x *core.Exchange) error {

@@ -38,7 +38,8 @@ const (
 
 // Match selects requests. Omitted fields match everything.
 type Match struct {
-	// Endpoint is the path after the prefix: "chat/completions", "completions", "embeddings" or "models".
+	// Endpoint is the path after the prefix and version, such as "chat/completions", "messages" or "models"; Google's is the method, such as
+	// "generateContent", Bedrock's what follows the model, such as "converse-stream".
 	Endpoint string `json:"endpoint,omitempty"`
 	// Model is the model asked for.
 	Model string `json:"model,omitempty"`

@@ -92,6 +92,15 @@ func (g Generation) Tokens() int64 {
 	return n
 }
 
+// Thoughts is how many of the tokens were only thought.
+func (g Generation) Thoughts() int64 {
+	var n int64
+	for _, c := range g.Choices {
+		n += int64(len(c.Thoughts))
+	}
+	return n
+}
+
 // Pieces splits tool arguments into tokens of four characters.
 func Pieces(arguments string) []string {
 	var out []string
@@ -112,13 +121,9 @@ func (x *Exchange) Generate(ask Ask) Generation {
 	for i := range max(1, ask.N) {
 		g.Choices = append(g.Choices, x.choice(ask, i))
 	}
-	var reasoning int64
-	for _, c := range g.Choices {
-		reasoning += int64(len(c.Thoughts))
-	}
 	g.Usage = x.UsageOf(ask.Prompt.Tokens(), g.Tokens())
 	if x.Settings.Usage == nil || x.Settings.Usage.ReasoningTokens == nil {
-		g.Usage.ReasoningTokens = reasoning
+		g.Usage.ReasoningTokens = g.Thoughts()
 	}
 	x.countCache(&g.Usage, ask.Prompt)
 	return g
@@ -132,7 +137,7 @@ func (x *Exchange) choice(ask Ask, index int) Choice {
 	var thoughts []string
 	limit := ask.Limit
 	if ask.Think {
-		thoughts = madeUpTokens(SeedOf(x.Model, ask.Prompt.Text(), "thought", string(rune('0'+index))), thoughtTokens)
+		thoughts = madeUpTokens(SeedOf(x.Model, ask.Prompt.Text(), "thought", strconv.Itoa(index)), thoughtTokens)
 		if limit > 0 && limit <= len(thoughts) {
 			return Choice{Thoughts: thoughts[:limit], Finish: FinishLength}
 		}

@@ -30,6 +30,8 @@ type Stream struct {
 	Frame func(Event) []byte
 	// Opening goes out right after the headers, Closing after the last event.
 	Opening, Closing []byte
+	// Hidden is how many tokens are generated before the first event and shown by none.
+	Hidden int64
 	// Events can be run more than once.
 	Events iter.Seq[Event]
 }
@@ -122,6 +124,9 @@ func (x *Exchange) play(stream Stream) error {
 	body := x.openBody(stream.ContentType, x.streamLength(stream))
 	body.frame = stream.Frame
 	err := body.open(stream.Opening)
+	if err == nil {
+		err = x.pace(stream.Hidden)
+	}
 	for e := range stream.Events {
 		if err != nil {
 			return err

@@ -47,10 +47,8 @@ func (r request) check(model string) *core.Refusal {
 	if len(r.Contents) == 0 {
 		return invalid("* GenerateContentRequest.contents: contents is not specified\n")
 	}
-	for _, rule := range []func() *core.Refusal{r.checkRoles, r.GenerationConfig.check, r.checkTools, r.checkTurns} {
-		if refused := rule(); refused != nil {
-			return refused
-		}
+	if refused := core.InOrder(r.checkRoles, r.GenerationConfig.check, r.checkTools, r.checkTurns); refused != nil {
+		return refused
 	}
 	if r.thinks(model) {
 		return r.checkSignatures()
@@ -74,27 +72,27 @@ func (r request) checkRoles() *core.Refusal {
 }
 
 func (c *generationConfig) check() *core.Refusal {
-	switch {
-	case c == nil:
+	if c == nil {
 		return nil
-	case c.Temperature != nil && (*c.Temperature < 0 || *c.Temperature > 2):
-		return invalid("Unable to submit request because it has a temperature value of %v but the supported range is from 0 (inclusive) to 2.0 (inclusive).", *c.Temperature)
-	case c.TopP != nil && (*c.TopP < 0 || *c.TopP > 1):
-		return invalid("* GenerateContentRequest.generation_config.top_p: top_p must be in the range [0.0, 1.0].\n")
-	case c.CandidateCount != nil && (*c.CandidateCount < 1 || *c.CandidateCount > 8):
-		return invalid("* GenerateContentRequest.generation_config.candidate_count: candidate_count must be in the range [1, 8].\n")
-	case c.MaxOutputTokens != nil && *c.MaxOutputTokens < 1:
-		return invalid("* GenerateContentRequest.generation_config.max_output_tokens: max_output_tokens must be positive.\n")
-	case len(c.StopSequences) > 5:
-		return invalid("* GenerateContentRequest.generation_config.stop_sequences: at most 5 stop sequences are allowed.\n")
-	case !slices.Contains([]string{"", "text/plain", "application/json", "text/x.enum"}, c.ResponseMimeType):
-		return invalid("* GenerateContentRequest.generation_config.response_mime_type: allowed mimetypes are `text/plain`, `application/json`, `application/xml`, `application/yaml` and `text/x.enum`.\n")
-	case (c.ResponseSchema != nil || c.ResponseJSONSchema != nil) && (c.ResponseMimeType == "" || c.ResponseMimeType == "text/plain"):
-		return invalid("* GenerateContentRequest.generation_config.response_schema: response_schema requires response_mime_type application/json.\n")
-	case c.ResponseSchema != nil && c.ResponseJSONSchema != nil:
-		return invalid("Only one of response_schema and response_json_schema may be set.")
-	case slices.ContainsFunc(c.ResponseModalities, func(m string) bool { return m != "TEXT" }):
-		return invalid("This model only supports text output.")
+	}
+	field := func(name, what string) *core.Refusal {
+		return invalid("* GenerateContentRequest.generation_config.%s: %s\n", name, what)
+	}
+	schema := c.ResponseSchema != nil || c.ResponseJSONSchema != nil
+	spoken := slices.ContainsFunc(c.ResponseModalities, func(m string) bool { return m != "TEXT" })
+	refused := core.FirstBroken(
+		core.Rule{Broken: core.Outside(c.Temperature, 0, 2), Refusal: invalid("Unable to submit request because it has a temperature value of %v but the supported range is from 0 (inclusive) to 2.0 (inclusive).", core.Value(c.Temperature))},
+		core.Rule{Broken: core.Outside(c.TopP, 0, 1), Refusal: field("top_p", "top_p must be in the range [0.0, 1.0].")},
+		core.Rule{Broken: core.Outside(c.CandidateCount, 1, 8), Refusal: field("candidate_count", "candidate_count must be in the range [1, 8].")},
+		core.Rule{Broken: core.Outside(c.MaxOutputTokens, 1, 1<<30), Refusal: field("max_output_tokens", "max_output_tokens must be positive.")},
+		core.Rule{Broken: len(c.StopSequences) > 5, Refusal: field("stop_sequences", "at most 5 stop sequences are allowed.")},
+		core.Rule{Broken: core.NoneOf(c.ResponseMimeType, "", "text/plain", "application/json", "text/x.enum"), Refusal: field("response_mime_type", "allowed mimetypes are `text/plain`, `application/json`, `application/xml`, `application/yaml` and `text/x.enum`.")},
+		core.Rule{Broken: schema && !core.NoneOf(c.ResponseMimeType, "", "text/plain"), Refusal: field("response_schema", "response_schema requires response_mime_type application/json.")},
+		core.Rule{Broken: c.ResponseSchema != nil && c.ResponseJSONSchema != nil, Refusal: invalid("Only one of response_schema and response_json_schema may be set.")},
+		core.Rule{Broken: spoken, Refusal: invalid("This model only supports text output.")},
+	)
+	if refused != nil {
+		return refused
 	}
 	return c.ResponseSchema.check("generation_config.response_schema")
 }
@@ -104,21 +102,19 @@ func (s *schema) check(path string) *core.Refusal {
 	if s == nil {
 		return nil
 	}
-	types := []string{"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"}
 	kind := strings.ToUpper(s.Type)
-	switch {
-	case s.Type == "" && len(s.AnyOf) == 0:
-		return invalid("* GenerateContentRequest.%s.type: must be specified\n", path)
-	case s.Type != "" && !slices.Contains(types, kind):
-		return invalid("Invalid value at '%s.type' (type.googleapis.com/google.ai.generativelanguage.v1beta.Type), \"%s\"", path, s.Type)
-	case kind == "ARRAY" && s.Items == nil:
-		return invalid("* GenerateContentRequest.%s.items: missing field.\n", path)
-	case len(s.Enum) > 0 && kind != "STRING":
-		return invalid("* GenerateContentRequest.%s.enum: only allowed for STRING type\n", path)
+	refused := core.FirstBroken(
+		core.Rule{Broken: s.Type == "" && len(s.AnyOf) == 0, Refusal: invalid("* GenerateContentRequest.%s.type: must be specified\n", path)},
+		core.Rule{Broken: core.NoneOf(kind, "", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"), Refusal: invalid("Invalid value at '%s.type' (type.googleapis.com/google.ai.generativelanguage.v1beta.Type), \"%s\"", path, s.Type)},
+		core.Rule{Broken: kind == "ARRAY" && s.Items == nil, Refusal: invalid("* GenerateContentRequest.%s.items: missing field.\n", path)},
+		core.Rule{Broken: len(s.Enum) > 0 && kind != "STRING", Refusal: invalid("* GenerateContentRequest.%s.enum: only allowed for STRING type\n", path)},
+	)
+	if refused != nil {
+		return refused
 	}
-	for _, name := range s.Required {
+	for i, name := range s.Required {
 		if _, ok := s.Properties[name]; !ok {
-			return invalid("* GenerateContentRequest.%s.required[0]: property is not defined\n", path)
+			return invalid("* GenerateContentRequest.%s.required[%d]: property is not defined\n", path, i)
 		}
 	}
 	for name, property := range s.Properties {
@@ -130,37 +126,45 @@ func (s *schema) check(path string) *core.Refusal {
 }
 
 func (r request) checkTools() *core.Refusal {
-	names := regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}$`)
 	declared := map[string]bool{}
 	for i, t := range r.Tools {
 		for k, f := range t.FunctionDeclarations {
-			path := fmt.Sprintf("tools[%d].function_declarations[%d]", i, k)
-			switch {
-			case !names.MatchString(f.Name):
-				return invalid("* GenerateContentRequest.%s.name: Invalid function name. Must start with a letter or an underscore. Must be alphameric (a-z, A-Z, 0-9), underscores (_), dots (.), colons (:) or dashes (-), with a maximum length of 64.\n", path)
-			case declared[f.Name]:
+			if declared[f.Name] {
 				return invalid("Duplicate function declaration found: %s", f.Name)
-			case f.Parameters != nil && f.ParametersJSONSchema != nil:
-				return invalid("* GenerateContentRequest.%s: only one of parameters and parameters_json_schema may be set.\n", path)
-			case f.Parameters != nil && strings.EqualFold(f.Parameters.Type, "object") && len(f.Parameters.Properties) == 0:
-				return invalid("* GenerateContentRequest.%s.parameters.properties: should be non-empty for OBJECT type\n", path)
 			}
-			if refused := f.Parameters.check(path + ".parameters"); refused != nil {
+			if refused := f.check(fmt.Sprintf("tools[%d].function_declarations[%d]", i, k)); refused != nil {
 				return refused
 			}
 			declared[f.Name] = true
 		}
 	}
-	if r.ToolConfig == nil || r.ToolConfig.FunctionCallingConfig == nil {
+	return r.ToolConfig.check(declared)
+}
+
+func (f functionDeclaration) check(path string) *core.Refusal {
+	names := regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}$`)
+	switch {
+	case !names.MatchString(f.Name):
+		return invalid("* GenerateContentRequest.%s.name: Invalid function name. Must start with a letter or an underscore. Must be alphameric (a-z, A-Z, 0-9), underscores (_), dots (.), colons (:) or dashes (-), with a maximum length of 64.\n", path)
+	case f.Parameters != nil && f.ParametersJSONSchema != nil:
+		return invalid("* GenerateContentRequest.%s: only one of parameters and parameters_json_schema may be set.\n", path)
+	case f.Parameters != nil && strings.EqualFold(f.Parameters.Type, "object") && len(f.Parameters.Properties) == 0:
+		return invalid("* GenerateContentRequest.%s.parameters.properties: should be non-empty for OBJECT type\n", path)
+	}
+	return f.Parameters.check(path + ".parameters")
+}
+
+func (c *toolConfig) check(declared map[string]bool) *core.Refusal {
+	if c == nil || c.FunctionCallingConfig == nil {
 		return nil
 	}
-	config := r.ToolConfig.FunctionCallingConfig
+	config := c.FunctionCallingConfig
 	switch {
-	case !slices.Contains([]string{"", "MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"}, config.Mode):
+	case core.NoneOf(config.Mode, "", "MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"):
 		return invalid("Invalid value at 'tool_config.function_calling_config.mode' (type.googleapis.com/google.ai.generativelanguage.v1beta.FunctionCallingConfig.Mode), \"%s\"", config.Mode)
 	case len(declared) == 0 && config.Mode == "ANY":
 		return invalid("Function calling config is set without function_declarations.")
-	case len(config.AllowedFunctionNames) > 0 && config.Mode != "ANY" && config.Mode != "VALIDATED":
+	case len(config.AllowedFunctionNames) > 0 && core.NoneOf(config.Mode, "ANY", "VALIDATED"):
 		return invalid("Allowed function names should only be set when function calling mode is ANY.")
 	}
 	for _, name := range config.AllowedFunctionNames {
@@ -175,16 +179,7 @@ func (r request) checkTools() *core.Refusal {
 func (r request) checkTurns() *core.Refusal {
 	var open []*functionCall
 	for i, c := range r.Contents {
-		var calls []*functionCall
-		var responses []*functionResponse
-		for _, p := range c.Parts {
-			if p.FunctionCall != nil {
-				calls = append(calls, p.FunctionCall)
-			}
-			if p.FunctionResponse != nil {
-				responses = append(responses, p.FunctionResponse)
-			}
-		}
+		calls, responses := c.functions()
 		switch {
 		case len(calls) > 0 && (c.Role != "model" || i == 0 || r.Contents[i-1].Role == "model"):
 			return invalid("Please ensure that function call turn comes immediately after a user turn or after a function response turn.")
@@ -202,6 +197,19 @@ func (r request) checkTurns() *core.Refusal {
 		return invalid("Please ensure that function call turn is followed by a function response turn.")
 	}
 	return nil
+}
+
+// functions are the calls and the responses of a turn.
+func (c content) functions() (calls []*functionCall, responses []*functionResponse) {
+	for _, p := range c.Parts {
+		if p.FunctionCall != nil {
+			calls = append(calls, p.FunctionCall)
+		}
+		if p.FunctionResponse != nil {
+			responses = append(responses, p.FunctionResponse)
+		}
+	}
+	return calls, responses
 }
 
 // checkResponses matches responses with calls by id where both have one, else by name.

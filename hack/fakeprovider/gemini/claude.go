@@ -9,7 +9,7 @@ import (
 
 // claude answers for Anthropic's models. A body says that it wants a stream, and has to be sent where streams come from.
 func claude(x *core.Exchange) error {
-	model, _, _ := cutMethod(x.R.PathValue("call"))
+	model, _ := cutMethod(x.R.PathValue("call"))
 	switch {
 	case model == countModel && x.Endpoint == "rawPredict":
 		return anthropic.CountTokens(x)

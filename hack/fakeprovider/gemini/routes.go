@@ -41,7 +41,7 @@ func calls(p place, pattern string) []core.Route {
 
 // methodOf is what a call does, as the name of its endpoint.
 func methodOf(r *http.Request) string {
-	_, method, _ := cutMethod(r.PathValue("call"))
+	_, method := cutMethod(r.PathValue("call"))
 	return method
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// tokenPrefix begins the access tokens of the token endpoint.
-	tokenPrefix   = "ya29.fake-"
+	// issued begins what the token endpoint gives out.
+	issued        = "fake-access-"
 	tokenLifetime = time.Hour
 	grantType     = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 	// clockSkew is how far an assertion's times may be off.
@@ -57,7 +57,7 @@ func token(x *core.Exchange) error {
 	if !ok {
 		return core.Refuse(http.StatusBadRequest, "invalid_grant", "Invalid JWT Signature.")
 	}
-	issued, expires := time.Unix(c.IssuedAt, 0), time.Unix(c.Expiry, 0)
+	made, expires := time.Unix(c.IssuedAt, 0), time.Unix(c.Expiry, 0)
 	switch {
 	case c.Issuer != core.ServiceAccountEmail:
 		return core.Refuse(http.StatusBadRequest, "invalid_grant", "Invalid grant: account not found")
@@ -65,18 +65,18 @@ func token(x *core.Exchange) error {
 		return core.Refuse(http.StatusBadRequest, "invalid_grant", "Invalid JWT: Failed audience check")
 	case !strings.Contains(c.Scope, "https://www.googleapis.com/auth/cloud-platform"):
 		return core.Refuse(http.StatusBadRequest, "invalid_scope", "Invalid OAuth scope or ID token audience provided.")
-	case issued.After(x.Now().Add(clockSkew)), expires.Before(x.Now()), expires.Sub(issued) > tokenLifetime:
+	case made.After(x.Now().Add(clockSkew)), expires.Before(x.Now()), expires.Sub(made) > tokenLifetime:
 		return core.Refuse(http.StatusBadRequest, "invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim.")
 	}
 	until := strconv.FormatInt(x.Now().Add(tokenLifetime).Unix(), 10)
 	return x.Plain(map[string]any{
-		"access_token": tokenPrefix + core.Seal(core.SealGemini, until), "expires_in": int(tokenLifetime.Seconds()) - 1, "token_type": "Bearer",
+		"access_token": issued + core.Seal(core.SealGemini, until), "expires_in": int(tokenLifetime.Seconds()) - 1, "token_type": "Bearer",
 	}, 0, nil)
 }
 
 // tokenHolds tells whether the token endpoint gave the token less than its lifetime ago.
 func tokenHolds(access string, now time.Time) bool {
-	until, ok := core.Unseal(core.SealGemini, strings.TrimPrefix(access, tokenPrefix))
+	until, ok := core.Unseal(core.SealGemini, strings.TrimPrefix(access, issued))
 	seconds, err := strconv.ParseInt(until, 10, 64)
 	return ok && err == nil && now.Before(time.Unix(seconds, 0))
 }

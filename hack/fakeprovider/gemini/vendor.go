@@ -22,7 +22,7 @@ const (
 
 // Head reads the model out of the path, and whether the method streams.
 func (p place) Head(r *http.Request, body []byte) core.Head {
-	model, method, _ := cutMethod(r.PathValue("call"))
+	model, method := cutMethod(r.PathValue("call"))
 	head := core.Head{Model: model, Stream: strings.HasPrefix(method, "stream"), Key: core.Bearer(r.Header)}
 	if p == googleAI {
 		head.Key = r.Header.Get("X-Goog-Api-Key")
@@ -41,12 +41,12 @@ func (p place) Head(r *http.Request, body []byte) core.Head {
 }
 
 // cutMethod splits "model:method" at the last colon.
-func cutMethod(call string) (model, method string, found bool) {
+func cutMethod(call string) (model, method string) {
 	at := strings.LastIndexByte(call, ':')
 	if at < 0 {
-		return call, "", false
+		return call, ""
 	}
-	return call[:at], call[at+1:], true
+	return call[:at], call[at+1:]
 }
 
 // Authenticate wants an API key, or on Vertex a token: one of the token endpoint's that has not expired, or a known key.
@@ -61,7 +61,7 @@ func (p place) Authenticate(x *core.Exchange) *core.Refusal {
 	if x.Key == "" {
 		return unauthorized
 	}
-	if strings.HasPrefix(x.Key, tokenPrefix) {
+	if strings.HasPrefix(x.Key, issued) {
 		if !tokenHolds(x.Key, x.Now()) {
 			return unauthorized
 		}

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 
 	"signalbox.dev/signalbox/hack/fakeprovider/core"
@@ -38,44 +37,49 @@ func (x *exchange) speak(f form, task string) error {
 		return refused
 	}
 	format := f.value("response_format")
-	formats := []string{"", "json", "text", "srt", "verbose_json", "vtt"}
-	if !slices.Contains(formats, format) {
-		return invalid("response_format", "invalid_value", "Invalid value: '%s'. Supported values are: 'json', 'text', 'srt', 'verbose_json', and 'vtt'.", format)
-	}
-	if strings.HasPrefix(x.Model, "gpt-4o") && format != "" && format != "json" && format != "text" {
-		return invalid("response_format", "unsupported_value", "response_format '%s' is not compatible with model '%s'. Use 'json' or 'text' instead.", format, x.Model)
+	newer := strings.HasPrefix(x.Model, "gpt-4o")
+	refused = core.FirstBroken(
+		core.Rule{Broken: core.NoneOf(format, "", "json", "text", "srt", "verbose_json", "vtt"), Refusal: invalid("response_format", "invalid_value", "Invalid value: '%s'. Supported values are: 'json', 'text', 'srt', 'verbose_json', and 'vtt'.", format)},
+		core.Rule{Broken: newer && core.NoneOf(format, "", "json", "text"), Refusal: invalid("response_format", "unsupported_value", "response_format '%s' is not compatible with model '%s'. Use 'json' or 'text' instead.", format, x.Model)},
+	)
+	if refused != nil {
+		return refused
 	}
 	var prompt core.Prompt
 	prompt.Message(true)
 	prompt.AddBytes("audio", files[0])
 	g := x.Generate(core.Ask{Prompt: prompt})
-	text := g.Choices[0].Text()
 	if f.value("stream") == "true" && x.Model != "whisper-1" {
 		return x.Stream(core.EventStream(transcriptEvents(g)), &g.Usage)
 	}
+	text := g.Choices[0].Text()
+	plain := map[string]string{
+		"text": text + "\n", "srt": "1\n00:00:00,000 --> 00:00:01,000\n" + text + "\n\n", "vtt": "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n" + text + "\n\n",
+	}
+	if body, ok := plain[format]; ok {
+		return x.PlainBytes("text/plain; charset=utf-8", []byte(body), g.Tokens(), &g.Usage)
+	}
 	seconds := float64(len(files[0])) / 32000 // as if it were 16 kHz in 16 bits
-	switch format {
-	case "text":
-		return x.PlainBytes("text/plain; charset=utf-8", []byte(text+"\n"), g.Tokens(), &g.Usage)
-	case "srt":
-		return x.PlainBytes("text/plain; charset=utf-8", []byte("1\n00:00:00,000 --> 00:00:01,000\n"+text+"\n\n"), g.Tokens(), &g.Usage)
-	case "vtt":
-		return x.PlainBytes("text/plain; charset=utf-8", []byte("WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n"+text+"\n\n"), g.Tokens(), &g.Usage)
-	case "verbose_json":
-		return x.Plain(map[string]any{
-			"task": task, "language": "english", "duration": seconds, "text": text,
-			"segments": []any{map[string]any{
-				"id": 0, "seek": 0, "start": 0, "end": seconds, "text": text, "tokens": []int{50364}, "temperature": 0, "avg_logprob": -0.25,
-				"compression_ratio": 1, "no_speech_prob": 0.01,
-			}},
-			"usage": map[string]any{"type": "duration", "seconds": int(seconds) + 1},
-		}, g.Tokens(), &g.Usage)
+	if format == "verbose_json" {
+		return x.Plain(verbose(task, text, seconds), g.Tokens(), &g.Usage)
 	}
 	usage := tokenUsage(g.Usage)
 	if x.Model == "whisper-1" {
 		usage = map[string]any{"type": "duration", "seconds": int(seconds) + 1}
 	}
 	return x.Plain(map[string]any{"text": text, "usage": usage}, g.Tokens(), &g.Usage)
+}
+
+// verbose is the text with its one segment.
+func verbose(task, text string, seconds float64) map[string]any {
+	return map[string]any{
+		"task": task, "language": "english", "duration": seconds, "text": text,
+		"segments": []any{map[string]any{
+			"id": 0, "seek": 0, "start": 0, "end": seconds, "text": text, "tokens": []int{50364}, "temperature": 0, "avg_logprob": -0.25,
+			"compression_ratio": 1, "no_speech_prob": 0.01,
+		}},
+		"usage": map[string]any{"type": "duration", "seconds": int(seconds) + 1},
+	}
 }
 
 // tokenUsage is what a transcription costs by the token.
@@ -110,6 +114,25 @@ type speechRequest struct {
 	StreamFormat   string   `json:"stream_format"`
 }
 
+func (r speechRequest) check() *core.Refusal {
+	_, known := soundTypes()[r.ResponseFormat]
+	return core.FirstBroken(
+		core.Rule{Broken: r.Input == "", Refusal: invalid("input", "string_too_short", "Invalid 'input': string too short. Expected a string with minimum length 1, but got an empty string instead.")},
+		core.Rule{Broken: len(r.Input) > 4096, Refusal: invalid("input", "string_above_max_length", "Invalid 'input': string too long. Expected a string with maximum length 4096.")},
+		core.Rule{Broken: r.Voice == "", Refusal: invalid("voice", "missing_required_parameter", "Missing required parameter: 'voice'.")},
+		core.Rule{Broken: !known, Refusal: invalid("response_format", "invalid_value", "Invalid value: '%s'. Supported values are: 'mp3', 'opus', 'aac', 'flac', 'wav', and 'pcm'.", r.ResponseFormat)},
+		core.Rule{Broken: core.Outside(r.Speed, 0.25, 4), Refusal: invalid("speed", "decimal_out_of_range", "Invalid 'speed': expected a value between 0.25 and 4.")},
+		core.Rule{Broken: core.NoneOf(r.StreamFormat, "", "audio", "sse"), Refusal: invalid("stream_format", "invalid_value", "Invalid value: '%s'. Supported values are: 'sse' and 'audio'.", r.StreamFormat)},
+	)
+}
+
+// soundTypes are the media types of the formats.
+func soundTypes() map[string]string {
+	return map[string]string{
+		"": "audio/mpeg", "mp3": "audio/mpeg", "opus": "audio/opus", "aac": "audio/aac", "flac": "audio/flac", "wav": "audio/wav", "pcm": "audio/pcm",
+	}
+}
+
 // speech answers POST audio/speech with bytes, or with events that carry them.
 func (x *exchange) speech() error {
 	var r speechRequest
@@ -119,21 +142,8 @@ func (x *exchange) speech() error {
 	if refused := x.checkModel(); refused != nil {
 		return refused
 	}
-	types := map[string]string{"": "audio/mpeg", "mp3": "audio/mpeg", "opus": "audio/opus", "aac": "audio/aac", "flac": "audio/flac", "wav": "audio/wav", "pcm": "audio/pcm"}
-	mediaType, known := types[r.ResponseFormat]
-	switch {
-	case r.Input == "":
-		return invalid("input", "string_too_short", "Invalid 'input': string too short. Expected a string with minimum length 1, but got an empty string instead.")
-	case len(r.Input) > 4096:
-		return invalid("input", "string_above_max_length", "Invalid 'input': string too long. Expected a string with maximum length 4096.")
-	case r.Voice == "":
-		return invalid("voice", "missing_required_parameter", "Missing required parameter: 'voice'.")
-	case !known:
-		return invalid("response_format", "invalid_value", "Invalid value: '%s'. Supported values are: 'mp3', 'opus', 'aac', 'flac', 'wav', and 'pcm'.", r.ResponseFormat)
-	case r.Speed != nil && (*r.Speed < 0.25 || *r.Speed > 4):
-		return invalid("speed", "decimal_out_of_range", "Invalid 'speed': expected a value between 0.25 and 4.")
-	case r.StreamFormat != "" && r.StreamFormat != "audio" && r.StreamFormat != "sse":
-		return invalid("stream_format", "invalid_value", "Invalid value: '%s'. Supported values are: 'sse' and 'audio'.", r.StreamFormat)
+	if refused := r.check(); refused != nil {
+		return refused
 	}
 	usage := x.UsageOf(core.CountTokens(r.Input), int64(x.Settings.CompletionTokens))
 	pieces := sound(x.Model+r.Voice+r.Input, r.ResponseFormat, x.Settings.CompletionTokens)
@@ -147,7 +157,7 @@ func (x *exchange) speech() error {
 			}
 		}
 	}
-	return x.Stream(core.Stream{ContentType: mediaType, Events: raw, Frame: func(e core.Event) []byte { return e.Data }}, &usage)
+	return x.Stream(core.Stream{ContentType: soundTypes()[r.ResponseFormat], Events: raw, Frame: func(e core.Event) []byte { return e.Data }}, &usage)
 }
 
 // sound is made up, in n pieces; the first one begins as files of the format do.
@@ -159,7 +169,7 @@ func sound(seed, format string, n int) [][]byte {
 		out = append(out, []byte(begin))
 	}
 	if format == "wav" {
-		out = append(out, waveHeader(n*1024))
+		out = append(out, waveHeader())
 	}
 	for range n {
 		piece := make([]byte, 0, 1024)
@@ -172,11 +182,9 @@ func sound(seed, format string, n int) [][]byte {
 	return out
 }
 
-// waveHeader announces 24 kHz mono in 16 bits.
-func waveHeader(size int) []byte {
-	out := []byte("RIFF")
-	out = binary.LittleEndian.AppendUint32(out, uint32(36+size)) //nolint:gosec // at most 16384 pieces of a KiB
-	out = append(out, "WAVEfmt "...)
+// waveHeader announces 24 kHz mono in 16 bits, of unknown length as streams are.
+func waveHeader() []byte {
+	out := []byte("RIFF\xff\xff\xff\xffWAVEfmt ")
 	out = binary.LittleEndian.AppendUint32(out, 16)
 	out = binary.LittleEndian.AppendUint16(out, 1)
 	out = binary.LittleEndian.AppendUint16(out, 1)
@@ -184,8 +192,7 @@ func waveHeader(size int) []byte {
 	out = binary.LittleEndian.AppendUint32(out, 48000)
 	out = binary.LittleEndian.AppendUint16(out, 2)
 	out = binary.LittleEndian.AppendUint16(out, 16)
-	out = append(out, "data"...)
-	return binary.LittleEndian.AppendUint32(out, uint32(size)) //nolint:gosec // at most 16384 pieces of a KiB
+	return append(out, "data\xff\xff\xff\xff"...)
 }
 
 // speechEvents carry the sound in base64.

@@ -8,8 +8,11 @@ import (
 	"signalbox.dev/signalbox/hack/fakeprovider/core"
 )
 
-// mark adds what Azure's filter thinks of a choice.
-func (f flavour) mark(c *chatChoice) {
+// mark adds what Azure's filter thinks of a choice, and on OpenRouter the word with which the provider behind it ended.
+func (f flavour) mark(c *chatChoice, generated core.Choice) {
+	if f == openRouter && generated.Finish != "" {
+		c.NativeFinishReason = string(generated.Finish)
+	}
 	if f == azure {
 		c.ContentFilterResults = json.RawMessage(`{"hate":{"filtered":false,"severity":"safe"},"self_harm":{"filtered":false,"severity":"safe"},` +
 			`"sexual":{"filtered":false,"severity":"safe"},"violence":{"filtered":false,"severity":"safe"}}`)

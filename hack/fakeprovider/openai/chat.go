@@ -34,6 +34,9 @@ func (x *exchange) chat() error {
 	}
 	stream := core.EventStream(x.chatEvents(g, form, request.includeUsage()))
 	stream.Opening, stream.Closing = x.flavour.opening(), []byte("data: [DONE]\n\n")
+	if form.reasoning == reasoningHidden {
+		stream.Hidden = g.Thoughts()
+	}
 	return x.Stream(stream, &g.Usage)
 }
 
@@ -143,18 +146,24 @@ func (x *exchange) ask(request chatRequest) (core.Ask, *core.Refusal) {
 	return ask, nil
 }
 
-// finishWord is OpenAI's word for the end; a call that tool_choice named ends with stop.
-func finishWord(finish core.Finish, forced bool) string {
+// finishWord is OpenAI's word for the end.
+func finishWord(finish core.Finish) string {
 	switch finish {
 	case core.FinishLength:
 		return "length"
 	case core.FinishTools:
-		if !forced {
-			return "tool_calls"
-		}
+		return "tool_calls"
 	case core.FinishStop, core.FinishMatch:
 	}
 	return "stop"
+}
+
+// finish is the same for chat, where a call that tool_choice named ends with stop.
+func (f chatForm) finish(finish core.Finish) string {
+	if f.forced && finish == core.FinishTools {
+		return "stop"
+	}
+	return finishWord(finish)
 }
 
 // usageJSON is usage in the provider's form.
@@ -164,8 +173,12 @@ func (x *exchange) usageJSON(u core.Usage) *usageObject {
 		PromptTokensDetails:     &promptTokensDetails{CachedTokens: u.CachedTokens},
 		CompletionTokensDetails: &completionTokensDetails{ReasoningTokens: u.ReasoningTokens},
 	}
-	if x.flavour == openRouter && x.Settings.Usage != nil {
+	switch {
+	case x.flavour == openRouter && x.Settings.Usage != nil && x.Settings.Usage.Cost != "":
 		object.Cost = x.Settings.Usage.Cost
+		object.CostDetails = json.RawMessage(`{"upstream_inference_cost":null}`)
+	case x.flavour == groq:
+		object.QueueTime, object.PromptTime, object.CompletionTime, object.TotalTime = 0.001, 0.002, 0.004, 0.006
 	}
 	return object
 }
@@ -198,11 +211,11 @@ func (x *exchange) chatPlain(g core.Generation, form chatForm) chatAnswer {
 		for k, call := range c.Calls {
 			m.ToolCalls = append(m.ToolCalls, toolCall{ID: x.callID(i, k), Type: "function", Function: functionCall{call.Name, call.Arguments}})
 		}
-		choice := chatChoice{Index: i, Message: m, Logprobs: null(), FinishReason: core.Encode(finishWord(c.Finish, form.forced))}
+		choice := chatChoice{Index: i, Message: m, Logprobs: null(), FinishReason: core.Encode(form.finish(c.Finish))}
 		if form.logprobs {
 			choice.Logprobs = core.Encode(logprobs(c.Tokens, form.top))
 		}
-		x.flavour.mark(&choice)
+		x.flavour.mark(&choice, c)
 		answer.Choices = append(answer.Choices, choice)
 	}
 	if x.flavour == azure {

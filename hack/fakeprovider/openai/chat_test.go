@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"reflect"
 	"strings"
@@ -220,7 +221,7 @@ func TestUsageOverride(t *testing.T) {
 	})
 	usage := decodeJSON[usageObject](t, decodeJSON[chatAnswer](t, r.post("/api/v1/chat/completions", hello).body).Usage)
 	want := usageObject{
-		PromptTokens: 1000, CompletionTokens: 77, TotalTokens: 1077, Cost: "0.000123",
+		PromptTokens: 1000, CompletionTokens: 77, TotalTokens: 1077, Cost: "0.000123", CostDetails: json.RawMessage(`{"upstream_inference_cost":null}`),
 		PromptTokensDetails: &promptTokensDetails{CachedTokens: 800}, CompletionTokensDetails: &completionTokensDetails{ReasoningTokens: 70},
 	}
 	if !reflect.DeepEqual(usage, want) {

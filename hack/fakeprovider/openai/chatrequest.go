@@ -201,27 +201,24 @@ func (c chatRequest) check() *core.Refusal {
 			return refused
 		}
 	}
+	return core.InOrder(c.checkLimits, c.sampling.check, c.checkLogprobs, c.checkTools, c.checkPairs)
+}
+
+func (c chatRequest) checkLimits() *core.Refusal {
 	if c.MaxTokens != nil && c.MaxCompletionTokens != nil {
 		return invalid("max_tokens", "", "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.")
 	}
-	if c.MaxCompletionTokens != nil {
-		if refused := integerWithin("max_completion_tokens", *c.MaxCompletionTokens, 1, 1<<30); refused != nil {
-			return refused
-		}
+	if c.MaxCompletionTokens == nil {
+		return nil
 	}
-	if refused := c.sampling.check(); refused != nil {
-		return refused
-	}
+	return integerWithin("max_completion_tokens", *c.MaxCompletionTokens, 1, 1<<30)
+}
+
+func (c chatRequest) checkLogprobs() *core.Refusal {
 	if c.TopLogprobs != nil && !c.Logprobs {
 		return invalid("top_logprobs", "", "'logprobs' must be set to true if 'top_logprobs' is used.")
 	}
-	if refused := integerWithin("top_logprobs", c.topLogprobs(), 0, 20); refused != nil {
-		return refused
-	}
-	if refused := c.checkTools(); refused != nil {
-		return refused
-	}
-	return c.checkPairs()
+	return integerWithin("top_logprobs", c.topLogprobs(), 0, 20)
 }
 
 func (m message) check(i int) *core.Refusal {
@@ -238,16 +235,27 @@ func (m message) check(i int) *core.Refusal {
 		return invalid(fmt.Sprintf("messages[%d].content", i), "missing_required_parameter", "Missing required parameter: 'messages[%d].content'.", i)
 	}
 	for k, call := range m.ToolCalls {
-		param := fmt.Sprintf("messages[%d].tool_calls[%d]", i, k)
-		switch {
-		case call.ID == "":
-			return invalid(param+".id", "missing_required_parameter", "Missing required parameter: '%s.id'.", param)
-		case call.Type != "function" || call.Function == nil:
-			return invalid(param+".type", "invalid_value", "Invalid value: '%s'. Supported values are: 'function' and 'custom'.", call.Type)
-		case call.Function.Name == "" || call.Function.Arguments == nil:
-			return invalid(param+".function", "missing_required_parameter", "Missing required parameter: '%s.function.name' or '%s.function.arguments'.", param, param)
+		if refused := call.check(fmt.Sprintf("messages[%d].tool_calls[%d]", i, k)); refused != nil {
+			return refused
 		}
 	}
+	return m.checkSeals(i)
+}
+
+func (call toolCallRequest) check(param string) *core.Refusal {
+	switch {
+	case call.ID == "":
+		return invalid(param+".id", "missing_required_parameter", "Missing required parameter: '%s.id'.", param)
+	case call.Type != "function" || call.Function == nil:
+		return invalid(param+".type", "invalid_value", "Invalid value: '%s'. Supported values are: 'function' and 'custom'.", call.Type)
+	case call.Function.Name == "" || call.Function.Arguments == nil:
+		return invalid(param+".function", "missing_required_parameter", "Missing required parameter: '%s.function.name' or '%s.function.arguments'.", param, param)
+	}
+	return nil
+}
+
+// checkSeals wants thoughts that Claude signed to be as they were.
+func (m message) checkSeals(i int) *core.Refusal {
 	for k, d := range m.ReasoningDetails {
 		if d.Type == "reasoning.text" && d.Signature != "" && d.Format == sealFormat && !core.Verify(core.SealClaude, d.Text, d.Signature) {
 			return invalid(fmt.Sprintf("messages[%d].reasoning_details[%d].signature", i, k), "", "Invalid signature in reasoning_details.")

@@ -37,7 +37,7 @@ type chunker struct {
 // chunk sends one choice's chunk.
 func (c chunker) chunk(choice chatChoice, tokens int64) bool {
 	answer := c.shell
-	c.x.flavour.mark(&choice)
+	c.x.flavour.mark(&choice, core.Choice{})
 	answer.Choices = []chatChoice{choice}
 	return c.yield(core.Event{Data: core.Encode(answer), Tokens: tokens})
 }
@@ -126,7 +126,8 @@ func (c chunker) deltas(index int, choice core.Choice) []chatChoice {
 func (c chunker) finishes() bool {
 	for i, choice := range c.g.Choices {
 		closing := c.shell
-		end := chatChoice{Index: i, Delta: &chatMessage{}, Logprobs: null(), FinishReason: core.Encode(finishWord(choice.Finish, c.form.forced))}
+		end := chatChoice{Index: i, Delta: &chatMessage{}, Logprobs: null(), FinishReason: core.Encode(c.form.finish(choice.Finish))}
+		c.x.flavour.mark(&end, choice)
 		closing.Choices = []chatChoice{end}
 		e := core.Event{}
 		if c.x.flavour == groq && i == len(c.g.Choices)-1 {

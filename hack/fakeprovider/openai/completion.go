@@ -87,7 +87,7 @@ func (x *exchange) textShell() textAnswer {
 func (x *exchange) textPlain(g core.Generation) textAnswer {
 	answer := x.textShell()
 	for i, c := range g.Choices {
-		answer.Choices = append(answer.Choices, textChoice{Text: c.Text(), Index: i, Logprobs: null(), FinishReason: core.Encode(finishWord(c.Finish, false))})
+		answer.Choices = append(answer.Choices, textChoice{Text: c.Text(), Index: i, Logprobs: null(), FinishReason: core.Encode(finishWord(c.Finish))})
 	}
 	if !x.HidesUsage() {
 		answer.Usage = core.Encode(x.usageJSON(g.Usage))
@@ -112,7 +112,7 @@ func (x *exchange) textEvents(g core.Generation, includeUsage bool) iter.Seq[cor
 				}
 			}
 			closing := shell
-			closing.Choices = []textChoice{{Index: i, Logprobs: null(), FinishReason: core.Encode(finishWord(c.Finish, false))}}
+			closing.Choices = []textChoice{{Index: i, Logprobs: null(), FinishReason: core.Encode(finishWord(c.Finish))}}
 			if !yield(core.Event{Data: core.Encode(closing)}) {
 				return
 			}

@@ -95,7 +95,9 @@ func (f flavour) Headers(x *core.Exchange, h http.Header) {
 		h.Set("Apim-Request-Id", x.RequestID)
 		h.Set("X-Ms-Region", "Fake Central")
 		h.Set("X-Ms-Deployment-Name", x.Model)
-	case groq, openRouter, compatible:
+	case openRouter:
+		h.Set("X-Generation-Id", x.ID("gen-"))
+	case groq, compatible:
 	}
 	limit := x.RateLimit()
 	if limit == nil || x.Endpoint == "models" || f == openRouter || f == compatible {

@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"image"
 	"image/color"
@@ -103,21 +104,17 @@ type imageObject struct {
 
 // draw answers with pictures of one pixel, whose colour depends on all that was asked.
 func (x *exchange) draw(r imageRequest, kind string, from [][]byte) error {
-	n := 1
-	if r.N != nil {
-		n = *r.N
-	}
 	newer := strings.HasPrefix(x.Model, "gpt-image")
-	switch {
-	case n < 1 || n > 10:
-		return invalid("n", "invalid_value", "Invalid 'n': expected a value between 1 and 10, but got %d instead.", n)
-	case newer && r.ResponseFormat != "":
-		return invalid("response_format", "unknown_parameter", "Unknown parameter: 'response_format'.")
-	case r.ResponseFormat != "" && r.ResponseFormat != "url" && r.ResponseFormat != "b64_json":
-		return invalid("response_format", "invalid_value", "Invalid value: '%s'. Supported values are: 'url' and 'b64_json'.", r.ResponseFormat)
-	case r.Stream && !newer:
-		return invalid("stream", "unsupported_parameter", "Streaming is not supported with this model.")
+	refused := core.FirstBroken(
+		core.Rule{Broken: core.Outside(r.N, 1, 10), Refusal: invalid("n", "invalid_value", "Invalid 'n': expected a value between 1 and 10, but got %d instead.", core.Value(r.N))},
+		core.Rule{Broken: newer && r.ResponseFormat != "", Refusal: invalid("response_format", "unknown_parameter", "Unknown parameter: 'response_format'.")},
+		core.Rule{Broken: core.NoneOf(r.ResponseFormat, "", "url", "b64_json"), Refusal: invalid("response_format", "invalid_value", "Invalid value: '%s'. Supported values are: 'url' and 'b64_json'.", r.ResponseFormat)},
+		core.Rule{Broken: r.Stream && !newer, Refusal: invalid("stream", "unsupported_parameter", "Streaming is not supported with this model.")},
+	)
+	if refused != nil {
+		return refused
 	}
+	n := max(1, core.Value(r.N))
 	var prompt core.Prompt
 	prompt.Add(r.Prompt)
 	for _, picture := range from {
@@ -172,9 +169,9 @@ func imageEvents(kind string, r imageRequest, picture string, usage *core.Usage)
 
 // pixel is a picture of one pixel.
 func pixel(model, prompt string, index int) string {
-	seed := core.SeedOf(model, prompt, strconv.Itoa(index))
+	seed := binary.BigEndian.AppendUint64(nil, core.SeedOf(model, prompt, strconv.Itoa(index)))
 	picture := image.NewNRGBA(image.Rect(0, 0, 1, 1))
-	picture.Set(0, 0, color.NRGBA{R: byte(seed), G: byte(seed >> 8), B: byte(seed >> 16), A: 255})
+	picture.Set(0, 0, color.NRGBA{R: seed[5], G: seed[6], B: seed[7], A: 255})
 	var out bytes.Buffer
 	if err := png.Encode(&out, picture); err != nil {
 		panic(fmt.Sprintf("encoding a pixel: %v", err)) // into memory

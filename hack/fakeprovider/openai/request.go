@@ -162,21 +162,15 @@ func (x *exchange) decode(known []string, out any) *core.Refusal {
 	if err := json.Unmarshal(x.Body, &fields); err != nil || fields == nil {
 		return invalid("", "", badJSON)
 	}
-	if given := string(fields["model"]); x.Model == "" && (given == "" || given == "null" || given == `""`) {
+	if x.Model == "" && !core.NoneOf(string(fields["model"]), "", "null", `""`) {
 		return invalid("", "", "you must provide a model parameter")
 	}
 	strict := x.Settings.UnknownParameters == core.UnknownRejected && x.flavour != openRouter
 	if name := firstUnknown(fields, known); strict && name != "" {
 		return invalid("", "", "Unrecognized request argument supplied: %s", name)
 	}
-	err := json.Unmarshal(x.Body, out)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
-		param := strings.TrimPrefix(wrongType.Field, "sampling.")
-		return invalid(param, "invalid_type", "Invalid type for '%s': expected %s, but got %s instead.", param, jsonKind(wrongType.Type), wrongType.Value)
-	}
-	if err != nil {
-		return invalid("", "", badJSON)
+	if refused := wrongType(json.Unmarshal(x.Body, out)); refused != nil {
+		return refused
 	}
 	if !strict {
 		return nil
@@ -189,10 +183,28 @@ func (x *exchange) decode(known []string, out any) *core.Refusal {
 	return nil
 }
 
+// wrongType is the refusal of what could not be decoded.
+func wrongType(err error) *core.Refusal {
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) {
+		param := strings.TrimPrefix(mismatch.Field, "sampling.")
+		return invalid(param, "invalid_type", "Invalid type for '%s': expected %s, but got %s instead.", param, jsonKind(mismatch.Type), mismatch.Value)
+	}
+	if err != nil {
+		return invalid("", "", badJSON)
+	}
+	return nil
+}
+
 // unknownInside is the path of an unknown field in the value of one top-level field; those that the type does not have are not looked into.
 func unknownInside(name string, value json.RawMessage, t reflect.Type) string {
 	for i := range t.NumField() {
 		tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if t.Field(i).Anonymous {
+			if path := unknownInside(name, value, t.Field(i).Type); path != "" {
+				return path
+			}
+		}
 		if tag != name {
 			continue
 		}

@@ -42,17 +42,13 @@ func (x *exchange) rerank() error {
 	if refused := x.checkModel(); refused != nil {
 		return refused
 	}
-	switch {
-	case r.Query == "":
-		return invalid("query", "missing_required_parameter", "Missing required parameter: 'query'.")
-	case len(r.Documents) == 0:
-		return invalid("documents", "missing_required_parameter", "Missing required parameter: 'documents'.")
-	case r.TopN != nil && *r.TopN < 0:
-		return invalid("top_n", "integer_below_min_value", "Invalid 'top_n': integer below minimum value.")
-	}
-	top := 0
-	if r.TopN != nil {
-		top = *r.TopN
+	refused := core.FirstBroken(
+		core.Rule{Broken: r.Query == "", Refusal: invalid("query", "missing_required_parameter", "Missing required parameter: 'query'.")},
+		core.Rule{Broken: len(r.Documents) == 0, Refusal: invalid("documents", "missing_required_parameter", "Missing required parameter: 'documents'.")},
+		core.Rule{Broken: core.Value(r.TopN) < 0, Refusal: invalid("top_n", "integer_below_min_value", "Invalid 'top_n': integer below minimum value.")},
+	)
+	if refused != nil {
+		return refused
 	}
 	texts := make([]string, 0, len(r.Documents))
 	tokens := core.CountTokens(r.Query)
@@ -61,7 +57,7 @@ func (x *exchange) rerank() error {
 		tokens += core.CountTokens(d.text)
 	}
 	results := []map[string]any{}
-	for _, ranked := range core.Rank(r.Query, texts, top) {
+	for _, ranked := range core.Rank(r.Query, texts, core.Value(r.TopN)) {
 		result := map[string]any{"index": ranked.Index, "relevance_score": ranked.Score}
 		if r.ReturnDocuments == nil || *r.ReturnDocuments {
 			result["document"] = map[string]string{"text": texts[ranked.Index]}

@@ -29,7 +29,11 @@ func (x *exchange) responses() error {
 	if !w.request.Stream {
 		return x.Plain(w.answer(), w.g.Tokens(), &w.g.Usage)
 	}
-	return x.Stream(core.EventStream(w.events()), &w.g.Usage)
+	stream := core.EventStream(w.events())
+	if !w.request.summarises() {
+		stream.Hidden = w.g.Thoughts()
+	}
+	return x.Stream(stream, &w.g.Usage)
 }
 
 // readResponse checks the request and generates the answer.

@@ -235,49 +235,59 @@ func (r responseRequest) choice() (word, forced string) {
 
 // responsePrompt is all that the items say; they are checked on the way.
 func (x *exchange) responsePrompt(r responseRequest, items []item) (core.Prompt, *core.Refusal) {
-	var p core.Prompt
+	reader := itemReader{exchange: x, called: map[string]bool{}}
 	if r.Instructions != nil {
-		p.Message(false)
-		p.Add(*r.Instructions)
+		reader.prompt.Message(false)
+		reader.prompt.Add(*r.Instructions)
 	}
-	var open []string
-	called := map[string]bool{}
+	before := ""
 	for i, it := range items {
-		at := fmt.Sprintf("input[%d]", i)
-		switch it.Type {
-		case "message", "":
-			if refused := it.message(&p, at); refused != nil {
-				return p, refused
-			}
-		case "function_call":
-			if it.CallID == "" || it.Name == "" || it.Arguments == nil {
-				return p, invalid(at+".call_id", "missing_required_parameter", "Missing required parameter: '%s.call_id', '%s.name' or '%s.arguments'.", at, at, at)
-			}
-			open, called[it.CallID] = append(open, it.CallID), true
-			if i == 0 || items[i-1].Type != "function_call" {
-				p.Message(false)
-			}
-		case "function_call_output":
-			if !called[it.CallID] {
-				return p, invalid("input", "", "No tool call found for function call output with call_id %s.", it.CallID)
-			}
-			open = slices.DeleteFunc(open, func(id string) bool { return id == it.CallID })
-			p.Message(false)
-			if refused := addResponseParts(&p, it.Output, at+".output", inputParts()); refused != nil {
-				return p, refused
-			}
-		case "reasoning":
-			if refused := x.checkThought(it, i == len(items)-1); refused != nil {
-				return p, refused
-			}
-		default:
-			return p, invalid(at+".type", "invalid_value", "Invalid value: '%s'. The items imitated are: 'message', 'function_call', 'function_call_output', and 'reasoning'.", it.Type)
+		if it.Type == "function_call" && before != it.Type {
+			reader.prompt.Message(false)
+		}
+		before = it.Type
+		if refused := reader.read(it, fmt.Sprintf("input[%d]", i)); refused != nil {
+			return reader.prompt, refused
 		}
 	}
-	if len(open) > 0 {
-		return p, invalid("input", "", "No tool output found for function call %s.", open[0])
+	switch {
+	case len(reader.open) > 0:
+		return reader.prompt, invalid("input", "", "No tool output found for function call %s.", reader.open[0])
+	case before == "reasoning":
+		return reader.prompt, invalid("input", "", "Item '%s' of type 'reasoning' was provided without its required following item.", items[len(items)-1].ID)
 	}
-	return p, nil
+	return reader.prompt, nil
+}
+
+// itemReader reads items in their order.
+type itemReader struct {
+	*exchange
+	prompt core.Prompt
+	open   []string        // calls without results yet
+	called map[string]bool // all calls
+}
+
+func (r *itemReader) read(it item, at string) *core.Refusal {
+	switch it.Type {
+	case "message", "":
+		return it.message(&r.prompt, at)
+	case "function_call":
+		if it.CallID == "" || it.Name == "" || it.Arguments == nil {
+			return invalid(at+".call_id", "missing_required_parameter", "Missing required parameter: '%s.call_id', '%s.name' or '%s.arguments'.", at, at, at)
+		}
+		r.open, r.called[it.CallID] = append(r.open, it.CallID), true
+		return nil
+	case "function_call_output":
+		if !r.called[it.CallID] {
+			return invalid("input", "", "No tool call found for function call output with call_id %s.", it.CallID)
+		}
+		r.open = slices.DeleteFunc(r.open, func(id string) bool { return id == it.CallID })
+		r.prompt.Message(false)
+		return addResponseParts(&r.prompt, it.Output, at+".output", inputParts())
+	case "reasoning":
+		return r.checkThought(it, at)
+	}
+	return invalid(at+".type", "invalid_value", "Invalid value: '%s'. The items imitated are: 'message', 'function_call', 'function_call_output', and 'reasoning'.", it.Type)
 }
 
 func inputParts() []string { return []string{"input_text", "input_image", "input_file"} }
@@ -298,13 +308,10 @@ func (it item) message(p *core.Prompt, at string) *core.Refusal {
 	return addResponseParts(p, it.Content, at+".content", allowed)
 }
 
-// checkThought wants encrypted content of its own, or an item that was stored, and something after it.
-func (x *exchange) checkThought(it item, last bool) *core.Refusal {
+// checkThought wants encrypted content of its own, or an item that was stored.
+func (x *exchange) checkThought(it item, at string) *core.Refusal {
 	if it.Summary == nil {
-		return invalid("input", "missing_required_parameter", "Missing required parameter: 'input[0].summary'.")
-	}
-	if last {
-		return invalid("input", "", "Item '%s' of type 'reasoning' was provided without its required following item.", it.ID)
+		return invalid(at+".summary", "missing_required_parameter", "Missing required parameter: '%s.summary'.", at)
 	}
 	if it.EncryptedContent != nil {
 		if _, ok := core.Unseal(x.flavour.sealer(), *it.EncryptedContent); !ok {
@@ -343,20 +350,26 @@ func addResponseParts(p *core.Prompt, content core.OneOrMany[responsePart], at s
 	return nil
 }
 
+func (c responsePart) addMedium(p *core.Prompt, path string) *core.Refusal {
+	switch {
+	case c.FileID != nil:
+		p.AddURL("file " + *c.FileID)
+		return nil
+	case c.Type == "input_image":
+		return readImage(p, core.Value(c.ImageURL), path+".image_url")
+	case c.FileURL != nil:
+		p.AddURL(*c.FileURL)
+		return nil
+	}
+	return readFile(p, core.Value(c.FileData), "", path)
+}
+
 func (c responsePart) add(p *core.Prompt, path string) *core.Refusal {
 	switch {
 	case c.Type == "refusal" && c.Refusal != nil:
 		p.Add(*c.Refusal)
-	case c.Type == "input_image" && c.ImageURL != nil:
-		return readImage(p, *c.ImageURL, path+".image_url")
-	case c.Type == "input_image" && c.FileID != nil:
-		p.AddURL("file " + *c.FileID)
-	case c.Type == "input_file" && c.FileURL != nil:
-		p.AddURL(*c.FileURL)
-	case c.Type == "input_file" && c.FileID != nil:
-		return readFile(p, "", *c.FileID, path)
-	case c.Type == "input_file" && c.FileData != nil:
-		return readFile(p, *c.FileData, "", path)
+	case c.Type == "input_image" || c.Type == "input_file":
+		return c.addMedium(p, path)
 	case c.Text != nil:
 		p.Add(*c.Text)
 	default:

@@ -13,6 +13,12 @@ type usageObject struct {
 	PromptTokensDetails     *promptTokensDetails     `json:"prompt_tokens_details,omitempty"`
 	CompletionTokensDetails *completionTokensDetails `json:"completion_tokens_details,omitempty"`
 	Cost                    json.Number              `json:"cost,omitempty"`
+	CostDetails             json.RawMessage          `json:"cost_details,omitempty"`
+	// The times are Groq's, in seconds.
+	QueueTime      float64 `json:"queue_time,omitempty"`
+	PromptTime     float64 `json:"prompt_time,omitempty"`
+	CompletionTime float64 `json:"completion_time,omitempty"`
+	TotalTime      float64 `json:"total_time,omitempty"`
 }
 
 type promptTokensDetails struct {
@@ -62,7 +68,8 @@ type chatChoice struct {
 	Delta        *chatMessage    `json:"delta,omitempty"`
 	Logprobs     json.RawMessage `json:"logprobs"`
 	FinishReason json.RawMessage `json:"finish_reason"`
-	// ContentFilterResults are Azure's.
+	// NativeFinishReason is OpenRouter's, ContentFilterResults are Azure's.
+	NativeFinishReason   string          `json:"native_finish_reason,omitempty"`
 	ContentFilterResults json.RawMessage `json:"content_filter_results,omitempty"`
 }
 

@@ -47,7 +47,7 @@ func (c *choiceWriter) start(s *streamWriter, dst []byte, p *neutral.Part) []byt
 		}
 	case neutral.OpaquePart:
 		if p.Source == neutral.GenerateContent {
-			return s.finish(append(s.begin(c.flush(s, dst)), p.Raw...), c.index)
+			return s.finish(append(s.begin(c.flush(s, dst)), oneLine(p.Raw)...), c.index)
 		}
 	case neutral.ToolResultPart:
 	}

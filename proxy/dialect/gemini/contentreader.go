@@ -18,6 +18,9 @@ func (r *requestReader) part(parts []neutral.Part, raw []byte, path string) ([]n
 		return nil, badValue(path, "cannot be read")
 	}
 	read, err := r.data(&p, path)
+	if last := len(read) - 1; last >= 0 && read[last].Kind != neutral.OpaquePart {
+		read[last].Extra = p.extra
+	}
 	if last := len(parts) - 1; p.thought && len(read) == 1 && last >= 0 && complete(&parts[last], &read[0]) {
 		parts[last] = read[0]
 		return parts, err
@@ -195,17 +198,13 @@ func readOutcome(raw []byte) (body string, failed bool) {
 	return string(bytes.TrimSpace(value)), failed
 }
 
-// media reads a part with an image, sound, film or document. One with more members than that is kept as it is, for Google.
+// media reads a part with an image, sound, film or document.
 func (p *part) media(path string) ([]neutral.Part, error) {
 	if !isObject(p.value) {
 		return nil, wrongType(path+"."+p.kind, "an object")
 	}
 	media := readMedia(p.value)
 	part := neutral.Part{Kind: mediaKind(media), Media: media}
-	if p.annotated || media.Name != "" {
-		part.Source, part.Raw = neutral.GenerateContent, slices.Clone(p.raw)
-		return []neutral.Part{part}, nil
-	}
 	if foreign(p.signature) {
 		return append(openSignature(p.signature, ""), part), nil
 	}

@@ -81,14 +81,28 @@ func (c *contentWriter) message(i int) error {
 	}
 	c.open(next)
 	for j := range m.Parts {
-		if m.Parts[j].Cache != nil {
-			c.report.Drop("cache_control")
-		}
-		if err := write(&m.Parts[j], place{message: i, part: j}); err != nil {
+		p, before := &m.Parts[j], len(c.dst)
+		if err := write(p, place{message: i, part: j}); err != nil {
 			return err
 		}
+		c.annotate(p, before)
 	}
 	return nil
+}
+
+// annotate adds what only Google understands of a part to what was written of it, which begins at before; and it reports what Google does not have.
+func (c *contentWriter) annotate(p *neutral.Part, before int) {
+	if p.Cache != nil {
+		c.report.Drop("cache_control")
+	}
+	if !c.own() || len(p.Extra) == 0 || len(c.dst) == before {
+		return
+	}
+	c.dst = c.dst[:len(c.dst)-1]
+	for _, member := range p.Extra {
+		c.dst = rawMember(c.dst, member.Name, member.Value)
+	}
+	c.dst = append(c.dst, '}')
 }
 
 // open begins a turn, unless it goes on.
@@ -113,7 +127,7 @@ func (c *contentWriter) close() {
 	}
 	c.flush()
 	for _, media := range c.media {
-		c.dst = appendMedia(comma(c.dst), media, mimeOf(media), "")
+		c.dst = appendMedia(comma(c.dst), c.unnamed(media), mimeOf(media), "")
 	}
 	c.media = nil
 	c.turn = noTurn

@@ -8,19 +8,24 @@ import (
 
 // mediaPart writes an image, sound, film or document.
 func (c *contentWriter) mediaPart(p *neutral.Part, at place) error {
-	if p.Raw != nil && p.Source == neutral.GenerateContent && c.own() {
-		c.flush()
-		c.dst = append(comma(c.dst), p.Raw...)
-		return nil
-	}
 	if err := c.checkMedia(p, at); err != nil {
 		return err
 	}
 	if p.Media.Context != "" {
 		c.text(p.Media.Context)
 	}
-	c.dst = appendMedia(comma(c.dst), p.Media, mimeOf(p.Media), c.takeSeal())
+	c.dst = appendMedia(comma(c.dst), c.unnamed(p.Media), mimeOf(p.Media), c.takeSeal())
 	return nil
+}
+
+// unnamed is the media without its name, unless it was Google's "displayName": Google takes that in few places only.
+func (c *contentWriter) unnamed(m *neutral.Media) *neutral.Media {
+	if c.own() || m.Name == "" {
+		return m
+	}
+	unnamed := *m
+	unnamed.Name = ""
+	return &unnamed
 }
 
 // checkMedia finds what keeps a part from being sent. Google itself fetches public addresses, where the provider is not known to refuse them.

@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"slices"
 	"strings"
 
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
@@ -16,8 +17,8 @@ type part struct {
 	thought bool
 	// signature is the "thoughtSignature".
 	signature string
-	// annotated tells that the part has members that the neutral form has no place for, such as "videoMetadata".
-	annotated bool
+	// extra are the members that the neutral form has no place for, such as "videoMetadata".
+	extra []neutral.Member
 	// raw is the whole part.
 	raw []byte
 }
@@ -70,7 +71,7 @@ func (p *part) read(name string, value []byte) {
 	case "executableCode", "executable_code", "codeExecutionResult", "code_execution_result", "toolCall", "tool_call", "toolResponse", "tool_response":
 		p.kind, p.value = camel(name), value
 	default:
-		p.annotated = true
+		p.extra = append(p.extra, neutral.Member{Name: camel(name), Value: slices.Clone(value)})
 	}
 }
 

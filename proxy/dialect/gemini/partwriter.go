@@ -40,37 +40,58 @@ func appendCall(dst []byte, c *neutral.ToolCall, args []byte, signature string) 
 	return endPart(append(dst, '}'), signature)
 }
 
-// argumentsOf is the JSON object that a model's arguments are; false when they are none.
+// argumentsOf is the JSON object that a model's arguments are, on one line; false when they are none.
 func argumentsOf(arguments string) ([]byte, bool) {
 	trimmed := bytes.TrimSpace([]byte(arguments))
 	if len(trimmed) == 0 {
 		return []byte("{}"), true
 	}
-	return trimmed, trimmed[0] == '{' && json.Valid(trimmed)
+	if trimmed[0] != '{' || !json.Valid(trimmed) {
+		return nil, false
+	}
+	return oneLine(trimmed), true
 }
 
-// appendMedia appends a part with an image, sound, film or document, whose media type is known.
-func appendMedia(dst []byte, m *neutral.Media, mime, signature string) []byte {
-	uri := m.URL + m.FileID
-	switch {
-	case uri != "":
-		dst = append(dst, `{"fileData":{`...)
-		if mime != "" {
-			dst = stringMember(dst, "mimeType", mime)
+// oneLine is JSON text without line breaks, which can stand only between its tokens: in an event of a stream they would end the line.
+func oneLine(raw []byte) []byte {
+	if !bytes.ContainsAny(raw, "\r\n") {
+		return raw
+	}
+	return bytes.Map(func(c rune) rune {
+		if c == '\r' || c == '\n' {
+			return ' '
 		}
-		dst = stringMember(dst, "fileUri", uri)
-	case m.Data != "":
-		dst = stringMember(stringMember(append(dst, `{"inlineData":{`...), "mimeType", mime), "data", m.Data)
-	default:
-		dst = stringMember(append(dst, `{"inlineData":{`...), "mimeType", mime)
-		dst = stringMember(dst, "data", base64.StdEncoding.EncodeToString([]byte(m.Text)))
+		return c
+	}, raw)
+}
+
+// appendMedia appends a part with an image, sound, film or document of this media type, which is empty for films on YouTube.
+func appendMedia(dst []byte, m *neutral.Media, mime, signature string) []byte {
+	kind, member, value := `{"inlineData":{`, "data", m.Data
+	switch uri := m.URL + m.FileID; {
+	case uri != "":
+		kind, member, value = `{"fileData":{`, "fileUri", uri
+	case value == "":
+		value = base64.StdEncoding.EncodeToString([]byte(m.Text))
+	}
+	dst = append(dst, kind...)
+	if mime != "" {
+		dst = stringMember(dst, "mimeType", mime)
+	}
+	dst = stringMember(dst, member, value)
+	if m.Name != "" {
+		dst = stringMember(dst, "displayName", m.Name)
 	}
 	return endPart(append(dst, '}'), signature)
 }
 
 // mimeOf is the media type: the one that was told, or what the ending of the name or the address says; empty when none does.
 func mimeOf(m *neutral.Media) string {
-	if m.MIME != "" {
+	switch m.MIME {
+	case "":
+	case "image/jpg": // Clients write it, and Google does not know it.
+		return "image/jpeg"
+	default:
 		return m.MIME
 	}
 	if m.Text != "" {
@@ -98,7 +119,7 @@ func mimeOfEnding(ending string) string {
 	case "wav", "aac", "flac", "ogg", "aiff":
 		return "audio/" + ending
 	case "mp3":
-		return "audio/mpeg"
+		return "audio/mp3"
 	case "m4a":
 		return "audio/mp4"
 	case "mp4", "mpeg", "webm":

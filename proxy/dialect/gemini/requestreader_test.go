@@ -130,13 +130,13 @@ func TestReadMessages(t *testing.T) {
 		},
 		"media": {
 			contents(`{"parts":[{"inline_data":{"mime_type":"image/png","data":"_-8"}},{"file_data":{"mime_type":"audio/mp3","file_uri":"gs://b/a"}},
-				{"inlineData":{"mimeType":"application/pdf","data":"YQ==","displayName":"a.pdf"}}]}`),
+				{"inlineData":{"mimeType":"application/pdf","data":"YQ==","displayName":"a.pdf"},"media_resolution":{"level":"x"}}]}`),
 			[]neutral.Message{{Role: neutral.User, Parts: []neutral.Part{
 				{Kind: neutral.ImagePart, Media: &neutral.Media{MIME: "image/png", Data: "/+8="}},
 				{Kind: neutral.AudioPart, Media: &neutral.Media{MIME: "audio/mp3", URL: "gs://b/a"}},
 				{
-					Kind: neutral.FilePart, Media: &neutral.Media{MIME: "application/pdf", Data: "YQ==", Name: "a.pdf"}, Source: neutral.GenerateContent,
-					Raw: json.RawMessage(`{"inlineData":{"mimeType":"application/pdf","data":"YQ==","displayName":"a.pdf"}}`),
+					Kind: neutral.FilePart, Media: &neutral.Media{MIME: "application/pdf", Data: "YQ==", Name: "a.pdf"},
+					Extra: []neutral.Member{{Name: "mediaResolution", Value: json.RawMessage(`{"level":"x"}`)}},
 				},
 			}}},
 		},
@@ -253,6 +253,7 @@ func TestReadRequestErrors(t *testing.T) {
 		"function":           {`{"contents":[],"tools":[{"functionDeclarations":[{}]}]}`, "tools[0].functionDeclarations[0].name", dialect.CodeInvalidValue},
 		"mode":               {`{"contents":[],"toolConfig":{"functionCallingConfig":{"mode":"MAYBE"}}}`, "toolConfig.functionCallingConfig.mode", dialect.CodeInvalidValue},
 		"allowed":            {`{"contents":[],"toolConfig":{"functionCallingConfig":{"allowedFunctionNames":{}}}}`, "toolConfig.functionCallingConfig.allowedFunctionNames", dialect.CodeInvalidType},
+		"path as a name":     {`{"contents":[],"generationConfig.candidateCount":8}`, "generationConfig.candidateCount", dialect.CodeInvalidValue},
 		"tier":               {`{"contents":[],"serviceTier":1}`, "serviceTier", dialect.CodeInvalidType},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -127,14 +127,16 @@ func (w *requestWriter) rest() {
 	if w.cached != nil {
 		w.dst = rawMember(w.dst, cachedContent, w.cached)
 	}
+	if !w.own() {
+		w.report.DropExtra(w.request.Extra)
+	}
 	for _, member := range w.request.Extra {
 		switch {
+		case !w.own() || strings.Contains(member.Name, "."):
 		case slices.Contains(w.to.Quirks.Refused, member.Name):
 			w.report.Drop(member.Name)
-		case w.own() && !strings.Contains(member.Name, "."):
+		default:
 			w.dst = rawMember(w.dst, member.Name, member.Value)
-		case !w.own() && !idle(member):
-			w.report.Drop(member.Name)
 		}
 	}
 	for _, member := range w.to.Set {
@@ -175,19 +177,4 @@ func (w *requestWriter) drop() {
 	case tier != "auto" && tier != "default" && tier != "standard_only":
 		w.report.Drop("service_tier")
 	}
-}
-
-// idle tells whether a member of another dialect asks for nothing that Google does not do anyway.
-func idle(m neutral.Member) bool {
-	switch m.Name {
-	case "stream", "stream_options", "n":
-		return true
-	case "store", "background", "echo":
-		return string(m.Value) == "false"
-	case "parallel_tool_calls":
-		return string(m.Value) == "true"
-	case "truncation":
-		return string(m.Value) == `"disabled"`
-	}
-	return false
 }

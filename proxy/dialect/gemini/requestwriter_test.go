@@ -3,6 +3,7 @@ package gemini_test
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -174,7 +175,7 @@ func TestWriteParameters(t *testing.T) {
 			request: neutral.Request{
 				MinP: "0.1", TopA: "0.1", RepetitionPenalty: "1.1", LogitBias: json.RawMessage(`{"1":1}`), Seed: "99999999999", Verbosity: "low", User: "u",
 				Metadata: map[string]string{"a": "b"}, ServiceTier: "flex", PromptCacheKey: "k", Cache: &neutral.CacheMark{}, ParallelToolCalls: ptr(false), Tools: function,
-				Extra: []neutral.Member{{Name: "store", Value: json.RawMessage("true")}, {Name: "plugins", Value: json.RawMessage("[]")}, {Name: "background", Value: json.RawMessage("false")}},
+				Extra: []neutral.Member{{Name: "store", Value: json.RawMessage("true")}, {Name: "plugins", Value: json.RawMessage("[1]")}, {Name: "background", Value: json.RawMessage("false")}},
 			},
 			want: declared,
 			dropped: []string{
@@ -184,7 +185,7 @@ func TestWriteParameters(t *testing.T) {
 		"what asks for nothing": {
 			request: neutral.Request{
 				ServiceTier: "auto", ParallelToolCalls: ptr(true), Modalities: []string{"text"},
-				Extra: []neutral.Member{{Name: "store", Value: json.RawMessage("false")}, {Name: "truncation", Value: json.RawMessage(`"disabled"`)}, {Name: "stream_options", Value: json.RawMessage("{}")}, {Name: "parallel_tool_calls", Value: json.RawMessage("true")}},
+				Extra: []neutral.Member{{Name: "store", Value: json.RawMessage("false")}, {Name: "stream_options", Value: json.RawMessage("{}")}, {Name: "parallel_tool_calls", Value: json.RawMessage("true")}},
 			},
 		},
 		"log probabilities":            {request: neutral.Request{LogProbs: true, TopLogProbs: ptr(int64(2))}, want: config(`"responseLogprobs":true,"logprobs":2`)},
@@ -283,6 +284,37 @@ func TestWriteSetsMembersOfTheHost(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"safetySettings"}, report.Dropped); diff != "" {
 		t.Errorf("dropped (-want +got):\n%s", diff)
+	}
+}
+
+func TestMediaTypes(t *testing.T) {
+	for name, want := range map[string]string{
+		"a.png": "image/png", "a.JPG": "image/jpeg", "a.webp": "image/webp", "a.heic": "image/heic", "a.wav": "audio/wav", "a.mp3": "audio/mp3", "a.m4a": "audio/mp4",
+		"a.flac": "audio/flac", "a.mp4": "video/mp4", "a.mov": "video/quicktime", "a.tar.pdf": "application/pdf", "a.json": "application/json", "a.csv": "text/csv",
+		"a.md": "text/plain", "a.txt": "text/plain",
+	} {
+		for _, media := range []neutral.Media{{Data: "aQ==", Name: name}, {Data: "aQ==", MIME: want, Name: "b.exe"}} {
+			request := &neutral.Request{Messages: []neutral.Message{message(neutral.User, mediaPart(neutral.FilePart, media))}}
+			written, _, err := gemini.Generate{}.AppendRequest(nil, request, googleAI("gemini-2.5-flash"))
+			if want := `{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"` + want + `","data":"aQ=="}}]}]}`; string(written) != want || err != nil {
+				t.Errorf("%+v is written as %s, %v", media, written, err)
+			}
+		}
+	}
+	request := &neutral.Request{Messages: []neutral.Message{message(neutral.User, mediaPart(neutral.ImagePart, neutral.Media{URL: "https://example.com/a.gif#x", MIME: "image/jpg"}))}}
+	written, _, err := gemini.Generate{}.AppendRequest(nil, request, googleAI("gemini-2.5-flash"))
+	if !strings.Contains(string(written), `"mimeType":"image/jpeg"`) || err != nil {
+		t.Errorf("image/jpg is written as %s, %v", written, err)
+	}
+}
+
+// TestNamesOfClientsAreQuoted is about a name that ends its own string and goes on with members of its own.
+func TestNamesOfClientsAreQuoted(t *testing.T) {
+	const body = `{"contents":[{"parts":[{"text":"Hi","a\":1,\"b":2}]}],"x\":1,\"y":3,"tools":[{"c\":1,\"d":4}],"generationConfig":{"e\":1,\"f":5}}`
+	const want = `{"contents":[{"role":"user","parts":[{"text":"Hi","a\":1,\"b":2}]}],"tools":[{"c\":1,\"d":4}],"generationConfig":{"e\":1,\"f":5},"x\":1,\"y":3}`
+	written, _, err := gemini.Generate{}.AppendRequest(nil, readRequest(t, body), googleAI("gemini-2.5-flash"))
+	if diff := cmp.Diff(want, string(written)); diff != "" || err != nil {
+		t.Errorf("AppendRequest: %v (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -46,7 +46,7 @@ func (c *contentWriter) resultPart(p *neutral.Part, at place) error {
 	if len(inside) > 0 {
 		c.dst = append(key(c.dst, "parts"), '[')
 		for _, media := range inside {
-			c.dst = appendMedia(comma(c.dst), media, mimeOf(media), "")
+			c.dst = appendMedia(comma(c.dst), c.unnamed(media), mimeOf(media), "")
 		}
 		c.dst = append(c.dst, ']')
 	}

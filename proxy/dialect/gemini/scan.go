@@ -51,7 +51,11 @@ func eachMember(raw []byte, path string, visit func(name string, value []byte) e
 		if isNull(value) {
 			continue
 		}
-		if err := visit(camel(string(member.Name(raw))), value); err != nil {
+		name := camel(string(member.Name(raw)))
+		if strings.Contains(name, ".") { // It could be taken for the path of a member of an inner object.
+			return badValue(strings.Trim(path+"."+name, "."), "is no parameter")
+		}
+		if err := visit(name, value); err != nil {
 			return err
 		}
 	}
@@ -109,13 +113,8 @@ func text(quoted []byte) string {
 	return string(unquoted)
 }
 
-// key appends the name of a member, with the comma that separates it from the one before. dst ends inside an object.
-func key(dst []byte, name string) []byte {
-	dst = comma(dst)
-	dst = append(dst, '"')
-	dst = append(dst, name...)
-	return append(dst, '"', ':')
-}
+// key appends the name of a member, with the comma that separates it from the one before. dst ends inside an object. The name may be a client's.
+func key(dst []byte, name string) []byte { return append(jsonscan.AppendQuoted(comma(dst), name), ':') }
 
 // comma separates from what stands before in the open object or array. No complete value ends with an opening bracket.
 func comma(dst []byte) []byte {

@@ -136,7 +136,7 @@ func crossing() []neutral.Event {
 		start(3, neutral.Part{Kind: neutral.TextPart, Text: "Well"}), delta(3, neutral.Delta{Text: ", \"yes\"."}),
 		delta(3, neutral.Delta{Citation: &neutral.Citation{URL: "https://a.example", Title: "A", CitedText: "Well", Start: 0, End: 4, Document: -1}}),
 		delta(3, neutral.Delta{Citation: &neutral.Citation{Title: "doc", CitedText: "quoted", Document: 0}}), stop(3),
-		start(4, neutral.Part{Kind: neutral.ToolCallPart, Call: &neutral.ToolCall{ID: "i", Name: "f"}}), delta(4, neutral.Delta{Text: `{"x"`}), delta(4, neutral.Delta{Text: `:"ü"}`}), stop(4),
+		start(4, neutral.Part{Kind: neutral.ToolCallPart, Call: &neutral.ToolCall{ID: "i", Name: "f"}}), delta(4, neutral.Delta{Text: "{\n \"x\""}), delta(4, neutral.Delta{Text: ":\r\n\"ü\"}"}), stop(4),
 		start(5, neutral.Part{Kind: neutral.ToolCallPart, Call: &neutral.ToolCall{ID: "j", Name: "g"}}), stop(5),
 		start(6, neutral.Part{Kind: neutral.OpaquePart, Source: neutral.Messages, Type: "server_tool_use", Raw: json.RawMessage(`{}`)}), stop(6),
 		start(7, neutral.Part{Kind: neutral.ImagePart, Media: &neutral.Media{Data: "aQ==", MIME: "image/png"}}), stop(7),

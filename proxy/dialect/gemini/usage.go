@@ -1,10 +1,8 @@
 package gemini
 
 import (
-	"math"
-	"strconv"
-
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/meter"
 )
 
@@ -89,31 +87,9 @@ func (c *counts) audio(raw []byte) int64 {
 
 // count reads a number of tokens, cut to 0 and meter.MaxTokens.
 func (c *counts) count(raw []byte) int64 {
-	if isNull(raw) {
-		return 0
-	}
-	value, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil {
-		value, err = fraction(raw)
-	}
-	if err != nil || value < 0 || value > meter.MaxTokens {
-		c.odd = true
-	}
-	return min(max(value, 0), meter.MaxTokens)
-}
-
-// fraction reads a number that is not a plain integer of 64 bits, rounded up.
-func fraction(raw []byte) (int64, error) {
-	value, err := strconv.ParseFloat(string(raw), 64)
-	switch {
-	case value > meter.MaxTokens:
-		return meter.MaxTokens + 1, nil
-	case err != nil:
-		return 0, err
-	case value < 0:
-		return -1, nil
-	}
-	return int64(math.Ceil(value)), nil
+	count, believable := neutral.Number(raw).Tokens()
+	c.odd = c.odd || !believable
+	return count
 }
 
 // usage is the normalised form; false when no tokens were reported, which no call has. Thoughts are not in the candidates' tokens, and results of hosted

@@ -55,7 +55,7 @@ func appendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, 
 func passesPlainly(to *dialect.Target) bool {
 	q := &to.Quirks
 	lists := len(q.Refused) + len(q.RefusedInMessages) + len(q.TextOnly) + len(to.Set)
-	words := len(q.MaxTokens) + len(q.ReasoningRequest) + len(q.ToolIDs)
+	words := len(q.MaxTokens) + len(q.Seed) + len(q.ReasoningRequest) + len(q.ToolIDs)
 	return lists+words == 0 && q.Accepted == nil && !to.ModelInPath && !to.StreamInPath && !refusesMedia(q) && !lacksFeatures(q)
 }
 

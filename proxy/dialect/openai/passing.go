@@ -27,6 +27,8 @@ type passing struct {
 	// format holds the JSON schema that the target has to be told in words, and messagesAt is where the messages begin.
 	format     neutral.Format
 	messagesAt int
+	// secret tells that the current message has thoughts that the target must not see.
+	secret bool
 }
 
 // walk goes over the members of the request.
@@ -35,7 +37,11 @@ func (p *passing) walk() error {
 	walk := jsonscan.WalkObject(p.body, jsonscan.Space(p.body, 0))
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		end := walk.Skip()
-		keep, err := p.member(string(member.Name(p.body)), member, end)
+		var keep bool
+		var err error
+		if name := string(member.Name(p.body)); !p.isSet(name) {
+			keep, err = p.member(name, member, end)
+		}
 		switch {
 		case err != nil:
 			return err
@@ -61,6 +67,10 @@ func (p *passing) addMembers() {
 	}
 	if p.thinking != nil && !p.effort {
 		for _, m := range reasoningMembers(p.thinking, p.to, &p.report) {
+			if refused(m.Name, &p.to.Quirks) {
+				p.report.Drop(m.Name)
+				continue
+			}
 			p.add(m.Name, string(m.Value))
 		}
 	}
@@ -79,16 +89,9 @@ func (p *passing) add(name, value string) {
 // member edits one member; false takes it out.
 func (p *passing) member(name string, member jsonscan.Member, end int) (bool, error) {
 	value := p.body[member.Value:end]
-	if slices.ContainsFunc(p.to.Set, func(m neutral.Member) bool { return m.Name == name }) {
-		return false, nil
-	}
 	switch name {
 	case "model":
-		if p.to.ModelInPath {
-			return false, nil
-		}
-		p.replace(member.Value, end, string(jsonscan.AppendQuoted(nil, p.to.Model)))
-		return true, nil
+		return p.model(member.Value, end), nil
 	case "messages":
 		return true, p.messages(member.Value)
 	case "stream":
@@ -97,6 +100,10 @@ func (p *passing) member(name string, member jsonscan.Member, end int) (bool, er
 		return p.streamOptions(), nil
 	case "max_tokens", "max_completion_tokens":
 		return p.outputLimit(name, member, end), nil
+	case "seed":
+		if p.renamesSeed(member) {
+			return true, nil
+		}
 	case "reasoning", "reasoning_effort", "thinking":
 		if keep, done := p.reasoning(name, value); done {
 			return keep, nil
@@ -107,6 +114,29 @@ func (p *passing) member(name string, member jsonscan.Member, end int) (bool, er
 		return false, err
 	}
 	return true, p.kept(name, member.Value, end)
+}
+
+// isSet tells whether the host of the API wants a member of its own in place of the client's.
+func (p *passing) isSet(name string) bool {
+	return slices.ContainsFunc(p.to.Set, func(m neutral.Member) bool { return m.Name == name })
+}
+
+// model names the target's model, unless that stands in the address.
+func (p *passing) model(at, end int) bool {
+	if p.to.ModelInPath {
+		return false
+	}
+	p.replace(at, end, string(jsonscan.AppendQuoted(nil, p.to.Model)))
+	return true
+}
+
+// renamesSeed gives the seed the name that the target has for it; false where it has no other.
+func (p *passing) renamesSeed(member jsonscan.Member) bool {
+	wanted := p.to.Quirks.Seed
+	if wanted != "" {
+		p.replace(member.Start, member.NameEnd, `"`+wanted+`"`)
+	}
+	return wanted != ""
 }
 
 // kept edits the value of a member that the target knows.

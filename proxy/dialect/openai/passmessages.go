@@ -12,8 +12,8 @@ import (
 
 // span is a member of an object in the body.
 type span struct {
-	name              string
-	start, value, end int
+	name                       string
+	start, nameEnd, value, end int
 }
 
 // spans are the members of the object at an offset; none when there is no object.
@@ -24,7 +24,7 @@ func (p *passing) spans(at int) []span {
 	var found []span
 	walk := jsonscan.WalkObject(p.body, at)
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
-		found = append(found, span{name: string(member.Name(p.body)), start: member.Start, value: member.Value, end: walk.Skip()})
+		found = append(found, span{name: string(member.Name(p.body)), start: member.Start, nameEnd: member.NameEnd, value: member.Value, end: walk.Skip()})
 	}
 	return found
 }
@@ -32,7 +32,7 @@ func (p *passing) spans(at int) []span {
 // touchesMessages tells whether messages need a look at all.
 func (p *passing) touchesMessages() bool {
 	q := &p.to.Quirks
-	return p.marks&^markHosted != 0 || q.NoDeveloper || len(q.RefusedInMessages)+len(q.TextOnly) > 0 || q.ToolIDs != "" || q.NoLogProbs || refusesMedia(q)
+	return p.marks&^markHosted != 0 || q.NoDeveloper || len(q.RefusedInMessages)+len(q.TextOnly) > 0 || q.ToolIDs != "" || refusesMedia(q)
 }
 
 // messages edits the messages of the array at an offset.
@@ -63,6 +63,7 @@ func (p *passing) message(index, at int) error {
 			role = neutral.Role(textOr(p.body[m.value:m.end]))
 		}
 	}
+	p.secret = p.holdsForeignSeal(members)
 	var cuts cutter
 	for _, m := range members {
 		if !p.keepsInMessage(m, members) {
@@ -91,12 +92,12 @@ func (p *passing) keepsInMessage(m span, all []span) bool {
 	case "cache_control":
 		return p.keepsCacheMark()
 	case "reasoning", "reasoning_content":
-		return !slices.Contains(q.RefusedInMessages, m.name) || p.becomesReasoning(m, all)
+		return !p.secret && (!slices.Contains(q.RefusedInMessages, m.name) || p.becomesReasoning(m, all))
 	}
 	if !slices.Contains(q.RefusedInMessages, m.name) {
 		return true
 	}
-	if value := p.body[m.value:m.end]; string(value) != "null" {
+	if !isEmpty(p.body[m.value:m.end]) {
 		p.report.Drop(m.name)
 	}
 	return false
@@ -118,7 +119,7 @@ func (p *passing) inMessage(index int, role neutral.Role, m span) error {
 		}
 	case "reasoning", "reasoning_content":
 		if slices.Contains(p.to.Quirks.RefusedInMessages, m.name) {
-			p.replace(m.start, m.start+len(m.name)+2, `"`+p.to.Quirks.ReasoningMember+`"`)
+			p.replace(m.start, m.nameEnd, `"`+p.to.Quirks.ReasoningMember+`"`)
 		}
 	case "tool_call_id":
 		p.toolID(m)
@@ -289,52 +290,6 @@ func (p *passing) toolCalls(at int) {
 		}
 	}
 }
-
-// keepsDetails takes the thoughts out of reasoning_details that the target must not see; false when none of them may stay. Servers of the user's own get
-// what is not sealed; OpenRouter, whose member this is, gets what the model behind it may read.
-func (p *passing) keepsDetails(m span) bool {
-	if !opens(p.body, m.value, '[') {
-		return p.to.Provider == vendorOpenRouter
-	}
-	mayHave := p.to.Provider == vendorOpenRouter || p.to.Provider == vendorAny
-	before := len(p.patches)
-	var cuts cutter
-	walk := jsonscan.WalkArray(p.body, m.value)
-	for at, ok := walk.Next(); ok; at, ok = walk.Next() {
-		end, err := jsonscan.Value(p.body, at)
-		walk.Resume(end, err)
-		sealed := p.foreignSeal(at)
-		if sealed {
-			p.report.Drop("reasoning")
-		}
-		if sealed || !mayHave {
-			cuts.cut(at, end)
-			continue
-		}
-		p.patches = cuts.keep(p.patches, at, end)
-	}
-	if !cuts.kept {
-		p.patches = p.patches[:before]
-		return false
-	}
-	p.patches = cuts.close(p.patches, m.end-1, "")
-	return true
-}
-
-// foreignSeal tells whether the object at an offset is a sealed thought that the target cannot read.
-func (p *passing) foreignSeal(at int) bool {
-	detail := p.spans(at)
-	if noText(p.valueOf(detail, "signature")) && noText(p.valueOf(detail, "data")) {
-		return false
-	}
-	origin := neutral.Origin(p.valueOf(detail, "format"))
-	if p.to.Provider == vendorOpenRouter && (noText(string(origin)) || origin == neutral.OriginUnknown) {
-		return false // OpenRouter's own: other sources always tell the format.
-	}
-	return !readableBy(origin, p.to)
-}
-
-func noText(value string) bool { return value == "" || value == "null" }
 
 // tools edits the tools of the array at an offset.
 func (p *passing) tools(at int) error {

@@ -202,6 +202,7 @@ func TestReadRequestRefuses(t *testing.T) {
 		"several prompts":     {openai.Text{}, `{"model":"m","prompt":["secret","b"]}`, dialect.CodeUnsupportedParameter, "prompt"},
 		"tokens":              {openai.Text{}, `{"model":"m","prompt":[1,2]}`, dialect.CodeUnsupportedParameter, "prompt"},
 		"echo":                {openai.Text{}, `{"model":"m","prompt":"x","echo":true}`, dialect.CodeUnsupportedParameter, "echo"},
+		"logprobs of text":    {openai.Text{}, `{"model":"m","prompt":"x","logprobs":3}`, dialect.CodeUnsupportedParameter, "logprobs"},
 		"suffix":              {openai.Text{}, `{"model":"m","prompt":"x","suffix":"secret"}`, dialect.CodeUnsupportedParameter, "suffix"},
 		"best_of":             {openai.Text{}, `{"model":"m","prompt":"x","best_of":3}`, dialect.CodeUnsupportedParameter, "best_of"},
 		"messages of text":    {openai.Text{}, `{"model":"m","prompt":"x","messages":[]}`, dialect.CodeInvalidValue, "messages"},
@@ -221,4 +222,45 @@ func TestReadRequestRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReadPrompt makes a message of a prompt.
+func TestReadPrompt(t *testing.T) {
+	limit := int64(5)
+	want := &neutral.Request{
+		Model: "m", N: 1, Source: neutral.Completions, MaxTokens: &limit, Stop: []string{"x"},
+		Messages: []neutral.Message{{Role: neutral.User, PlainText: true, Parts: textParts("Once")}},
+	}
+	for _, prompt := range []string{`"Once"`, `["Once"]`} {
+		got := readRequest(t, openai.Text{}, `{"model":"m","prompt":`+prompt+`,"max_tokens":5,"stop":"x","echo":false,"best_of":1,"logprobs":0,"suffix":null}`)
+		if diff := sameRequest(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", prompt, diff)
+		}
+	}
+}
+
+func BenchmarkTranslatedRequest(b *testing.B) {
+	body := bodyOf(2 << 10)
+	head, err := openai.Chat{}.ReadHead(body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var request *neutral.Request
+	b.Run("read", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if request, err = (openai.Chat{}).ReadRequest(body, head); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("write", func(b *testing.B) {
+		var out []byte
+		b.ReportAllocs()
+		for b.Loop() {
+			if out, _, err = (openai.Chat{}).AppendRequest(out[:0], request, dialect.Target{Model: "up", Provider: "OpenAI"}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

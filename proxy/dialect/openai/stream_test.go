@@ -356,6 +356,36 @@ func TestStreamRoundTrip(t *testing.T) {
 	}
 }
 
+// TestStreamWriterSeals numbers the entries of reasoning_details so that a client can put the pieces together again.
+func TestStreamWriterSeals(t *testing.T) {
+	call := func(id string) neutral.Part {
+		return neutral.Part{Kind: neutral.ToolCallPart, Call: &neutral.ToolCall{ID: id, Name: "f", Arguments: "{}"}}
+	}
+	delta := func(index int, d neutral.Delta) neutral.Event {
+		return neutral.Event{Kind: neutral.EventPartDelta, Index: index, Delta: d}
+	}
+	thinking := neutral.Part{Kind: neutral.ReasoningPart, Thought: &neutral.Thought{}}
+	events := []neutral.Event{
+		{Kind: neutral.EventStart}, {Kind: neutral.EventPartStart, Part: thinking}, delta(0, neutral.Delta{Text: "a"}), delta(0, neutral.Delta{Text: "b"}), {Kind: neutral.EventPartStop},
+		{Kind: neutral.EventPartStart, Index: 1, Part: thinking}, delta(1, neutral.Delta{Encrypted: "s1", Origin: neutral.OriginGemini}), {Kind: neutral.EventPartStop, Index: 1},
+		{Kind: neutral.EventPartStart, Index: 2, Part: call("c1")}, {Kind: neutral.EventPartStop, Index: 2},
+		{Kind: neutral.EventPartStart, Index: 3, Part: thinking}, delta(3, neutral.Delta{Encrypted: "r", Origin: neutral.OriginAnthropic}), {Kind: neutral.EventPartStop, Index: 3},
+		{Kind: neutral.EventPartStart, Index: 4, Part: thinking}, delta(4, neutral.Delta{Encrypted: "s2", Origin: neutral.OriginGemini}), {Kind: neutral.EventPartStop, Index: 4},
+		{Kind: neutral.EventFinish, Finish: neutral.FinishToolCalls}, {Kind: neutral.EventEnd},
+	}
+	got := writeStream(openai.Chat{}, events, dialect.Exchange{})
+	for i, want := range []string{
+		`{"type":"reasoning.text","text":"a","format":null,"index":0}`, `{"type":"reasoning.text","text":"b","format":null,"index":0}`, `{"type":"reasoning.encrypted","data":"s1","id":"c1","format":"google-gemini-v1","index":1}`,
+		`{"type":"reasoning.encrypted","data":"r","format":"anthropic-claude-v1","index":2}`, `{"type":"reasoning.encrypted","data":"s2","format":"google-gemini-v1","index":3}`,
+	} {
+		_, rest, found := strings.Cut(got, `"reasoning_details":[`+want+"]")
+		if !found {
+			t.Fatalf("entry %d, %s, is not in its place in\n%s", i, want, got)
+		}
+		got = rest
+	}
+}
+
 func BenchmarkTranslatedStream(b *testing.B) {
 	token := []byte(`data: {"id":"chatcmpl-9f8e7d6c5b4a39281706","object":"chat.completion.chunk","created":1759396891,"model":"llama-3.3-70b-versatile","system_fingerprint":"fp_1234567890","choices":[{"index":0,"delta":{"content":" junction"},"logprobs":null,"finish_reason":null}]}` + "\n\n")
 	frame := sse.Event{Raw: token, Data: token[6 : len(token)-2], DataAt: 6}

@@ -121,10 +121,11 @@ func (w *streamWriter) close(dst []byte, logProbs []byte) []byte {
 // startPart takes in the beginning of a part.
 func (w *streamWriter) startPart(dst []byte, e *neutral.Event, c *choiceWriter) []byte {
 	p := &e.Part
+	c.endEntry()
 	if p.Kind != neutral.ToolCallPart {
 		dst = w.dropSeal(dst, e.Choice, c)
 	}
-	c.kind, c.opened, c.summary, c.id = p.Kind, false, 0, ""
+	c.kind, c.summary, c.id = p.Kind, 0, ""
 	switch p.Kind {
 	case neutral.ToolCallPart:
 		return w.startCall(dst, e, c)
@@ -142,20 +143,6 @@ func (w *streamWriter) startPart(dst []byte, e *neutral.Event, c *choiceWriter) 
 			return w.wholeThought(dst, e.Choice, c, p.Thought)
 		}
 	default: // What has no place in a chunk.
-	}
-	return dst
-}
-
-// wholeThought writes what a thought begins with.
-func (w *streamWriter) wholeThought(dst []byte, choice int, c *choiceWriter, t *neutral.Thought) []byte {
-	for i, paragraph := range t.Summary {
-		dst = w.think(dst, choice, c, &neutral.Delta{Text: paragraph, Summary: true, SummaryIndex: i})
-	}
-	if t.Text != "" {
-		dst = w.think(dst, choice, c, &neutral.Delta{Text: t.Text})
-	}
-	if t.Sealed() {
-		dst = w.think(dst, choice, c, &neutral.Delta{Signature: t.Signature, Encrypted: t.Encrypted, Origin: t.Origin})
 	}
 	return dst
 }
@@ -239,55 +226,6 @@ func (w *streamWriter) argue(dst []byte, choice int, c *choiceWriter, arguments 
 	dst = append(appendKey(dst, "function"), '{')
 	dst = append(appendText(dst, "arguments", arguments), "}}]"...)
 	return w.close(dst, nil)
-}
-
-// think writes thinking, as plain text and as an entry of reasoning_details.
-func (w *streamWriter) think(dst []byte, choice int, c *choiceWriter, d *neutral.Delta) []byte {
-	if d.Encrypted != "" && d.Origin == neutral.OriginGemini {
-		c.seal = &neutral.Thought{Encrypted: strings.Clone(d.Encrypted), Origin: neutral.OriginGemini}
-		return dst
-	}
-	if w.hidden && d.Encrypted == "" || d.Text == "" && d.Signature == "" && d.Encrypted == "" {
-		return dst
-	}
-	t := c.entry(d, &w.o)
-	dst = w.open(dst, choice)
-	if d.Text != "" {
-		dst = appendText(dst, reasoningName(w.o.Flavor), d.Text)
-	}
-	dst, _ = appendDetails(append(appendKey(dst, "reasoning_details"), '['), &t, c.details, "")
-	c.opened = true
-	return w.close(append(dst, ']'), nil)
-}
-
-// entry is a piece of thinking as an entry of reasoning_details: one of its own for a cipher and for each paragraph of a summary.
-func (c *choiceWriter) entry(d *neutral.Delta, o *dialect.Exchange) neutral.Thought {
-	t := neutral.Thought{ID: c.id, Text: d.Text, Signature: d.Signature, Encrypted: d.Encrypted, Origin: formatOf(d.Origin, o)}
-	separate := d.Encrypted != ""
-	if d.Summary {
-		t.Text, t.Summary = "", []string{d.Text}
-		separate = d.SummaryIndex != c.summary
-		c.summary = d.SummaryIndex
-	}
-	if separate && c.opened {
-		c.details++
-	}
-	return t
-}
-
-// dropSeal writes a seal of Gemini's that no call followed.
-func (w *streamWriter) dropSeal(dst []byte, choice int, c *choiceWriter) []byte {
-	if c.opened {
-		c.details++
-		c.opened = false
-	}
-	if c.seal == nil {
-		return dst
-	}
-	dst = append(appendKey(w.open(dst, choice), "reasoning_details"), '[')
-	dst, c.details = appendDetails(dst, c.seal, c.details, "")
-	c.seal = nil
-	return w.close(append(dst, ']'), nil)
 }
 
 // finish ends a choice. Groq's clients find the usage in the last such chunk, so it waits for it.

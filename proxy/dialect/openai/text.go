@@ -42,20 +42,11 @@ func (r *requestReader) readPrompt(name string, value []byte) (bool, error) {
 		r.seen = true
 		r.request.Messages = []neutral.Message{{Role: neutral.User, PlainText: true, Parts: []neutral.Part{{Kind: neutral.TextPart, Text: texts[0]}}}}
 		return true, nil
-	case "suffix", "echo", "best_of":
+	case "suffix", "echo", "best_of", "logprobs":
 		if asksForNothing(name, value) {
 			return true, nil
 		}
-		return true, onlyHere(name, "this model only has chat completions, which do not know it")
-	case "logprobs":
-		// A number here: how many alternatives are wanted.
-		if asksForNothing(name, value) {
-			return true, nil
-		}
-		var err error
-		r.request.LogProbs = true
-		r.request.TopLogProbs, err = readInteger(value, name)
-		return true, err
+		return true, onlyHere(name, "this model only has chat completions, which do not know it or answer it in another form")
 	}
 	return false, nil
 }

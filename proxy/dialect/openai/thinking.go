@@ -1,9 +1,8 @@
 package openai
 
 import (
-	"strconv"
-
 	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 )
 
@@ -89,7 +88,7 @@ func reasoningMembers(r *neutral.Reasoning, to *dialect.Target, report *neutral.
 	return list
 }
 
-func quoted(text string) []byte { return strconv.AppendQuote(nil, text) }
+func quoted(text string) []byte { return jsonscan.AppendQuoted(nil, text) }
 
 // asksForThinking tells whether a request wants any.
 func asksForThinking(r *neutral.Reasoning) bool {

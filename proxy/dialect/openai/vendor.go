@@ -28,7 +28,7 @@ func isSpecial(name []byte) bool {
 	case "provider", "plugins", "route", "transforms", "debug", "session_id", "trace", "usage", "image_config", "stop_server_tools_when", "max_tool_calls",
 		"structured_outputs", "top_a", "cache_control",
 		"reasoning_format", "search_settings", "compound_custom", "citation_options", "disable_tool_validation", "include_domains", "exclude_domains", "documents",
-		"include_reasoning", "reasoning", "thinking", "service_tier":
+		"include_reasoning", "reasoning", "thinking", "service_tier", "top_k", "min_p", "repetition_penalty":
 		return true
 	}
 	return false
@@ -54,8 +54,11 @@ func owners(name string) []string {
 
 // foreign tells whether a top-level member belongs to another vendor than this one.
 func foreign(name, vendor string) bool {
-	if name == "thinking" {
+	switch name {
+	case "thinking":
 		return isOpenAI(vendor) || vendor == vendorGroq || vendor == vendorOpenRouter
+	case "top_k", "min_p", "repetition_penalty":
+		return isOpenAI(vendor)
 	}
 	takers := owners(name)
 	return takers != nil && !slices.Contains(takers, vendor)

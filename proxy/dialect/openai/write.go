@@ -135,7 +135,7 @@ func (w *requestWriter) sampling() error {
 	w.number("frequency_penalty", r.FrequencyPenalty)
 	w.number("presence_penalty", r.PresencePenalty)
 	w.extension("repetition_penalty", r.RepetitionPenalty)
-	w.number("seed", r.Seed)
+	w.seed()
 	w.number("logit_bias", neutral.Number(r.LogitBias))
 	if r.Reasoning != nil {
 		for _, m := range reasoningMembers(r.Reasoning, w.to, &w.report) {
@@ -143,6 +143,16 @@ func (w *requestWriter) sampling() error {
 		}
 	}
 	return nil
+}
+
+// seed appends the seed under the name that the target has for it.
+func (w *requestWriter) seed() {
+	switch name := w.to.Quirks.Seed; {
+	case name == "":
+		w.number("seed", w.r.Seed)
+	case w.r.Seed != "":
+		w.dst = appendRaw(w.dst, name, w.r.Seed)
+	}
 }
 
 // limitName is what the target calls the output limit. Servers of the user's own and smaller vendors know the older name at least.
@@ -167,7 +177,7 @@ func (w *requestWriter) options() error {
 	told("verbosity", r.Verbosity)
 	told("prompt_cache_key", r.PromptCacheKey)
 	switch {
-	case asksForNothing("service_tier", strconv.AppendQuote(nil, r.ServiceTier)):
+	case asksForNothing("service_tier", quoted(r.ServiceTier)):
 	case w.native && !foreignTier(r.ServiceTier, vendor):
 		w.text("service_tier", r.ServiceTier)
 	default:

@@ -55,13 +55,14 @@ func TestAppendRequest(t *testing.T) {
 			neutral.Request{Verbosity: "low", PromptCacheKey: "k", Metadata: map[string]string{"b": "2", "a": "1"}, Cache: &neutral.CacheMark{TTL: "1h"}}, dialect.Target{Provider: "OpenRouter"},
 			`"messages":[],"verbosity":"low","prompt_cache_key":"k","metadata":{"a":"1","b":"2"},"cache_control":{"type":"ephemeral","ttl":"1h"}`, nil,
 		},
-		"extra":        {neutral.Request{Extra: []neutral.Member{{Name: "mcp_servers", Value: json.RawMessage(`[{}]`)}, {Name: "nothing", Value: json.RawMessage(`[]`)}}}, dialect.Target{}, `"messages":[]`, []string{"mcp_servers"}},
-		"budget":       {neutral.Request{Reasoning: &neutral.Reasoning{MaxTokens: &budget}}, dialect.Target{Provider: "Groq"}, `"messages":[],"reasoning_effort":"medium"`, nil},
-		"max effort":   {neutral.Request{Reasoning: &neutral.Reasoning{Effort: "max"}}, dialect.Target{Provider: "OpenAI"}, `"messages":[],"reasoning_effort":"xhigh"`, nil},
-		"OpenRouter's": {neutral.Request{Reasoning: &neutral.Reasoning{MaxTokens: &budget, Enabled: &yes, Exclude: true}}, dialect.Target{Provider: "OpenRouter"}, `"messages":[],"reasoning":{"max_tokens":4096,"exclude":true}`, nil},
-		"adaptive":     {neutral.Request{Reasoning: &neutral.Reasoning{Enabled: &yes, Adaptive: true}}, dialect.Target{Provider: "OpenRouter"}, `"messages":[],"reasoning":{"enabled":true}`, nil},
-		"off":          {neutral.Request{Reasoning: &neutral.Reasoning{Enabled: &no}}, dialect.Target{Provider: "OpenRouter"}, `"messages":[],"reasoning":{"effort":"none"}`, nil},
-		"a schema":     {neutral.Request{Format: neutral.Format{Kind: neutral.FormatJSONSchema, Schema: json.RawMessage(`{}`)}}, dialect.Target{}, `"messages":[],"response_format":{"type":"json_schema","json_schema":{"name":"json_output","schema":{}}}`, nil},
+		"extra":         {neutral.Request{Extra: []neutral.Member{{Name: "mcp_servers", Value: json.RawMessage(`[{}]`)}, {Name: "nothing", Value: json.RawMessage(`[]`)}}}, dialect.Target{}, `"messages":[]`, []string{"mcp_servers"}},
+		"budget":        {neutral.Request{Reasoning: &neutral.Reasoning{MaxTokens: &budget}}, dialect.Target{Provider: "Groq"}, `"messages":[],"reasoning_effort":"medium"`, nil},
+		"max effort":    {neutral.Request{Reasoning: &neutral.Reasoning{Effort: "max"}}, dialect.Target{Provider: "OpenAI"}, `"messages":[],"reasoning_effort":"xhigh"`, nil},
+		"OpenRouter's":  {neutral.Request{Reasoning: &neutral.Reasoning{MaxTokens: &budget, Enabled: &yes, Exclude: true}}, dialect.Target{Provider: "OpenRouter"}, `"messages":[],"reasoning":{"max_tokens":4096,"exclude":true}`, nil},
+		"an odd effort": {neutral.Request{Reasoning: &neutral.Reasoning{Effort: "\x01é\""}}, dialect.Target{Provider: "OpenAI"}, `"messages":[],"reasoning_effort":"\u0001é\""`, nil},
+		"adaptive":      {neutral.Request{Reasoning: &neutral.Reasoning{Enabled: &yes, Adaptive: true}}, dialect.Target{Provider: "OpenRouter"}, `"messages":[],"reasoning":{"enabled":true}`, nil},
+		"off":           {neutral.Request{Reasoning: &neutral.Reasoning{Enabled: &no}}, dialect.Target{Provider: "OpenRouter"}, `"messages":[],"reasoning":{"effort":"none"}`, nil},
+		"a schema":      {neutral.Request{Format: neutral.Format{Kind: neutral.FormatJSONSchema, Schema: json.RawMessage(`{}`)}}, dialect.Target{}, `"messages":[],"response_format":{"type":"json_schema","json_schema":{"name":"json_output","schema":{}}}`, nil},
 		"a schema in words": {
 			neutral.Request{Format: neutral.Format{Kind: neutral.FormatJSONSchema, Schema: json.RawMessage(`{}`)}}, dialect.Target{Quirks: dialect.Quirks{NoJSONSchema: true}},
 			`"messages":[{"role":"system","content":"Answer with nothing but one JSON object that follows this JSON schema:\n{}"}],"response_format":{"type":"json_object"}`, nil,
@@ -129,7 +130,8 @@ func TestAppendRequest(t *testing.T) {
 			`"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBERg==","filename":"document.pdf"}},{"type":"text","text":"title\nctx\n\nbody"},` +
 				`{"type":"input_audio","input_audio":{"data":"UklG","format":"wav"}},{"type":"image_url","image_url":{"url":"https://e.x","detail":"low"}}]}]`, []string{"cache_control"},
 		},
-		"in the path": {neutral.Request{Stream: true}, dialect.Target{ModelInPath: true, StreamInPath: true, Set: []neutral.Member{{Name: "v", Value: json.RawMessage(`1`)}}, Quirks: dialect.Quirks{NoStreamUsage: true}}, `"messages":[],"v":1`, nil},
+		"a seed's name": {neutral.Request{Seed: "7"}, dialect.Target{Quirks: dialect.Quirks{Seed: "random_seed", Accepted: []string{"random_seed"}}}, `"messages":[],"random_seed":7`, nil},
+		"in the path":   {neutral.Request{Stream: true}, dialect.Target{ModelInPath: true, StreamInPath: true, Set: []neutral.Member{{Name: "v", Value: json.RawMessage(`1`)}}, Quirks: dialect.Quirks{NoStreamUsage: true}}, `"messages":[],"v":1`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.request.Source, tc.request.N, tc.to.Model = neutral.Messages, 1, "up"
@@ -170,6 +172,7 @@ func TestAppendRequestRefuses(t *testing.T) {
 		"a hosted tool":         {neutral.Request{Tools: []neutral.Tool{{Name: "f"}, {Type: "web_search_20250305", Raw: json.RawMessage(`{}`)}}}, dialect.Target{}, "tools[1]"},
 		"an unknown choice":     {neutral.Request{Tools: []neutral.Tool{{Name: "f"}}, ToolChoice: neutral.ToolChoice{Raw: json.RawMessage(`{}`)}}, dialect.Target{}, "tool_choice"},
 		"a choice of nothing":   {neutral.Request{ToolChoice: neutral.ToolChoice{Mode: neutral.ToolNamed, Name: "f"}}, dialect.Target{}, "tool_choice"},
+		"no allowed tool":       {neutral.Request{Tools: []neutral.Tool{{Name: "f"}}, ToolChoice: neutral.ToolChoice{Mode: neutral.ToolAllowed, Allowed: []string{"g"}}}, dialect.Target{}, "tool_choice"},
 		"no tools":              {neutral.Request{Tools: []neutral.Tool{{Name: "f"}}}, dialect.Target{Quirks: dialect.Quirks{Refused: []string{"tools"}}}, "tools"},
 		"image by URL":          {media(neutral.ImagePart, neutral.Media{URL: "https://e.x"}), dialect.Target{Quirks: dialect.Quirks{NoImageURLs: true}}, "messages[1].content[1].image_url"},
 		"image by id":           {media(neutral.ImagePart, neutral.Media{FileID: "f"}), dialect.Target{}, "messages[1].content[1]"},

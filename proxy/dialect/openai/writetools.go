@@ -18,10 +18,14 @@ func (w *requestWriter) tools() error {
 		return unsupported("tools", "tools cannot be called there")
 	}
 	w.dst = append(appendKey(w.dst, "tools"), '[')
+	empty := len(w.dst)
 	for i := range w.r.Tools {
 		if err := w.tool(i); err != nil {
 			return err
 		}
+	}
+	if len(w.dst) == empty {
+		return unsupported("tool_choice", "none of the allowed tools is among the tools")
 	}
 	w.dst = append(w.dst, ']')
 	if err := w.toolChoice(); err != nil {
@@ -50,7 +54,7 @@ func (w *requestWriter) tool(index int) error {
 	tool := &w.r.Tools[index]
 	if tool.Raw != nil {
 		if !w.native {
-			return unsupported(fmt.Sprintf("tools[%d]", index), "tools of type "+strconv.Quote(tool.Type)+" cannot be called there")
+			return unsupported(fmt.Sprintf("tools[%d]", index), "tools of this type cannot be called there")
 		}
 		w.dst = append(appendComma(w.dst), tool.Raw...)
 		return nil

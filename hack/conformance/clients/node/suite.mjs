@@ -28,6 +28,13 @@ export const outputSchema = {
 const cancelWithin = 100;
 const cancelTries = 3;
 
+// A stream that was left may still fail somewhere in its library, where nobody waits for it; anything else that nobody waits for is a failure.
+process.on('unhandledRejection', (error) => {
+  if (error?.name === 'AbortError') return;
+  console.error('nobody waited for', error);
+  process.exitCode = 1;
+});
+
 /** Suite holds the checks of one library on one surface. */
 export class Suite {
   constructor(client, surface) {

@@ -46,10 +46,10 @@ class Upstream:
     def __init__(self, entry):
         self.name = entry["name"]
         self.models = entry["models"]
-        self.model = self.models["chat"]
-        self.busy = self.models["busy"]
-        self.stall = self.models["stall"]
-        self.broken = self.models["broken"]
+        self.model = self.models.get("chat")
+        self.busy = self.models.get("busy")
+        self.stall = self.models.get("stall")
+        self.broken = self.models.get("broken")
         self.refused = entry["refused"]
 
 
@@ -76,7 +76,7 @@ class Suite:
         return "data:image/png;base64," + self.image
 
     def run(self, checks):
-        """Runs each check, a function of the upstream under its name, behind each upstream."""
+        """Runs each check, a function of the upstream under its name, behind each upstream. It may return the tokens of prompt and completion."""
         wanted = self.plan["checks"]
         for upstream in self.upstreams:
             for name, check in checks.items():
@@ -86,10 +86,10 @@ class Suite:
     def one(self, name, upstream, check):
         started = time.monotonic()
         refused = upstream.refused.get(f"{self.surface}/{name}")
-        problem, trace = "", ""
+        problem, trace, tokens = "", "", None
         try:
             if refused is None:
-                check(upstream)
+                tokens = check(upstream)
             else:
                 with raises(Exception, refused["status"], refused["text"]):
                     check(upstream)
@@ -98,10 +98,11 @@ class Suite:
             trace = traceback.format_exc()
         if trace:
             print(f"{self.client} {self.surface} {name} {upstream.name}\n{trace}", file=sys.stderr)
+        prompt_tokens, completion_tokens = tokens or (0, 0)
         print(json.dumps({
             "client": self.client, "surface": self.surface, "check": name, "upstream": upstream.name,
             "ok": problem == "", "expected": "" if refused is None else refused["reason"], "problem": problem[:2000],
-            "milliseconds": int(1000 * (time.monotonic() - started)),
+            "milliseconds": int(1000 * (time.monotonic() - started)), "promptTokens": prompt_tokens, "completionTokens": completion_tokens,
         }), flush=True)
 
     def requests(self):
