@@ -43,6 +43,7 @@ generate: $(BIN)/controller-gen $(BIN)/helm ## Regenerate CRDs, RBAC, deep copie
 	$(BIN)/controller-gen rbac:roleName=signalbox-manager,fileName=role.yaml paths=./controllers/... output:rbac:dir=config/rbac
 	$(ROOT)/hack/chart.sh
 	UPDATE_DOCS=1 $(GO) test -count=1 ./test/compatibility
+	$(MAKE) collection
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format all Go code.

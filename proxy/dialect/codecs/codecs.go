@@ -64,26 +64,22 @@ func (c *Codecs) Join(surface, upstream neutral.API) (dialect.Joint, bool) {
 	return joint, ok
 }
 
-// joinAll joins every surface to every upstream that it can reach.
+// joinAll joins every surface to every upstream that it can reach: to its own API by passing, to others of the family by crossing.
 func (c *Codecs) joinAll() {
 	c.joints = map[pair]dialect.Joint{}
 	for surface, client := range c.byAPI {
+		if passer, ok := client.(dialect.Passer); ok {
+			c.joints[pair{surface, surface}] = dialect.Pass(passer)
+		}
 		for upstream, provider := range c.byAPI {
-			if joint, ok := join(client, provider, surface == upstream); ok {
+			if joint, ok := cross(client, provider); ok && upstream != surface {
 				c.joints[pair{surface, upstream}] = joint
 			}
 		}
 	}
 }
 
-func join(client, provider any, same bool) (dialect.Joint, bool) {
-	if same {
-		passer, ok := client.(dialect.Passer)
-		if !ok {
-			return nil, false
-		}
-		return dialect.Pass(passer), true
-	}
+func cross(client, provider any) (dialect.Joint, bool) {
 	switch surface := client.(type) {
 	case dialect.GenerationSurface:
 		if upstream, ok := provider.(dialect.GenerationUpstream); ok {

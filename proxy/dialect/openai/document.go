@@ -11,6 +11,8 @@ import (
 
 // document is what one pass over an answer, or over the data of one stream event, finds out. Offsets are 0 for what is not there.
 type document struct {
+	// filtered tells that it has what Azure's content filter says of the prompt.
+	filtered bool
 	// usage and groqUsage are where the objects "usage" and "x_groq.usage" start.
 	usage, groqUsage int
 	// memberStart and memberEnd span the whole member "usage", be it an object or null.
@@ -105,6 +107,8 @@ func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) 
 		}
 	case "provider":
 		d.provider = true
+	case "prompt_filter_results":
+		d.filtered = true
 	case "x_groq":
 		d.xGroq = true
 		d.groqUsage = objectMember(data, at, "usage")

@@ -90,7 +90,8 @@ func (f *passedStream) count(d *document, data []byte) int {
 
 // edit returns what the client gets of the event.
 func (f *passedStream) edit(d *document, event sse.Event, usageAt int) []byte {
-	if !f.shows && d.usage != 0 && d.choices == 0 {
+	if d.choices == 0 && (!f.shows && d.usage != 0 || d.filtered && d.usage == 0) {
+		// Azure begins a stream with its filter's opinion of the prompt, without a choice and under no id: clients of OpenAI do not know such a chunk.
 		return f.behindHeld(nil)
 	}
 	f.patches = f.choicePatches(f.showUsage(append(f.patches[:0], d.roles...), d, event.Data, usageAt), d, event.Data)
