@@ -80,7 +80,7 @@ func TestStreamFilterOutput(t *testing.T) {
 		"usage in the middle":         {stream: "data: {\"id\":1 ,\n" + "data:  \"usage\" : null , \"choices\":[]\ndata:}\n\n", want: "data: {\"id\":1  , \"choices\":[] }\n\n"},
 		"usage alone":                 {stream: `data: {"usage":null}` + "\n\n", want: "data: {}\n\n"},
 		"no choices at all":           {stream: `data: {"id":1,"usage":{"prompt_tokens":1}}` + "\n\n" + done, want: done},
-		"filter results stay":         {stream: `data: {"choices":[],"prompt_filter_results":[{}],"usage":null}` + "\n\n", want: `data: {"choices":[],"prompt_filter_results":[{}]}` + "\n\n"},
+		"prompt's filter results go":  {stream: `data: {"choices":[],"prompt_filter_results":[{}],"usage":null}` + "\n\n"},
 		"frame kept around an edit":   {stream: ": c\r\nid: 1\r\ndata:  {\"choices\":[],\"usage\":null} \r\nretry: 5\r\n\r\n", want: ": c\r\nid: 1\r\ndata:  {\"choices\":[]} \r\nretry: 5\r\n\r\n"},
 		"usage as text stays":         {stream: `data: {"choices":[{"delta":{"content":",\"usage\":null"}}],"x":{"usage":null}}` + "\n\n", want: `data: {"choices":[{"delta":{"content":",\"usage\":null"}}],"x":{"usage":null}}` + "\n\n"},
 		"Groq's own, not asked for":   {stream: `data: {"choices":[],"x_groq":{"id":"r","usage":{"prompt_tokens":1}}}` + "\n\n", want: `data: {"choices":[],"x_groq":{"id":"r","usage":{"prompt_tokens":1}}}` + "\n\n"},
