@@ -56,6 +56,9 @@ func (s *crossingStream) End() ([]byte, bool) {
 	return s.output, whole
 }
 
+// NextSequence is the number of the event that comes next.
+func (s *crossingStream) NextSequence() int64 { return nextSequence(s.writer) }
+
 // crossingAnswer is an answer that is written anew for the surface.
 type crossingAnswer struct {
 	read    *neutral.Response

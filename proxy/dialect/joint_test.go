@@ -57,17 +57,19 @@ func (w *words) Write(dst []byte, e *neutral.Event) []byte {
 	return append(append(dst, e.Kind...), '|')
 }
 
+// step is what a stream says of an event.
+type step struct {
+	Kind   dialect.StepKind
+	Output string
+}
+
 func TestStreams(t *testing.T) {
-	type step struct {
-		Kind   dialect.StepKind
-		Output string
-	}
 	for name, tc := range map[string]struct {
-		events        []string
-		crossed       []step
-		end           string
-		whole, begun  bool
-		settled       meter.Usage
+		events       []string
+		crossed      []step
+		end          string
+		whole, begun bool
+		settled      meter.Usage
 	}{
 		"whole": {
 			events: []string{"start usage", "part_start", "ping", "hello", "part_stop finish", "usage end"},
@@ -98,21 +100,8 @@ func TestStreams(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			crossing, passing := dialect.NewCrossingStream(&words{}, &words{}), dialect.NewPassingStream(&words{}, nil)
 			for i, event := range tc.events {
-				frame := sse.Event{Raw: []byte("raw " + event), Data: []byte(event)}
-				got, err := crossing.Next(frame)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(tc.crossed[i], step{got.Kind, string(got.Output)}); diff != "" {
-					t.Errorf("crossing %q (-want +got):\n%s", event, diff)
-				}
-				passed, err := passing.Next(frame)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(step{tc.crossed[i].Kind, "raw " + event}, step{passed.Kind, string(passed.Output)}); diff != "" {
-					t.Errorf("passing %q (-want +got):\n%s", event, diff)
-				}
+				checkNext(t, crossing, event, tc.crossed[i])
+				checkNext(t, passing, event, step{tc.crossed[i].Kind, "raw " + event})
 			}
 			for way, stream := range map[string]dialect.Stream{"crossing": crossing, "passing": passing} {
 				output, whole := stream.End()
@@ -128,6 +117,17 @@ func TestStreams(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func checkNext(t *testing.T, stream dialect.Stream, event string, want step) {
+	t.Helper()
+	got, err := stream.Next(sse.Event{Raw: []byte("raw " + event), Data: []byte(event)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, step{got.Kind, string(got.Output)}); diff != "" {
+		t.Errorf("%T of %q (-want +got):\n%s", stream, event, diff)
 	}
 }
 

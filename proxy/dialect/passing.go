@@ -57,6 +57,9 @@ func (s *passingStream) End() ([]byte, bool) {
 	return nil, whole
 }
 
+// NextSequence is the number of the event that comes next.
+func (s *passingStream) NextSequence() int64 { return nextSequence(s.reader) }
+
 // NewPassingAnswer passes an answer on as it is, and watches it through its neutral form. rewrite may be nil; it gets the body and the usage charged.
 func NewPassingAnswer(body []byte, read *neutral.Response, rewrite func(body []byte, used meter.Usage) []byte) Answer {
 	return &passingAnswer{body: body, read: read, rewrite: rewrite}

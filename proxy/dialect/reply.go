@@ -19,6 +19,8 @@ type ErrorReply struct {
 	Flavor Flavor
 	// RequestID is the answer's x-request-id.
 	RequestID string
+	// Sequence is the number of the event that ends a stream so, where events are numbered.
+	Sequence int64
 	// Status is the HTTP status.
 	Status int
 	// Message is a sentence for people.

@@ -60,3 +60,17 @@ type Stream interface {
 	// Settle returns the usage to charge, as Answer.Settle does. It is meant for streams that were cut, too.
 	Settle(promptBytes int64) meter.Usage
 }
+
+// Numbered is a Stream, or the reader or writer that it is made of, whose events are numbered (Responses).
+type Numbered interface {
+	// NextSequence is the number of the event that comes next.
+	NextSequence() int64
+}
+
+// nextSequence asks a reader or a writer; 0 where events have no numbers.
+func nextSequence(of any) int64 {
+	if numbered, ok := of.(Numbered); ok {
+		return numbered.NextSequence()
+	}
+	return 0
+}

@@ -26,24 +26,36 @@ func (w *watch) see(e *neutral.Event) StepKind {
 	case neutral.EventEnd:
 		return StepDone
 	case neutral.EventPartDelta:
-		if size := len(e.Delta.Text) + len(e.Delta.Encrypted) + len(e.Delta.Signature); size > 0 {
-			w.text += int64(size)
-			w.tokens++
-			w.started = true
-			return StepToken
-		}
+		return w.seeDelta(&e.Delta)
 	case neutral.EventPartStart:
-		if e.Part.Kind != neutral.TextPart && e.Part.Kind != neutral.ReasoningPart || e.Part.Text != "" {
-			w.text += int64(len(e.Part.Text) + len(e.Part.Raw))
-			w.started = true
-			return StepToken
-		}
+		return w.seeStart(&e.Part)
 	case neutral.EventFinish:
 		w.started = true
 		return StepToken
 	case neutral.EventStart, neutral.EventPartStop:
 	}
 	return StepChunk
+}
+
+func (w *watch) seeDelta(d *neutral.Delta) StepKind {
+	size := len(d.Text) + len(d.Encrypted) + len(d.Signature)
+	if size == 0 {
+		return StepChunk
+	}
+	w.text += int64(size)
+	w.tokens++
+	w.started = true
+	return StepToken
+}
+
+// seeStart takes in the beginning of a part. Of text and thoughts it says nothing yet.
+func (w *watch) seeStart(p *neutral.Part) StepKind {
+	if (p.Kind == neutral.TextPart || p.Kind == neutral.ReasoningPart) && p.Text == "" {
+		return StepChunk
+	}
+	w.text += int64(len(p.Text) + len(p.Raw))
+	w.started = true
+	return StepToken
 }
 
 // Started tells that the first token was seen.

@@ -74,15 +74,6 @@ func (p bufferPool) put(b *buffer) {
 	}
 }
 
-// reserve lends an empty buffer with room for size bytes, which drop takes back. It is for bytes that others may still read after that.
-func (p bufferPool) reserve(size int64) (*buffer, error) {
-	b := &buffer{}
-	if err := p.resize(b, size); err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
 // recount counts what a buffer has grown to while others wrote into it.
 func (p bufferPool) recount(b *buffer) {
 	counted := max(0, int64(cap(b.bytes))-smallBuffer)
@@ -90,7 +81,7 @@ func (p bufferPool) recount(b *buffer) {
 	b.counted = counted
 }
 
-// drop takes a buffer back without lending it again.
+// drop takes a buffer's memory back without lending it again: others may still read it.
 func (p bufferPool) drop(b *buffer) { p.held.Add(-b.counted) }
 
 // grow makes room for at least one more byte, and up to size bytes in all where that is more.

@@ -97,18 +97,6 @@ func (e *credentialEntry) prepareRequests() error {
 	return nil
 }
 
-// request returns a request for an offer, without header and body. It must not be changed but for what a shallow copy holds.
-func (e *credentialEntry) request(offer provider.Offer, model string, stream bool) (*http.Request, error) {
-	if ready, ok := e.templates[offer.Path]; ok && (!stream || offer.StreamPath == "") {
-		return ready, nil
-	}
-	address, err := e.provider.Address(e.account, offer, model, stream)
-	if err != nil {
-		return nil, err
-	}
-	return newRequest(address), nil
-}
-
 func newRequest(address *url.URL) *http.Request {
 	return &http.Request{Method: http.MethodPost, URL: address, Host: address.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 }

@@ -88,12 +88,12 @@ func (f *form) readUntilModel(scanner *formScanner) error {
 	for !scanner.found {
 		_, err := source.Read(chunk)
 		switch {
-		case scanner.found:
+		case err == nil, scanner.found && errors.Is(err, io.EOF):
 		case errors.Is(err, io.EOF) && scanner.ended:
 			return &formSyntaxError{problem: fmt.Sprintf("the form has no field %q", modelField), param: modelField}
 		case errors.Is(err, io.EOF):
 			return io.ErrUnexpectedEOF
-		case err != nil:
+		default:
 			return err
 		}
 	}

@@ -81,10 +81,10 @@ func (f *formScanner) rest() []byte { return f.window[f.next:] }
 
 // pass goes over n bytes.
 func (f *formScanner) pass(n int) {
-	switch {
-	case n == 0:
+	switch n {
+	case 0:
 		return
-	case n == 1:
+	case 1:
 		f.before = [2]byte{f.before[1], f.rest()[0]}
 	default:
 		f.before = [2]byte(f.rest()[n-2 : n])

@@ -172,10 +172,13 @@ func actionOf(api neutral.API) action {
 	}
 }
 
-// listDialect tells Anthropic's clients from the others, for they ask for models at the same path.
+// listDialect tells Anthropic's and Google's clients from the others, for they ask for models at the same path.
 func listDialect(header http.Header) neutral.API {
 	if _, ok := header[headerAnthropicVersion]; ok {
 		return neutral.Messages
+	}
+	if _, ok := header["X-Goog-Api-Key"]; ok {
+		return neutral.GenerateContent
 	}
 	return neutral.ChatCompletions
 }
@@ -211,7 +214,7 @@ const (
 
 // verbOf is what stands behind the last colon of a path, if it is one of Gemini's verbs.
 func verbOf(path string) string {
-	switch _, verb, _ := cutLast(path, ":"); verb {
+	switch _, verb := cutLast(path, ":"); verb {
 	case generateVerb, streamVerb:
 		return verb
 	default:
@@ -219,11 +222,11 @@ func verbOf(path string) string {
 	}
 }
 
-func cutLast(text, separator string) (before, after string, found bool) {
+func cutLast(text, separator string) (before, after string) {
 	if at := strings.LastIndex(text, separator); at >= 0 {
-		return text[:at], text[at+len(separator):], true
+		return text[:at], text[at+len(separator):]
 	}
-	return text, "", false
+	return text, ""
 }
 
 // findGemini reads models, models/{id} and models/{id}:verb.
@@ -233,7 +236,7 @@ func findGemini(r *http.Request, prefix string) (place, bool) {
 	if verb == "" {
 		return findModel(found, r.URL, prefix)
 	}
-	escaped, _, _ := cutLast(r.URL.EscapedPath(), ":")
+	escaped, _ := cutLast(r.URL.EscapedPath(), ":")
 	escaped, ok := strings.CutPrefix(escaped, prefix+"models/")
 	if !ok {
 		return found, false

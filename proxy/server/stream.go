@@ -256,7 +256,11 @@ func (r *relay) fail(failure *Error) *Error {
 		return failure
 	}
 	c.settle()
-	event := c.place.surface.AppendErrorEvent(nil, c.reply(failure))
+	reply := c.reply(failure)
+	if numbered, ok := r.stream.(dialect.Numbered); ok {
+		reply.Sequence = numbered.NextSequence()
+	}
+	event := c.place.surface.AppendErrorEvent(nil, reply)
 	if c.write(event, r.server.now(), r.server.limits.WriteStall) == nil {
 		// A client that left does not miss it.
 		_ = c.flush()

@@ -108,6 +108,41 @@ func TestEveryStream(t *testing.T) {
 	}
 }
 
+// TestBrokenResponsesStreamKeepsCounting: the error that ends a stream of Responses has the number that comes next, passed or translated.
+func TestBrokenResponsesStreamKeepsCounting(t *testing.T) {
+	created := "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\",\"output\":[]}}\n\n"
+	added := "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"sequence_number\":1,\"output_index\":0,\"item\":{\"type\":\"message\",\"id\":\"msg_1\",\"role\":\"assistant\",\"content\":[]}}\n\n"
+	part := "event: response.content_part.added\ndata: {\"type\":\"response.content_part.added\",\"sequence_number\":2,\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}}\n\n"
+	delta := "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":3,\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"delta\":\"Hi\"}\n\n"
+	for name, tc := range map[string]struct {
+		vendor string
+		events []string
+	}{
+		"translated": {"OpenAICompatible", []string{roleEvent, tokenEvent}},
+		"passed":     {"OpenAI", []string{created, added, part, delta}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, []http.HandlerFunc{cuts(tc.events...)}, vendor(tc.vendor))
+			got := h.send(ask{path: "/v1/responses", body: `{"model":"chat","input":"x","stream":true}`})
+			var last struct {
+				Type           string
+				SequenceNumber int64 `json:"sequence_number"`
+			}
+			count := int64(0)
+			for event := range strings.SplitSeq(strings.TrimSpace(got.body), "\n\n") {
+				_, data, _ := strings.Cut(event, "data: ")
+				if err := json.Unmarshal([]byte(data), &last); err != nil || last.SequenceNumber != count {
+					t.Errorf("event %d has number %d, %v: %s", count, last.SequenceNumber, err, event)
+				}
+				count++
+			}
+			if last.Type != "error" || count < 4 {
+				t.Errorf("the stream ends with %q after %d events:\n%s", last.Type, count, got.body)
+			}
+		})
+	}
+}
+
 func TestGeminiArrayStream(t *testing.T) {
 	h := newHarness(t, []http.HandlerFunc{streams(goodStream)})
 	got := h.send(ask{path: "/v1beta/models/chat:streamGenerateContent", body: geminiBody})
@@ -269,6 +304,7 @@ func TestModelListsInTheCallersDialect(t *testing.T) {
 		"Groq":           {path: "/openai/v1/models", want: []string{`"object":"list"`, `"id":"chat"`}},
 		"Anthropic":      {path: "/v1/models", header: "Anthropic-Version", want: []string{`"type":"model"`, `"id":"chat"`, `"has_more":false`}},
 		"Anthropic, one": {path: "/v1/models/any%2Fone", header: "Anthropic-Version", want: []string{`"type":"model"`, `"id":"any/one"`}},
+		"Gemini, /v1":    {path: "/v1/models", header: "X-Goog-Api-Key", want: []string{`"name":"models/chat"`}},
 		"Gemini":         {path: "/v1beta/models", want: []string{`"name":"models/chat"`}},
 		"Gemini, one":    {path: "/v1beta/models/any/one", want: []string{`"name":"models/any/one"`}},
 	} {

@@ -130,9 +130,21 @@ func describeAPI(api neutral.API) string {
 	}
 }
 
+// addressed is a request for the offer, without header and body. It must not be changed but for what a shallow copy holds.
+func (w *work) addressed(c *call) (*http.Request, error) {
+	if ready, ok := w.credential.templates[w.offer.Path]; ok && (!c.head.Stream || w.offer.StreamPath == "") {
+		return ready, nil
+	}
+	address, err := w.credential.provider.Address(w.credential.account, w.offer, w.model, c.head.Stream)
+	if err != nil {
+		return nil, err
+	}
+	return newRequest(address), nil
+}
+
 // request builds the provider's request.
 func (w *work) request(ctx context.Context, c *call) (*http.Request, error) {
-	request, err := w.credential.request(w.offer, w.model, c.head.Stream)
+	request, err := w.addressed(c)
 	if err != nil {
 		return nil, &upstream.Error{Kind: upstream.NotSent, Err: err}
 	}
@@ -168,7 +180,11 @@ func (w *work) exchangeOf(c *call, a *attempt, now func() time.Time) dialect.Exc
 	vendor := &w.credential.provider
 	o := dialect.Exchange{
 		Flavor: c.place.flavor, IncludeUsage: c.head.IncludeUsage, Array: c.head.Array, Model: c.head.Model, UpstreamModel: w.model,
-		Provider: vendor.Name, Origin: w.offer.Origin, ID: c.generationID(), Created: c.start.Unix(), Prices: a.prices,
+		Provider: vendor.Name, Origin: w.offer.Origin, Created: c.start.Unix(), Prices: a.prices,
+	}
+	if w.offer.API != c.place.api || c.place.flavor != dialect.OpenAIFlavor {
+		// What passes has the provider's id.
+		o.ID = c.generationID()
 	}
 	c.inbound.Tell(&o)
 	if c.place.flavor == dialect.GroqFlavor {

@@ -59,7 +59,7 @@ func generation(more ...string) []string {
 
 // Clients are all libraries.
 func Clients() []Client {
-	return slices.Concat(pythonSDKs(), frameworks(), nodeClients(), goClients(), fixed(), postman())
+	return slices.Concat(pythonSDKs(), frameworks(), nodeClients(), goClients(), fixed(), postman(), sent())
 }
 
 // pythonSDKs are the vendors' libraries for Python.
@@ -144,6 +144,19 @@ func fixed() []Client {
 func postman() []Client {
 	return []Client{{Name: "postman", Runtime: Node, File: "postman.mjs", Surfaces: []Surface{
 		{Name: "collection", Checks: collection.Names(), Upstreams: []string{"openai"}},
+	}}}
+}
+
+// sent checks requests that reach OpenAI, Groq and Anthropic against the types of their libraries.
+func sent() []Client {
+	surface := func(name string) Surface {
+		return Surface{
+			Name: name, Checks: []string{"text", "stream", "tools", "tool-results", "structured", "images"},
+			Upstreams: []string{"openai", "responses", "groq", "azure-v1", "anthropic"},
+		}
+	}
+	return []Client{{Name: "sent-requests", Runtime: PythonSDK, File: "sent_requests.py", Surfaces: []Surface{
+		surface("chat"), surface("responses"), surface("messages"),
 	}}}
 }
 

@@ -41,12 +41,11 @@ func (Codec) AppendError(dst []byte, e dialect.ErrorReply) []byte {
 	}{wire(e)})
 }
 
-// AppendErrorEvent appends the event to dst that ends a stream after its first token. Its sequence number is always 0, for the events before it may have
-// been the upstream's.
+// AppendErrorEvent appends the event to dst that ends a stream after its first token.
 func (Codec) AppendErrorEvent(dst []byte, e dialect.ErrorReply) []byte {
 	reply := wire(e)
 	dst = append(dst, "event: error\ndata: "...)
-	dst = appendJSON(dst, errorEvent{Type: "error", Code: reply.Code, Message: reply.Message, Param: reply.Param, Error: reply})
+	dst = appendJSON(dst, errorEvent{Type: "error", Code: reply.Code, Message: reply.Message, Param: reply.Param, SequenceNumber: e.Sequence, Error: reply})
 	return append(dst, "\n\n"...)
 }
 

@@ -22,6 +22,8 @@ type streamReader struct {
 	// passing tells that the stream is watched only: items of hosted and custom tools then count from their beginning.
 	passing bool
 	frame   frame
+	// frames is how many events were read.
+	frames int64
 
 	begun, done bool
 	// parts is how many parts have begun.
@@ -57,12 +59,16 @@ type openPart struct {
 	filled bool
 }
 
+// NextSequence is the number of the event that comes next: events are numbered from 0.
+func (r *streamReader) NextSequence() int64 { return r.frames }
+
 // Read appends what an event means to dst. The error is a *dialect.StreamError.
 func (r *streamReader) Read(dst []neutral.Event, event sse.Event) ([]neutral.Event, error) {
 	data := bytes.TrimSpace(event.Data)
 	if r.done || len(data) == 0 || string(data) == "[DONE]" {
 		return dst, nil
 	}
+	r.frames++
 	r.frame = frame{}
 	if err := r.frame.read(data); err != nil {
 		return dst, &dialect.StreamError{Err: err}

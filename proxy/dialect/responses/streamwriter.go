@@ -104,6 +104,9 @@ func (w *streamWriter) event(dst []byte, kind string) []byte {
 	return w.number(append(dst, `","sequence_number":`...))
 }
 
+// NextSequence is the number of the event that comes next.
+func (w *streamWriter) NextSequence() int64 { return w.sequence }
+
 // number writes the next sequence number.
 func (w *streamWriter) number(dst []byte) []byte {
 	w.sequence++
