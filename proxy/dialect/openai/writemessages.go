@@ -73,7 +73,8 @@ func (w *requestWriter) message(index int, m *neutral.Message) ([]neutral.Part, 
 		return w.results(index, m)
 	case role == neutral.Assistant:
 		return nil, w.assistant(index, m)
-	case role == neutral.Developer && w.to.Quirks.NoDeveloper:
+	// The chat templates of open models have no developer: a server of the user's own may refuse one.
+	case role == neutral.Developer && (w.to.Quirks.NoDeveloper || w.to.Provider == vendorAny):
 		role = neutral.System
 	}
 	w.dst = appendText(append(appendComma(w.dst), '{'), "role", string(role))
