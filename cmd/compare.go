@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -123,7 +124,7 @@ func tellDone(out io.Writer) func(compare.Answer) {
 		if a.Err != nil {
 			word = "failed"
 		}
-		fmt.Fprintf(out, "%q %s after %.1f s\n", a.Model, word, a.Total.Seconds())
+		_, _ = fmt.Fprintf(out, "%q %s after %.1f s\n", a.Model, word, a.Total.Seconds()) // progress that nobody can see is lost
 	}
 }
 
@@ -157,7 +158,7 @@ func readPrompt(file string, stdin io.Reader) (string, error) {
 func readBounded(file string, stdin io.Reader, limit int64) (text string, err error) {
 	source := stdin
 	if file != "-" || stdin == nil {
-		opened, err := os.Open(file)
+		opened, err := os.Open(filepath.Clean(file))
 		if err != nil {
 			return "", err
 		}

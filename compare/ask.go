@@ -92,33 +92,43 @@ func (o *Options) read(answer *Answer, started time.Time, response *http.Respons
 		return fmt.Errorf("the answer is %q and not a stream; is the URL that of the proxy?", oneLine(kind))
 	}
 	events := sse.NewReader(response.Body, maxEvent)
-	end := false
-	for !end {
+	for {
 		event, err := events.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, io.EOF) && api.endsOpen && answer.Finish != "":
+			return nil
+		case errors.Is(err, io.EOF):
+			return errors.New("the stream broke off")
+		case err != nil:
 			return fmt.Errorf("reading the stream: %w", err)
 		}
-		if len(event.Data) == 0 {
-			continue
-		}
-		before := len(answer.Text) + len(answer.Reasoning)
-		if end, err = api.event(event.Data, answer); err != nil {
+		if end, err := o.take(answer, started, event.Data, api); end || err != nil {
 			return err
 		}
-		if after := len(answer.Text) + len(answer.Reasoning); after > maxAnswer {
-			return errTooLong
-		} else if before == 0 && after > 0 {
-			answer.FirstToken = o.Now().Sub(started)
-		}
 	}
-	if !end && !(api.endsOpen && answer.Finish != "") {
-		return errors.New("the stream broke off")
-	}
-	return nil
 }
+
+// take takes in the data of one event, if it has any, and tells whether it was the last.
+func (o *Options) take(answer *Answer, started time.Time, data []byte, api surface) (bool, error) {
+	if len(data) == 0 {
+		return false, nil
+	}
+	before := answer.length()
+	end, err := api.event(data, answer)
+	if err != nil {
+		return false, err
+	}
+	if answer.length() > maxAnswer {
+		return false, errTooLong
+	}
+	if before == 0 && answer.length() > 0 {
+		answer.FirstToken = o.Now().Sub(started)
+	}
+	return end, nil
+}
+
+// length is how much the model has said.
+func (a *Answer) length() int { return len(a.Text) + len(a.Reasoning) }
 
 // statusError reads an error in the shape of any surface.
 func statusError(response *http.Response) error {

@@ -71,19 +71,16 @@ func (a *Answer) TokensPerSecond() (float64, bool) {
 
 // Validate finds what is wrong with the options.
 func (o *Options) Validate() error {
-	address, err := url.Parse(o.URL)
-	switch {
-	case err != nil:
-		return errors.New("the URL cannot be read; it looks like http://127.0.0.1:8080")
-	case address.Scheme != "http" && address.Scheme != "https" || address.Host == "":
-		return errors.New("the URL must begin with http:// or https:// and name a host")
-	case address.User != nil || address.RawQuery != "" || address.Fragment != "":
-		return errors.New("the URL must not hold a user, a query or a fragment")
-	case o.Key == "":
+	if err := validateURL(o.URL); err != nil {
+		return err
+	}
+	if o.Key == "" {
 		return errors.New("there is no access key")
-	case strings.ContainsFunc(o.Key, func(r rune) bool { return r <= ' ' || r > '~' }):
+	}
+	if strings.ContainsFunc(o.Key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return errors.New("the access key must be printable ASCII without blanks")
-	case len(o.Models) == 0 || len(o.Models) > MaxModels:
+	}
+	if len(o.Models) == 0 || len(o.Models) > MaxModels {
 		return fmt.Errorf("%d models are named; it takes 1 to %d", len(o.Models), MaxModels)
 	}
 	for _, model := range o.Models {
@@ -93,6 +90,21 @@ func (o *Options) Validate() error {
 	}
 	if _, known := surfaces()[o.Surface]; !known {
 		return fmt.Errorf("there is no surface %q; it is one of %s", o.Surface, strings.Join(Surfaces(), ", "))
+	}
+	return nil
+}
+
+// validateURL finds what is wrong with the proxy's address. The errors do not repeat it: it may hold a password.
+func validateURL(text string) error {
+	address, err := url.Parse(text)
+	if err != nil {
+		return errors.New("the URL cannot be read; it looks like http://127.0.0.1:8080")
+	}
+	if address.Scheme != "http" && address.Scheme != "https" || address.Host == "" {
+		return errors.New("the URL must begin with http:// or https:// and name a host")
+	}
+	if address.User != nil || address.RawQuery != "" || address.Fragment != "" {
+		return errors.New("the URL must not hold a user, a query or a fragment")
 	}
 	return nil
 }

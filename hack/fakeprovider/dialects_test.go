@@ -2,6 +2,7 @@ package fakeprovider
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/base64"
@@ -205,26 +206,30 @@ func TestOneTextInAllDialects(t *testing.T) {
 			t.Fatalf("got %q", want)
 		}
 		for dialectName, d := range dialects() {
-			t.Run(name+"/"+dialectName, func(t *testing.T) {
-				status, _, body := r.post(d.plain, d.body, d.headers...)
-				body = inflate(t, body, r)
-				if got := said(d.text, body); status != http.StatusOK || got != want || !strings.Contains(body, d.bill) {
-					t.Errorf("plain: %d %s, want %q and %s", status, body, want, d.bill)
-				}
-				status, _, body = r.post(d.stream, d.streamBody, d.headers...)
-				body = d.readable(t, inflate(t, body, r))
-				pattern := d.text
-				if d.delta != "" {
-					pattern = d.delta
-				}
-				if got := said(pattern, body); status != http.StatusOK || got != want || !strings.Contains(body, d.bill) {
-					t.Errorf("stream: %d %s, want %q and %s", status, body, want, d.bill)
-				}
-				if record := r.record(); record.Billed != (Usage{PromptTokens: 9, CompletionTokens: 16}) || record.Reported == nil || !record.Stream || record.Model != "m" || record.Key != "sk-test" {
-					t.Errorf("recorded %+v", record)
-				}
-			})
+			t.Run(name+"/"+dialectName, func(t *testing.T) { r.says(t, d, want) })
 		}
+	}
+}
+
+// says compares both forms of one answer with the text that is wanted, and the record with its price.
+func (r rig) says(t *testing.T, d dialect, want string) {
+	t.Helper()
+	status, _, body := r.post(d.plain, d.body, d.headers...)
+	body = inflate(t, body, r)
+	if got := said(d.text, body); status != http.StatusOK || got != want || !strings.Contains(body, d.bill) {
+		t.Errorf("plain: %d %s, want %q and %s", status, body, want, d.bill)
+	}
+	status, _, body = r.post(d.stream, d.streamBody, d.headers...)
+	body = d.readable(t, inflate(t, body, r))
+	if got := said(cmp.Or(d.delta, d.text), body); status != http.StatusOK || got != want || !strings.Contains(body, d.bill) {
+		t.Errorf("stream: %d %s, want %q and %s", status, body, want, d.bill)
+	}
+	record := r.record()
+	if record.Billed != (Usage{PromptTokens: 9, CompletionTokens: 16}) || record.Reported == nil {
+		t.Errorf("billed %+v, reported %+v", record.Billed, record.Reported)
+	}
+	if !record.Stream || record.Model != "m" || record.Key != "sk-test" {
+		t.Errorf("recorded %+v", record)
 	}
 }
 
@@ -244,47 +249,56 @@ func inflate(t *testing.T, body string, r rig) string {
 	return string(data)
 }
 
-// TestFaultsInAllDialects: the same faults, each in the provider's own words.
-func TestFaultsInAllDialects(t *testing.T) {
+// fail makes the next request go wrong.
+func (r rig) fail(f Fault) {
+	r.t.Helper()
+	if err := r.AddFaults(f); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// TestRefusalsInAllDialects: the same faults, each in the provider's own words.
+func TestRefusalsInAllDialects(t *testing.T) {
 	for name, d := range dialects() {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, nil)
-			fail := func(f Fault) {
-				t.Helper()
-				if err := r.AddFaults(f); err != nil {
-					t.Fatal(err)
-				}
-			}
-			fail(Fault{Kind: FaultStatus, Status: http.StatusTooManyRequests})
-			if status, _, body := r.post(d.plain, d.body, d.headers...); status != http.StatusTooManyRequests || (!strings.Contains(body, d.errorPlain) && !strings.Contains(body, `"error": {`)) {
+			r.fail(Fault{Kind: FaultStatus, Status: http.StatusTooManyRequests})
+			status, _, body := r.post(d.plain, d.body, d.headers...)
+			if status != http.StatusTooManyRequests || (!strings.Contains(body, d.errorPlain) && !strings.Contains(body, `"error": {`)) {
 				t.Errorf("refused: %d %s, want %s", status, body, d.errorPlain)
 			}
-			for _, after := range []int{0, 3} {
-				fail(Fault{Kind: FaultErrorEvent, Status: http.StatusTooManyRequests, AfterEvents: after})
-				status, _, body := r.post(d.stream, d.streamBody, d.headers...)
-				if body = d.readable(t, body); status != http.StatusOK || !strings.Contains(body, d.errorTail) {
-					t.Errorf("error after %d events: %d %s, want %s", after, status, body, d.errorTail)
-				}
-				if record := r.record(); record.State != StateBroken || record.Events != after {
-					t.Errorf("error after %d events: %s after %d", after, record.State, record.Events)
-				}
-			}
-			for _, kind := range []FaultKind{FaultEndEarly, FaultCloseMidBody, FaultTruncate} {
-				fail(Fault{Kind: kind, AfterEvents: 2})
-				if status, _, body := r.post(d.stream, d.streamBody, d.headers...); status != http.StatusOK || strings.Contains(body, d.bill) {
-					t.Errorf("%s: %d %s", kind, status, body)
-				}
-				if record := r.record(); record.State != StateBroken || record.Events != 2 {
-					t.Errorf("%s: %s after %d events", kind, record.State, record.Events)
-				}
-			}
-			fail(Fault{Kind: FaultHTML})
+			r.fail(Fault{Kind: FaultHTML})
 			if status, header, _ := r.post(d.plain, d.body, d.headers...); status != http.StatusBadGateway || header.Get("Content-Type") != "text/html" {
 				t.Errorf("page: %d %s", status, header.Get("Content-Type"))
 			}
-			fail(Fault{Kind: FaultNoUsage})
+			r.fail(Fault{Kind: FaultNoUsage})
 			if _, _, body := r.post(d.stream, d.streamBody, d.headers...); strings.Contains(d.readable(t, body), d.bill) {
 				t.Errorf("usage: %s", body)
+			}
+		})
+	}
+}
+
+// TestBrokenStreamsInAllDialects: errors inside a stream, and streams that end where they should not.
+func TestBrokenStreamsInAllDialects(t *testing.T) {
+	faults := []Fault{
+		{Kind: FaultErrorEvent, Status: http.StatusTooManyRequests}, {Kind: FaultErrorEvent, Status: http.StatusTooManyRequests, AfterEvents: 3},
+		{Kind: FaultEndEarly, AfterEvents: 2}, {Kind: FaultCloseMidBody, AfterEvents: 2}, {Kind: FaultTruncate, AfterEvents: 2},
+	}
+	for name, d := range dialects() {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, nil)
+			for _, f := range faults {
+				r.fail(f)
+				status, _, body := r.post(d.stream, d.streamBody, d.headers...)
+				body = d.readable(t, body)
+				says := strings.Contains(body, d.errorTail)
+				if status != http.StatusOK || says != (f.Kind == FaultErrorEvent) || strings.Contains(body, d.bill) {
+					t.Errorf("%s after %d events: %d %s", f.Kind, f.AfterEvents, status, body)
+				}
+				if record := r.record(); record.State != StateBroken || record.Events != f.AfterEvents {
+					t.Errorf("%s after %d events: %s after %d", f.Kind, f.AfterEvents, record.State, record.Events)
+				}
 			}
 		})
 	}

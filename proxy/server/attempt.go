@@ -62,15 +62,15 @@ func (s *Server) attempt(parent context.Context, c *call, t *targetEntry) *Error
 	// The key and the endpoint that belongs to it come from the newest table, so that a new key is used and a removed one is not.
 	newest := s.current.Load()
 	credential := newest.credentials[t.credential]
-	model := t.upstreamModel(c.head.Model)
+	model := t.upstreamModel(c.inbound.Head.Model)
 	unusable := unusable(credential, t)
-	var w *work
+	var x *exchange
 	if unusable == "" {
+		defer c.dropOutbound(s.buffers)
 		var failure *Error
-		if w, failure = s.prepare(c, t, credential); failure != nil {
+		if x, failure = s.prepare(c, t, credential); failure != nil {
 			return failure
 		}
-		defer s.buffers.drop(&w.body)
 	}
 	ctx, cancel := parent, context.CancelCauseFunc(nil)
 	if c.mayStream() {
@@ -85,8 +85,9 @@ func (s *Server) attempt(parent context.Context, c *call, t *targetEntry) *Error
 	if unusable != "" {
 		a.failure = a.fail(CodeUpstreamUnreachable, http.StatusBadGateway, unusable)
 	} else {
-		a.secrets, c.report = credential.secrets, w.report
-		a.failure = s.exchange(ctx, cancel, exchange{server: s, call: c, attempt: a, transport: newest.transport, work: w})
+		a.secrets, c.report = credential.secrets, x.report
+		x.attempt, x.transport = a, newest.transport
+		a.failure = s.exchange(ctx, cancel, x)
 	}
 	a.duration = s.now().Sub(a.began)
 	code := CodeOK
@@ -101,7 +102,9 @@ func (s *Server) attempt(parent context.Context, c *call, t *targetEntry) *Error
 }
 
 // mayStream tells whether the answer can be a stream, asked for or not.
-func (c *call) mayStream() bool { return c.head.Stream || c.place.api.Family() == neutral.Alone }
+func (c *call) mayStream() bool {
+	return c.inbound.Head.Stream || c.place.api.Family() == neutral.Alone
+}
 
 // unusable says why the newest table's credential of a target cannot be used; "" when it can.
 func unusable(credential *credentialEntry, t *targetEntry) string {
@@ -113,7 +116,7 @@ func unusable(credential *credentialEntry, t *targetEntry) string {
 
 // exchange is what one attempt works with.
 type exchange struct {
-	*work
+	work
 	server    *Server
 	call      *call
 	attempt   *attempt
@@ -126,12 +129,12 @@ type exchange struct {
 }
 
 // exchange sends the request and relays the answer.
-func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x exchange) *Error {
-	if x.call.head.Stream {
+func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x *exchange) *Error {
+	if x.call.inbound.Head.Stream {
 		x.firstToken = time.AfterFunc(x.call.route.FirstToken, func() { cancel(errFirstTokenTimeout) })
 		defer x.firstToken.Stop()
 	}
-	response, err := s.roundTrip(ctx, &x)
+	response, err := s.roundTrip(ctx, x)
 	if err != nil {
 		return x.unanswered(ctx, err)
 	}
@@ -144,15 +147,15 @@ func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x
 			// The status says enough; such an error page was not paid for.
 			x.answer = http.NoBody
 		}
-		return s.refused(&x)
+		return s.refused(x)
 	case err != nil:
 		return x.broken(ctx, err, meter.EstimateUsage(x.call.promptBytes(), 0, 0))
-	case x.call.head.Stream || x.answersInEvents():
-		return s.relayStream(ctx, cancel, &x)
+	case x.call.inbound.Head.Stream || x.answersInEvents():
+		return s.relayStream(ctx, cancel, x)
 	case x.answersRaw():
-		return s.relayRaw(ctx, &x)
+		return s.relayRaw(ctx, x)
 	default:
-		return s.relayAnswer(ctx, &x)
+		return s.relayAnswer(ctx, x)
 	}
 }
 
@@ -174,7 +177,10 @@ func (s *Server) roundTrip(ctx context.Context, x *exchange) (*http.Response, er
 	}
 	response, err := x.transport.RoundTrip(request)
 	request.Body, request.GetBody = nil, nil
-	s.buffers.drop(&x.body)
-	x.body = buffer{}
+	if x.sent != nil && x.sent.unread() {
+		s.buffers.put(x.call.outbound)
+		x.call.outbound = nil
+	}
+	x.call.dropOutbound(s.buffers)
 	return response, err
 }

@@ -24,19 +24,21 @@ type call struct {
 	snapshot   *snapshot
 	caller     identity.Caller
 
-	// body is what the client sent, until a stream begins; bytesIn is its length and head what was read of it. A form is read only as far as routing needs.
+	// body is what the client sent, until a stream begins; bytesIn is its length and inbound what was read of it. A form is read only as far as routing needs.
 	body    *buffer
 	inbound dialect.Inbound
 	form    *form
 	bytesIn int64
-	head    dialect.Head
+	// outbound is what the provider is sent, as long as it is being sent.
+	outbound *buffer
 	// bodyRead tells that the whole body was read.
 	bodyRead bool
 
 	route      *routeEntry
 	target     *targetEntry
-	model      string // that target was asked for
-	attempts   []attempt
+	model      string    // that target was asked for
+	attempts   []attempt // most calls need first only
+	first      [1]attempt
 	unsuited   []dialect.Exclusion       // targets that cannot do what is asked for
 	unsuitedBy *neutral.UnsupportedError // why the first of them cannot
 	report     neutral.Report            // of the newest attempt
@@ -114,6 +116,14 @@ func (c *call) extendWriteDeadline(now time.Time, stall time.Duration) {
 func (c *call) release(buffers bufferPool) {
 	buffers.put(c.body)
 	c.body, c.inbound.Body = nil, nil
+}
+
+// dropOutbound gives back the memory of what a provider was sent, but not to the next request: somebody may still read it.
+func (c *call) dropOutbound(buffers bufferPool) {
+	if c.outbound != nil {
+		buffers.drop(c.outbound)
+		c.outbound = nil
+	}
 }
 
 // promptBytes is the size of what the client sent that may have become prompt. Images and sound, which forms carry, are not counted by their bytes.

@@ -142,7 +142,7 @@ func (c *call) reply(e *Error) dialect.ErrorReply {
 	return dialect.ErrorReply{
 		Flavor: c.place.flavor, RequestID: c.id,
 		Status: e.Status, Message: e.Message, Type: e.kind(), Param: e.Param, Code: code, Metadata: e.Metadata,
-		Array: c.head.Array,
+		Array: c.inbound.Head.Array,
 	}
 }
 

@@ -58,7 +58,7 @@ func (s *Server) readForm(c *call) error {
 		return requestError(err)
 	}
 	c.form.model = scanner.model
-	c.head = dialect.Head{Model: name, N: 1}
+	c.inbound.Head = dialect.Head{Model: name, N: 1}
 	return nil
 }
 

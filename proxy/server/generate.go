@@ -52,7 +52,7 @@ func (s *Server) serve(c *call) error {
 	if err := c.findRoute(); err != nil {
 		return err
 	}
-	plan := makePlan(c.route, c.caller, c.head.Model, s.random)
+	plan := makePlan(c.route, c.caller, c.inbound.Head.Model, s.random)
 	if plan.usable == 0 {
 		return c.noEligibleTarget(plan.candidates)
 	}
@@ -80,7 +80,6 @@ func (c *call) readHead() error {
 	if err != nil {
 		return requestError(err)
 	}
-	c.head = head
 	c.inbound = dialect.Inbound{Body: c.body.bytes, Head: head}
 	return nil
 }
@@ -98,12 +97,12 @@ func requestError(err error) error {
 
 // findRoute finds the route of the model and asks whether the caller may use it.
 func (c *call) findRoute() error {
-	found, ok := c.snapshot.index.Lookup(c.head.Model)
+	found, ok := c.snapshot.index.Lookup(c.inbound.Head.Model)
 	if !ok {
-		return c.modelNotFound(c.head.Model)
+		return c.modelNotFound(c.inbound.Head.Model)
 	}
 	if !identity.Allows(found.Access, c.caller) {
-		return c.accessDenied(c.head.Model, found.Name)
+		return c.accessDenied(c.inbound.Head.Model, found.Name)
 	}
 	c.route = c.snapshot.routes[found]
 	return nil

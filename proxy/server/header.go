@@ -66,7 +66,7 @@ func (w *work) accepts(c *call) string {
 	switch {
 	case c.place.api == neutral.Speech, c.form != nil:
 		return "*/*"
-	case !c.head.Stream:
+	case !c.inbound.Head.Stream:
 		return contentTypeJSON
 	case w.offer.Frames != provider.SSE:
 		return "application/vnd.amazon.eventstream"

@@ -41,6 +41,7 @@ const (
 func (s *Server) observe(next handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{w: w, r: r, control: http.NewResponseController(w), start: s.now(), id: requestID(r.Header), snapshot: s.current.Load()}
+		c.attempts = c.first[:0]
 		s.inFlight.Add(1)
 		s.metrics.RequestStarted()
 		defer func() {
@@ -62,14 +63,11 @@ func (s *Server) observe(next handler) http.Handler {
 	})
 }
 
-// noFailure is what a request without error ends with.
-func noFailure() *Error { return &Error{Code: CodeOK} }
-
 // answer runs the chain and replies to its error. An error that came after the answer had begun has been written into its body already.
 func (s *Server) answer(c *call, next handler) *Error {
 	err := next(c)
 	if err == nil {
-		return noFailure()
+		return s.success
 	}
 	failure := asError(err)
 	if failure.Code == CodeInternal {
@@ -142,7 +140,7 @@ func (s *Server) record(c *call, failure *Error) {
 func (s *Server) entry(c *call, failure *Error, usage telemetry.Usage, duration time.Duration) *telemetry.Entry {
 	e := &telemetry.Entry{
 		Time: c.start, RequestID: c.id, Method: c.r.Method, Path: c.place.path, Operation: c.place.operation(),
-		Model: c.head.Model, Stream: c.head.Stream, Status: c.status, Code: string(failure.Code), Attempts: len(c.attempts),
+		Model: c.inbound.Head.Model, Stream: c.inbound.Head.Stream, Status: c.status, Code: string(failure.Code), Attempts: len(c.attempts),
 		Usage: usage, Priced: c.bill.priced, FirstToken: c.firstToken, Upstream: c.waited, Duration: duration,
 		BytesIn: c.bytesIn, BytesOut: c.bytesOut,
 	}

@@ -9,9 +9,6 @@ import (
 	"signalbox.dev/signalbox/proxy/table"
 )
 
-// maxTargets is the API's bound for the targets of a route; more would only cost an allocation.
-const maxTargets = 16
-
 // plan is what a call may do: the targets in order, each exclusion with its reason, and the budgets that count it.
 type plan struct {
 	candidates []route.Candidate
@@ -24,7 +21,7 @@ type plan struct {
 
 // makePlan is pure but for the draw among targets of one priority.
 func makePlan(r *routeEntry, caller identity.Caller, model string, random route.Random) plan {
-	p := plan{candidates: route.Order(make([]route.Candidate, 0, maxTargets), r.Targets, random)}
+	p := plan{candidates: route.Order(make([]route.Candidate, 0, len(r.Targets)), r.Targets, random)}
 	budgetCaller := ledgerCaller(caller)
 	for _, budget := range r.budgets {
 		if ledger.Matches(budget, r.Name, budgetCaller) {

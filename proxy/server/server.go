@@ -30,6 +30,8 @@ type Server struct {
 	spooled      *disk
 	codecs       *codecs.Codecs
 	keeper       *auth.Keeper
+	// success is what a request without error ends with. Nobody changes it.
+	success *Error
 
 	handler  http.Handler
 	draining atomic.Bool
@@ -55,6 +57,7 @@ func New(o Options) *Server {
 		buffers:      newBufferPool(limits.BufferedBytes),
 		spooled:      &disk{bound: limits.SpooledBytes},
 		codecs:       codecs.Default(),
+		success:      &Error{Code: CodeOK},
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -92,7 +92,7 @@ func (q *silence) elapsed() {
 
 // signOfLife sends what clients of the surface take for nothing.
 func (r *relay) signOfLife() error {
-	if r.call.head.Array {
+	if r.call.inbound.Head.Array {
 		return nil
 	}
 	sign := []byte(": keep-alive\n\n")

@@ -198,7 +198,7 @@ func (r *relay) begin(kind dialect.StepKind) {
 	r.passHeader(header)
 	setRouting(c)
 	header[headerContentType] = []string{contentTypeStream}
-	if c.head.Array {
+	if c.inbound.Head.Array {
 		header[headerContentType] = []string{contentTypeJSON}
 	}
 	header["Cache-Control"] = []string{"no-cache"}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
@@ -27,43 +28,65 @@ type work struct {
 	offer      provider.Offer
 	joint      dialect.Joint
 	model      string
-	// body is what the provider gets; empty for a form, which goes as it comes.
-	body   buffer
+	// sent is the body that the provider gets; nil for a form, which goes as it comes.
+	sent   *sentBody
 	report neutral.Report
 }
 
+// sentBody is the body of a request. Once it is closed its memory can be used again, unless the transport asked for it another time.
+type sentBody struct {
+	bytes.Reader
+	closed, again atomic.Bool
+}
+
+// Close tells that nobody reads any more.
+func (b *sentBody) Close() error {
+	b.closed.Store(true)
+	return nil
+}
+
+// unread tells that nobody reads the body's memory any more; false when that is not known.
+func (b *sentBody) unread() bool { return b.closed.Load() && !b.again.Load() }
+
 // prepare chooses the API of the target's provider and writes the request for it. A target that cannot do what is asked for is noted with its reason, and
 // is no attempt.
-func (s *Server) prepare(c *call, t *targetEntry, credential *credentialEntry) (*work, *Error) {
-	model := t.upstreamModel(c.head.Model)
+func (s *Server) prepare(c *call, t *targetEntry, credential *credentialEntry) (*exchange, *Error) {
+	model := t.upstreamModel(c.inbound.Head.Model)
 	offer, offered := credential.provider.Choose(c.place.api, model, t.api)
 	joint, joined := s.codecs.Join(c.place.api, offer.API)
 	if !offered || !joined {
 		return nil, c.unsuitable(t, &neutral.UnsupportedError{Reason: fmt.Sprintf("%s has no API for %s", t.provider, describeAPI(c.place.api))})
 	}
-	w := &work{credential: credential, offer: offer, joint: joint, model: model}
+	x := &exchange{work: work{credential: credential, offer: offer, joint: joint, model: model}, server: s, call: c}
 	if c.form != nil {
-		return w, nil
+		return x, nil
 	}
-	size := c.body.len() + int64(len(model)) + editRoom
-	if offer.API != c.place.api {
+	if err := s.write(c, &x.work); err != nil {
+		var cannot *neutral.UnsupportedError
+		if errors.As(err, &cannot) {
+			return nil, c.unsuitable(t, cannot)
+		}
+		return nil, asError(requestError(err))
+	}
+	return x, nil
+}
+
+// write writes the provider's request into memory of its own.
+func (s *Server) write(c *call, w *work) error {
+	size := c.body.len() + int64(len(w.model)) + editRoom
+	if w.offer.API != c.place.api {
 		size *= 2
 	}
-	if err := s.buffers.resize(&w.body, size); err != nil {
-		return nil, overloaded("the proxy holds as many request bodies as it can; try again")
+	c.outbound = s.buffers.get()
+	if size > int64(cap(c.outbound.bytes)) {
+		if err := s.buffers.resize(c.outbound, size); err != nil {
+			return overloaded("the proxy holds as many request bodies as it can; try again")
+		}
 	}
 	var err error
-	w.body.bytes, w.report, err = joint.AppendRequest(w.body.bytes, &c.inbound, w.target(c))
-	s.buffers.recount(&w.body)
-	if err == nil {
-		return w, nil
-	}
-	s.buffers.drop(&w.body)
-	var cannot *neutral.UnsupportedError
-	if errors.As(err, &cannot) {
-		return nil, c.unsuitable(t, cannot)
-	}
-	return nil, asError(requestError(err))
+	c.outbound.bytes, w.report, err = w.joint.AppendRequest(c.outbound.bytes, &c.inbound, w.target(c))
+	s.buffers.recount(c.outbound)
+	return err
 }
 
 // target is who the request is written for.
@@ -132,10 +155,10 @@ func describeAPI(api neutral.API) string {
 
 // addressed is a request for the offer, without header and body. It must not be changed but for what a shallow copy holds.
 func (w *work) addressed(c *call) (*http.Request, error) {
-	if ready, ok := w.credential.templates[w.offer.Path]; ok && (!c.head.Stream || w.offer.StreamPath == "") {
+	if ready, ok := w.credential.templates[w.offer.Path]; ok && (!c.inbound.Head.Stream || w.offer.StreamPath == "") {
 		return ready, nil
 	}
-	address, err := w.credential.provider.Address(w.credential.account, w.offer, w.model, c.head.Stream)
+	address, err := w.credential.provider.Address(w.credential.account, w.offer, w.model, c.inbound.Head.Stream)
 	if err != nil {
 		return nil, err
 	}
@@ -155,9 +178,14 @@ func (w *work) request(ctx context.Context, c *call) (*http.Request, error) {
 		request.GetBody = func() (io.ReadCloser, error) { return c.form.body(w.model), nil }
 		return request, w.authorize(ctx, request, nil)
 	}
-	body := w.body.bytes
-	request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	body, sent := c.outbound.bytes, &sentBody{}
+	sent.Reset(body)
+	w.sent = sent
+	request.Body, request.ContentLength = sent, int64(len(body))
+	request.GetBody = func() (io.ReadCloser, error) {
+		sent.again.Store(true)
+		return io.NopCloser(bytes.NewReader(body)), nil
+	}
 	return request, w.authorize(ctx, request, body)
 }
 
@@ -179,7 +207,7 @@ type frames interface {
 func (w *work) exchangeOf(c *call, a *attempt, now func() time.Time) dialect.Exchange {
 	vendor := &w.credential.provider
 	o := dialect.Exchange{
-		Flavor: c.place.flavor, IncludeUsage: c.head.IncludeUsage, Array: c.head.Array, Model: c.head.Model, UpstreamModel: w.model,
+		Flavor: c.place.flavor, IncludeUsage: c.inbound.Head.IncludeUsage, Array: c.inbound.Head.Array, Model: c.inbound.Head.Model, UpstreamModel: w.model,
 		Provider: vendor.Name, Origin: w.offer.Origin, Created: c.start.Unix(), Prices: a.prices,
 	}
 	if w.offer.API != c.place.api || c.place.flavor != dialect.OpenAIFlavor {

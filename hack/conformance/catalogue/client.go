@@ -66,12 +66,12 @@ func Clients() []Client {
 func pythonSDKs() []Client {
 	chat := Surface{Name: "chat", Checks: generation("streamed-without-usage", "tools-streamed", "structured-streamed", "image-by-url", "stop", "cut-by-limit",
 		"broken-stream", "models")}
-	responses := Surface{Name: "responses", Checks: generation("tools-streamed", "cut-by-limit", "broken-stream")}
+	responses := Surface{Name: "responses", Checks: generation("tools-streamed", "reasoning", "cut-by-limit", "broken-stream")}
 	embeddings := Surface{Name: "embeddings", Checks: []string{"floats", "base64", "dimensions"}, Upstreams: embedding()}
 	media := Surface{
 		Name: "media", Checks: []string{"completion", "moderation", "image", "image-edit", "speech", "transcription", "translation"}, Upstreams: []string{"openai"},
 	}
-	messages := Surface{Name: "messages", Checks: generation("tools-streamed", "forced-tool", "image-by-url", "stop", "cut-by-limit", "count-tokens", "broken-stream", "models")}
+	messages := Surface{Name: "messages", Checks: generation("tools-streamed", "forced-tool", "reasoning", "reasoning-moved", "image-by-url", "stop", "cut-by-limit", "count-tokens", "broken-stream", "models")}
 	groq := Surface{Name: "chat", Checks: generation("broken-stream", "models")}
 	// Claude, and Bedrock, have no mode for JSON without a schema.
 	byPrompt := []string{"anthropic", "vertex-claude", "bedrock", "bedrock-claude"}
@@ -118,7 +118,8 @@ func nodeClients() []Client {
 		{Name: "ai-sdk-openai", Runtime: Node, File: "ai_sdk_openai.mjs", Vendor: "openai",
 			Surfaces: []Surface{{Name: "chat", Checks: ai}, {Name: "responses", Checks: ai}}},
 		{Name: "ai-sdk-groq", Runtime: Node, File: "ai_sdk_groq.mjs", Vendor: "groq", Surfaces: chat(ai...)},
-		{Name: "ai-sdk-openrouter", Runtime: Node, File: "ai_sdk_openrouter.mjs", Vendor: "openrouter", Surfaces: chat(ai...)},
+		{Name: "ai-sdk-openrouter", Runtime: Node, File: "ai_sdk_openrouter.mjs", Vendor: "openrouter",
+			Surfaces: append(chat(ai...), Surface{Name: "reasoning", Checks: []string{"round-trip"}})},
 		{Name: "langchain-groq-js", Runtime: Node, File: "langchain_groq_js.mjs", Vendor: "groq", Surfaces: chat(generation()...)},
 	}
 }

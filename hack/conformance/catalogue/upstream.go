@@ -58,14 +58,14 @@ func openAILike() []Upstream {
 // others are those with dialects of their own.
 func others() []Upstream {
 	return []Upstream{
-		{Name: "anthropic", Provider: "Anthropic", Path: "/anthropic/v1", Models: models("claude-", "", nil)},
-		{Name: "gemini", Provider: "GoogleAI", Path: "/gemini/v1beta", Models: models("gemini-", "", map[string]string{plan.Embedding: "gemini-embedding-001"})},
-		{Name: "vertex", Provider: "VertexAI", Path: vertexPath, Block: vertexBlock, Auth: googleAuth, Models: models("gemini-vertex-", "", nil)},
-		{Name: "vertex-claude", Provider: "VertexAI", Path: vertexPath, Block: vertexBlock, Auth: googleAuth, Models: models("claude-vertex-", "@20250929", nil)},
+		{Name: "anthropic", Provider: "Anthropic", Path: "/anthropic/v1", Models: models("claude-sonnet-4-5-", "", nil)},
+		{Name: "gemini", Provider: "GoogleAI", Path: "/gemini/v1beta", Models: models("gemini-3-", "", map[string]string{plan.Embedding: "gemini-embedding-001"})},
+		{Name: "vertex", Provider: "VertexAI", Path: vertexPath, Block: vertexBlock, Auth: googleAuth, Models: models("gemini-3-vertex-", "", nil)},
+		{Name: "vertex-claude", Provider: "VertexAI", Path: vertexPath, Block: vertexBlock, Auth: googleAuth, Models: models("claude-sonnet-4-5-vertex-", "@20250929", nil)},
 		{Name: "bedrock", Provider: "AWSBedrock", Path: "/bedrock", Block: bedrockBlock, Auth: awsAuth, Models: models("amazon.nova-", "-v1:0", map[string]string{
 			plan.Embedding: "cohere.embed-multilingual-v3",
 		})},
-		{Name: "bedrock-claude", Provider: "AWSBedrock", Path: "/bedrock", Block: bedrockBlock, Models: models("anthropic.claude-", "-v1:0", map[string]string{
+		{Name: "bedrock-claude", Provider: "AWSBedrock", Path: "/bedrock", Block: bedrockBlock, Models: models("anthropic.claude-sonnet-4-5-", "-v1:0", map[string]string{
 			plan.Embedding: "amazon.titan-embed-text-v2:0",
 		})},
 		{Name: "cohere", Provider: "Cohere", Path: "/cohere/v2", Models: models("command-", "", map[string]string{

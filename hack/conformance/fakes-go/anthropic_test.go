@@ -81,25 +81,23 @@ func TestAnthropicThoughtsAndTools(t *testing.T) {
 				t.Fatalf("got %+v, %v", whole, err)
 			}
 			reply := whole.ToParam()
-			result := anthropic.NewUserMessage(anthropic.NewToolResultBlock(whole.Content[1].ID, "sunny", false))
-			params.Messages = append(params.Messages, reply, result)
+			params.Messages = append(params.Messages, reply, anthropic.NewUserMessage(anthropic.NewToolResultBlock(whole.Content[1].ID, "sunny", false)))
 			answer, err := client.Messages.New(t.Context(), params)
 			if err != nil || answer.Content[len(answer.Content)-1].Text == "" {
 				t.Fatalf("after the result: %+v, %v", answer, err)
 			}
+			refuses := func(what, want string) {
+				t.Helper()
+				if _, err := client.Messages.New(t.Context(), params); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: got %v", what, err)
+				}
+			}
 			reply.Content[0].OfThinking.Thinking += "!"
-			if _, err := client.Messages.New(t.Context(), params); err == nil || !strings.Contains(err.Error(), "Invalid `signature`") {
-				t.Errorf("changed thought: got %v", err)
-			}
+			refuses("changed thought", "Invalid `signature`")
 			params.Messages[1].Content = reply.Content[1:]
-			if _, err := client.Messages.New(t.Context(), params); err == nil || !strings.Contains(err.Error(), "Expected `thinking`") {
-				t.Errorf("without the thought: got %v", err)
-			}
-			params.Messages = params.Messages[:2]
-			params.Thinking = anthropic.ThinkingConfigParamUnion{}
-			if _, err := client.Messages.New(t.Context(), params); err == nil || !strings.Contains(err.Error(), "without `tool_result`") {
-				t.Errorf("without the result: got %v", err)
-			}
+			refuses("without the thought", "Expected `thinking`")
+			params.Messages, params.Thinking = params.Messages[:2], anthropic.ThinkingConfigParamUnion{}
+			refuses("without the result", "without `tool_result`")
 		})
 	}
 }
@@ -129,7 +127,7 @@ func TestAnthropicStructuredImageAndCache(t *testing.T) {
 	}
 }
 
-func TestAnthropicErrorsAndModels(t *testing.T) {
+func TestAnthropicErrors(t *testing.T) {
 	f := start(t)
 	for name, client := range anthropicClients(t, f) {
 		t.Run(name, func(t *testing.T) {
@@ -154,6 +152,10 @@ func TestAnthropicErrorsAndModels(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAnthropicModelsAndCounts(t *testing.T) {
+	f := start(t)
 	client := anthropicClients(t, f)["Anthropic"]
 	page, err := client.Models.List(t.Context(), anthropic.ModelListParams{})
 	if err != nil || len(page.Data) != 2 || page.Data[0].ID != model {

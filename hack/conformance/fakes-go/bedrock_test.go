@@ -23,9 +23,10 @@ func awsKey() aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider("AKIAFAKE", "secret-of-AKIAFAKE", "")
 }
 
+// bedrockClient asks through net/http: the library's own client now and then closes a connection under a stream that is still read.
 func bedrockClient(f fake, with aws.CredentialsProvider) *bedrockruntime.Client {
 	return bedrockruntime.New(bedrockruntime.Options{
-		Region: "us-east-1", Credentials: with, BaseEndpoint: aws.String(f.url + "/bedrock"), RetryMaxAttempts: 1,
+		Region: "us-east-1", Credentials: with, BaseEndpoint: aws.String(f.url + "/bedrock"), HTTPClient: http.DefaultClient, RetryMaxAttempts: 1,
 	})
 }
 
@@ -67,19 +68,7 @@ func readConverse(ctx context.Context, client *bedrockruntime.Client, in *bedroc
 				out.callID = *use.Value.ToolUseId
 			}
 		case *types.ConverseStreamOutputMemberContentBlockDelta:
-			switch d := e.Value.Delta.(type) {
-			case *types.ContentBlockDeltaMemberText:
-				out.text += d.Value
-			case *types.ContentBlockDeltaMemberToolUse:
-				out.arguments += *d.Value.Input
-			case *types.ContentBlockDeltaMemberReasoningContent:
-				switch r := d.Value.(type) {
-				case *types.ReasoningContentBlockDeltaMemberText:
-					out.thought += r.Value
-				case *types.ReasoningContentBlockDeltaMemberSignature:
-					out.signature += r.Value
-				}
-			}
+			out.add(e.Value.Delta)
 		case *types.ConverseStreamOutputMemberMessageStop:
 			out.stop = string(e.Value.StopReason)
 		case *types.ConverseStreamOutputMemberMetadata:
@@ -87,6 +76,22 @@ func readConverse(ctx context.Context, client *bedrockruntime.Client, in *bedroc
 		}
 	}
 	return out, errors.Join(stream.Err(), stream.Close())
+}
+
+func (c *converseStream) add(delta types.ContentBlockDelta) {
+	switch d := delta.(type) {
+	case *types.ContentBlockDeltaMemberText:
+		c.text += d.Value
+	case *types.ContentBlockDeltaMemberToolUse:
+		c.arguments += *d.Value.Input
+	case *types.ContentBlockDeltaMemberReasoningContent:
+		switch r := d.Value.(type) {
+		case *types.ReasoningContentBlockDeltaMemberText:
+			c.thought += r.Value
+		case *types.ReasoningContentBlockDeltaMemberSignature:
+			c.signature += r.Value
+		}
+	}
 }
 
 func TestBedrockConverse(t *testing.T) {

@@ -20,8 +20,8 @@ func cohereClient(f fake) *client.Client {
 	return client.NewClient(option.WithBaseURL(f.url+"/cohere"), option.WithToken(key), option.WithMaxAttempts(1), option.WithHTTPClient(lines))
 }
 
-func cohereUser(text string) *cohere.ChatMessageV2 {
-	return &cohere.ChatMessageV2{Role: "user", User: &cohere.UserMessageV2{Content: &cohere.UserMessageV2Content{String: text}}}
+func cohereUser() *cohere.ChatMessageV2 {
+	return &cohere.ChatMessageV2{Role: "user", User: &cohere.UserMessageV2{Content: &cohere.UserMessageV2Content{String: prompt}}}
 }
 
 // cohereStream puts a streamed answer together.
@@ -69,14 +69,14 @@ func TestCohereChat(t *testing.T) {
 	f := start(t)
 	want := words(t, f)
 	c := cohereClient(f)
-	answer, err := c.V2.Chat(t.Context(), &cohere.V2ChatRequest{Model: model, Messages: cohere.ChatMessages{cohereUser(prompt)}})
+	answer, err := c.V2.Chat(t.Context(), &cohere.V2ChatRequest{Model: model, Messages: cohere.ChatMessages{cohereUser()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := answer.Message.Content[0].Text.Text; got != want || *answer.Usage.Tokens.InputTokens != 9 || answer.FinishReason != cohere.ChatFinishReasonComplete {
 		t.Errorf("got %q and %+v, want %q", got, answer.Usage, want)
 	}
-	streamed, err := readCohere(t.Context(), c, &cohere.V2ChatStreamRequest{Model: thinker, Messages: cohere.ChatMessages{cohereUser(prompt)}})
+	streamed, err := readCohere(t.Context(), c, &cohere.V2ChatStreamRequest{Model: thinker, Messages: cohere.ChatMessages{cohereUser()}})
 	if err != nil || len(strings.Fields(streamed.text)) != 16 || len(strings.Fields(streamed.thought)) != 8 || streamed.finish != "COMPLETE" || streamed.tokens != 24 {
 		t.Errorf("streamed %+v, %v", streamed, err)
 	}
@@ -87,7 +87,7 @@ func TestCohereTools(t *testing.T) {
 	c := cohereClient(f)
 	kind := "function"
 	in := &cohere.V2ChatStreamRequest{
-		Model: model, Messages: cohere.ChatMessages{cohereUser(prompt)},
+		Model: model, Messages: cohere.ChatMessages{cohereUser()},
 		Tools: []*cohere.ToolV2{{Type: &kind, Function: &cohere.ToolV2Function{Name: "weather", Parameters: weather()}}},
 	}
 	streamed, err := readCohere(t.Context(), c, in)
@@ -111,7 +111,7 @@ func TestCohereTools(t *testing.T) {
 func TestCohereStructuredEmbedRerankAndModels(t *testing.T) {
 	f := start(t)
 	c := cohereClient(f)
-	answer, err := c.V2.Chat(t.Context(), &cohere.V2ChatRequest{Model: model, Messages: cohere.ChatMessages{cohereUser(prompt)}, ResponseFormat: &cohere.ResponseFormatV2{
+	answer, err := c.V2.Chat(t.Context(), &cohere.V2ChatRequest{Model: model, Messages: cohere.ChatMessages{cohereUser()}, ResponseFormat: &cohere.ResponseFormatV2{
 		Type: "json_object", JsonObject: &cohere.JsonResponseFormatV2{JsonSchema: weather()},
 	}})
 	if err != nil || answer.Message.Content[0].Text.Text != example {
@@ -138,7 +138,7 @@ func TestCohereErrors(t *testing.T) {
 	c := cohereClient(f)
 	for _, status := range []int{429, 401, 503} {
 		f.refuse(t, status)
-		_, err := c.V2.Chat(t.Context(), &cohere.V2ChatRequest{Model: model, Messages: cohere.ChatMessages{cohereUser(prompt)}})
+		_, err := c.V2.Chat(t.Context(), &cohere.V2ChatRequest{Model: model, Messages: cohere.ChatMessages{cohereUser()}})
 		var apiError *core.APIError
 		if !errors.As(err, &apiError) || apiError.StatusCode != status {
 			t.Errorf("status %d: got %v", status, err)

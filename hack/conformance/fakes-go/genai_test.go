@@ -77,6 +77,14 @@ func TestGoogleContent(t *testing.T) {
 			if err != nil || text != want || last.UsageMetadata.TotalTokenCount != 25 || last.Candidates[0].FinishReason != genai.FinishReasonStop {
 				t.Errorf("streamed %q, %+v, %v, want %q", text, last, err, want)
 			}
+		})
+	}
+}
+
+func TestGoogleCountsAndEmbeddings(t *testing.T) {
+	f := start(t)
+	for name, client := range googleClients(t, f) {
+		t.Run(name, func(t *testing.T) {
 			count, err := client.Models.CountTokens(t.Context(), model, genai.Text(prompt), nil)
 			if err != nil || count.TotalTokens != 9 {
 				t.Errorf("count: got %+v, %v", count, err)
@@ -111,24 +119,24 @@ func TestGoogleThoughtsAndTools(t *testing.T) {
 			if err != nil || next.Text() == "" {
 				t.Fatalf("after the result: %+v, %v", next, err)
 			}
+			refuses := func(what, want string) {
+				t.Helper()
+				if _, err := client.Models.GenerateContent(t.Context(), thinker, history, config); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: got %v", what, err)
+				}
+			}
 			signature := turn.Parts[1].ThoughtSignature
 			turn.Parts[1].ThoughtSignature = nil
-			if _, err := client.Models.GenerateContent(t.Context(), thinker, history, config); err == nil || !strings.Contains(err.Error(), "missing a `thought_signature`") {
-				t.Errorf("without the signature: got %v", err)
-			}
+			refuses("without the signature", "missing a `thought_signature`")
 			turn.Parts[1].ThoughtSignature = append([]byte{signature[0] ^ 1}, signature[1:]...)
-			if _, err := client.Models.GenerateContent(t.Context(), thinker, history, config); err == nil || !strings.Contains(err.Error(), "not valid") {
-				t.Errorf("changed signature: got %v", err)
-			}
-			response.FunctionResponse.Name = "other"
-			if _, err := client.Models.GenerateContent(t.Context(), model, history, config); err == nil {
-				t.Error("the response of another function was taken")
-			}
+			refuses("changed signature", "not valid")
+			turn.Parts[1].ThoughtSignature, response.FunctionResponse.Name = signature, "other"
+			refuses("the response of another function", "does not match")
 		})
 	}
 }
 
-func TestGoogleStructuredImageAndErrors(t *testing.T) {
+func TestGoogleStructuredAndImage(t *testing.T) {
 	f := start(t)
 	for name, client := range googleClients(t, f) {
 		t.Run(name, func(t *testing.T) {
@@ -139,15 +147,25 @@ func TestGoogleStructuredImageAndErrors(t *testing.T) {
 			if err != nil || answer.Text() != example {
 				t.Fatalf("got %+v, %v", answer, err)
 			}
+		})
+	}
+}
+
+func TestGoogleErrors(t *testing.T) {
+	f := start(t)
+	for name, client := range googleClients(t, f) {
+		t.Run(name, func(t *testing.T) {
 			for _, status := range []int{http.StatusTooManyRequests, http.StatusForbidden, http.StatusServiceUnavailable} {
-				f.refuse(t, status)
+				if err := f.AddFaults(fakeprovider.Fault{Kind: fakeprovider.FaultStatus, Status: status, Match: fakeprovider.Match{Endpoint: "generateContent"}}); err != nil {
+					t.Fatal(err)
+				}
 				_, err := client.Models.GenerateContent(t.Context(), model, genai.Text(prompt), nil)
 				var apiError genai.APIError
 				if !errors.As(err, &apiError) || apiError.Code != status || apiError.Status == "" {
 					t.Errorf("status %d: got %v", status, err)
 				}
 			}
-			if err := f.AddFaults(fakeprovider.Fault{Kind: fakeprovider.FaultErrorEvent, AfterEvents: 2, Status: 503}); err != nil {
+			if err := f.AddFaults(fakeprovider.Fault{Kind: fakeprovider.FaultErrorEvent, AfterEvents: 2, Status: 503, Match: fakeprovider.Match{Endpoint: "streamGenerateContent"}}); err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := collect(client.Models.GenerateContentStream(t.Context(), model, genai.Text(prompt), nil)); err == nil {
@@ -155,7 +173,10 @@ func TestGoogleStructuredImageAndErrors(t *testing.T) {
 			}
 		})
 	}
-	page, err := googleClients(t, f)["Gemini"].Models.List(t.Context(), nil)
+}
+
+func TestGoogleModels(t *testing.T) {
+	page, err := googleClients(t, start(t))["Gemini"].Models.List(t.Context(), nil)
 	if err != nil || len(page.Items) != 2 || page.Items[0].Name != "models/"+model {
 		t.Errorf("models: got %+v, %v", page, err)
 	}

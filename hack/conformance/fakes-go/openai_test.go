@@ -161,10 +161,14 @@ func TestOpenAIModelsAndEmbeddings(t *testing.T) {
 	}
 }
 
+func responsesClients(f fake) map[string]openai.Client {
+	return map[string]openai.Client{"OpenAI": openaiClient(f, "/v1"), "Azure": azureResponses(f), "Azure v1": openaiClient(f, "/azure/openai/v1")}
+}
+
 func TestOpenAIResponses(t *testing.T) {
 	f := start(t)
 	want := words(t, f)
-	for name, client := range map[string]openai.Client{"OpenAI": openaiClient(f, "/v1"), "Azure": azureResponses(f), "Azure v1": openaiClient(f, "/azure/openai/v1")} {
+	for name, client := range responsesClients(f) {
 		t.Run(name, func(t *testing.T) {
 			params := responses.ResponseNewParams{Model: model, Input: responses.ResponseNewParamsInputUnion{OfString: openai.String(prompt)}}
 			answer, err := client.Responses.New(t.Context(), params)
@@ -185,6 +189,19 @@ func TestOpenAIResponses(t *testing.T) {
 			}
 			if err := stream.Err(); err != nil || streamed != want {
 				t.Errorf("streamed %q, %v, want %q", streamed, err, want)
+			}
+		})
+	}
+}
+
+// TestOpenAIStoredResponses: an answer builds on one that was stored.
+func TestOpenAIStoredResponses(t *testing.T) {
+	f := start(t)
+	for name, client := range responsesClients(f) {
+		t.Run(name, func(t *testing.T) {
+			answer, err := client.Responses.New(t.Context(), responses.ResponseNewParams{Model: model, Input: responses.ResponseNewParamsInputUnion{OfString: openai.String(prompt)}})
+			if err != nil {
+				t.Fatal(err)
 			}
 			next, err := client.Responses.New(t.Context(), responses.ResponseNewParams{
 				Model: model, PreviousResponseID: openai.String(answer.ID), Input: responses.ResponseNewParamsInputUnion{OfString: openai.String("and?")},
@@ -238,7 +255,7 @@ func TestOpenAIEncryptedReasoning(t *testing.T) {
 	}
 }
 
-func TestOpenAIMedia(t *testing.T) {
+func TestOpenAITranscriptions(t *testing.T) {
 	f := start(t)
 	client := openaiClient(f, "/v1")
 	recording := strings.NewReader("RIFF some sound")
@@ -256,6 +273,10 @@ func TestOpenAIMedia(t *testing.T) {
 	if err := stream.Err(); err != nil || last != "transcript.text.done" {
 		t.Errorf("streamed transcription: last %q, %v", last, err)
 	}
+}
+
+func TestOpenAISpeech(t *testing.T) {
+	client := openaiClient(start(t), "/v1")
 	speech, err := client.Audio.Speech.New(t.Context(), openai.AudioSpeechNewParams{
 		Model: "tts-1", Input: prompt, Voice: openai.AudioSpeechNewParamsVoiceUnion{OfString: openai.String("alloy")},
 	})
@@ -266,6 +287,10 @@ func TestOpenAIMedia(t *testing.T) {
 	if err := errors.Join(err, speech.Body.Close()); err != nil || !strings.HasPrefix(string(sound), "ID3") {
 		t.Errorf("speech: got %d bytes, %v", len(sound), err)
 	}
+}
+
+func TestOpenAIImagesAndModerations(t *testing.T) {
+	client := openaiClient(start(t), "/v1")
 	picture, err := client.Images.Generate(t.Context(), openai.ImageGenerateParams{Model: "gpt-image-1", Prompt: prompt})
 	if err != nil || picture.Data[0].B64JSON == "" {
 		t.Errorf("image: got %+v, %v", picture, err)

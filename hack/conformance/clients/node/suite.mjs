@@ -49,7 +49,7 @@ export class Suite {
     this.upstreams = this.plan.upstreams.filter((upstream) => upstream.surfaces.includes(surface));
   }
 
-  /** run makes each check, a function of the upstream's models under its name, behind each upstream. */
+  /** run makes each check, a function of the upstream's models and its name, behind each upstream. */
   async run(checks) {
     for (const upstream of this.upstreams) {
       for (const [name, check] of Object.entries(checks)) {
@@ -63,8 +63,8 @@ export class Suite {
     const refused = upstream.refused[`${this.surface}/${name}`];
     let problem = '';
     try {
-      if (refused) await raises(Error, refused.status, [refused.text], () => check(upstream.models));
-      else await check(upstream.models);
+      if (refused) await raises(Error, refused.status, [refused.text], () => check(upstream.models, upstream.name));
+      else await check(upstream.models, upstream.name);
     } catch (error) {
       problem = `${error?.name}: ${error?.message}`;
       console.error(this.client, this.surface, name, upstream.name, error);

@@ -10,6 +10,9 @@ from suite import (
 )
 
 
+# OpenAI's chat completions never show what the model thought, and Amazon's own models on Bedrock are not asked to.
+HIDES_REASONING = ("openai", "azure", "azure-v1", "bedrock")
+
 # A WAV file of an eighth of a second of silence.
 SOUND = b"RIFF" + (36 + 2000).to_bytes(4, "little") + b"WAVEfmt " + bytes.fromhex("1000000001000100401f0000803e000002001000") + b"data" + (2000).to_bytes(4, "little") + bytes(2000)
 
@@ -216,6 +219,19 @@ class Responses:
             answer = stream.get_final_response()
         self.finish(upstream, messages, answer)
 
+    def reasoning(self, upstream):
+        """Encrypted reasoning comes with the calls of tools and goes back unchanged with their results."""
+        messages = [{"role": "user", "content": prompt(new_mark())}]
+        options = {"tools": self.tools, "store": False, "include": ["reasoning.encrypted_content"], "reasoning": {"effort": "low", "summary": "auto"}}
+        answer = self.client.responses.create(model=upstream.models["reason"], input=messages, **options)
+        thoughts = [item for item in answer.output if item.type == "reasoning"]
+        if upstream.name not in HIDES_REASONING:
+            true(thoughts, f"there is no reasoning but {[item.type for item in answer.output]}")
+        calls = [item for item in answer.output if item.type == "function_call"]
+        results = [{"type": "function_call_output", "call_id": c.call_id, "output": TOOL_RESULT} for c in calls]
+        answer = self.client.responses.create(model=upstream.models["reason"], input=messages + answer.output + results, **options)
+        equal(answer.output_text, self.suite.text, "text after the tools")
+
     def structured(self, upstream):
         answer = self.client.responses.parse(model=upstream.model, input=prompt(new_mark()), text_format=Train, store=False)
         equal(answer.output_parsed.model_dump(), OUTPUT, "parsed answer")
@@ -333,7 +349,7 @@ def main():
     responses = Responses()
     responses.suite.run({
         "plain": responses.plain, "streamed": responses.streamed, "tools": responses.tools_round_trip, "tools-streamed": responses.tools_streamed,
-        "structured": responses.structured, "image": responses.image, "cut-by-limit": responses.cut_by_limit, "unknown-model": responses.unknown_model,
+        "structured": responses.structured, "reasoning": responses.reasoning, "image": responses.image, "cut-by-limit": responses.cut_by_limit, "unknown-model": responses.unknown_model,
         "busy": responses.busy, "broken-stream": responses.broken_stream, "cancel": responses.cancel,
     })
     embeddings = Embeddings()

@@ -1,0 +1,129 @@
+package world
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"signalbox.dev/signalbox/hack/conformance/catalogue"
+)
+
+// TestFrontPassesStreams: a program that trusts the authority reaches what is behind the front, by the vendor's name, and gets a stream as it comes.
+func TestFrontPassesStreams(t *testing.T) {
+	release := make(chan struct{})
+	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v1/models" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, "the first part")
+		w.(http.Flusher).Flush()
+		<-release
+	}))
+	defer behind.Close()
+	dir := t.TempDir()
+	front, err := StartFront(t.Context(), dir, behind.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := os.ReadFile(filepath.Join(dir, "authority.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(authority)
+	dialer := tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: "openrouter.ai", MinVersion: tls.VersionTLS12}}
+	connection, err := dialer.DialContext(t.Context(), "tcp", front.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(connection, "GET /api/v1/models HTTP/1.1\r\nHost: openrouter.ai\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	var seen strings.Builder
+	for buffer := make([]byte, 512); !strings.Contains(seen.String(), "the first part"); {
+		n, err := connection.Read(buffer)
+		if err != nil {
+			t.Fatalf("after %q: %v", seen.String(), err)
+		}
+		seen.Write(buffer[:n])
+	}
+	close(release)
+	if err := connection.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := front.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPrograms(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	ready := regexp.MustCompile(`^on (\S+)$`)
+	p, err := start(t.Context(), log, ready, "sh", "-c", "echo starting; echo on 127.0.0.1:7; exec sleep 60")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.found[1] != "127.0.0.1:7" {
+		t.Errorf("found %q", p.found)
+	}
+	if err := p.Stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := start(t.Context(), log, ready, "sh", "-c", "echo broken; exit 1"); err == nil {
+		t.Error("a program that ends at once is no error")
+	}
+	if _, err := start(t.Context(), log, ready, "/does/not/exist"); err == nil {
+		t.Error("a program that is not there is no error")
+	}
+}
+
+// TestFaultsAreChosenByModel: each model that stands for a fault gets it, and no other.
+func TestFaultsAreChosenByModel(t *testing.T) {
+	got := map[string]string{}
+	for _, f := range faults(catalogue.Upstreams()) {
+		got[f.Match["model"]] = f.Kind
+		if f.Times != -1 {
+			t.Errorf("%s ends", f.Match["model"])
+		}
+	}
+	for _, u := range catalogue.Upstreams() {
+		for purpose, id := range u.Models {
+			want := map[string]string{"busy": "Status", "stall": "Stall", "broken": "ErrorEvent"}[purpose]
+			if got[id] != want {
+				t.Errorf("%s: fault %q, want %q", id, got[id], want)
+			}
+		}
+	}
+}
+
+func TestSpent(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "default"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ledger, err := json.Marshal(map[string]any{"format": 1, "windows": []any{map[string]any{
+		"period": "Total", "folded": map[string]int{"spent": 5}, "owners": map[string]any{"a": map[string]int{"spent": 7}, "b": map[string]int{"spent": 11}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "default", "signalbox-ledger-b.ledger.json"), ledger, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := Proxy{State: dir}
+	if spent, err := p.Spent("default", "b"); err != nil || spent != 23 {
+		t.Errorf("%d, %v", spent, err)
+	}
+	if _, err := p.Spent("default", "other"); err == nil {
+		t.Error("a ledger that is not there is no error")
+	}
+}
