@@ -34,6 +34,7 @@ $(CONFORMANCE_PROGRAMS) &: $(shell find $(ROOT)/hack/conformance -name '*.go' -n
 
 .PHONY: conformance-clients
 conformance-clients: $(PYTHON_STAMPS) conformance-node $(CONFORMANCE_PROGRAMS) $(BIN)/fakeprovider
+	$(CONFORMANCE)/python-sdk/bin/python -m unittest discover --start-directory $(CLIENT_SOURCES)/python --pattern '*_test.py'
 
 .PHONY: conformance
 conformance: build conformance-clients conformance-model ## Run real client libraries, a Postman collection and a real model through the proxy; writes bin/conformance.json.

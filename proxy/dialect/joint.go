@@ -172,9 +172,7 @@ func (r *reranking) ReadAnswer(body []byte, o Exchange) (Answer, error) {
 type noStream struct{}
 
 // NewStream returns a stream whose every event is an error.
-func (noStream) NewStream(Exchange) Stream {
-	return NewPassingStream(unreadable{}, nil)
-}
+func (noStream) NewStream(Exchange) Stream { return Unstreamed() }
 
 type unreadable struct{}
 

@@ -150,10 +150,10 @@ func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x
 		return s.refused(x)
 	case err != nil:
 		return x.broken(ctx, err, meter.EstimateUsage(x.call.promptBytes(), 0, 0))
-	case x.call.inbound.Head.Stream || x.answersInEvents():
-		return s.relayStream(ctx, cancel, x)
 	case x.answersRaw():
 		return s.relayRaw(ctx, x)
+	case x.call.inbound.Head.Stream || x.answersInEvents():
+		return s.relayStream(ctx, cancel, x)
 	default:
 		return s.relayAnswer(ctx, x)
 	}

@@ -33,7 +33,7 @@ func (x *exchange) answersRaw() bool {
 		return false
 	}
 	media, _, err := mime.ParseMediaType(x.response.Header.Get(headerContentType))
-	return err == nil && media != contentTypeJSON && media != "text/html"
+	return err == nil && media != contentTypeJSON && media != contentTypeStream && media != "text/html"
 }
 
 // relayRaw sends on an answer as it comes. The proxy cannot read it, so what it cost is estimated by its size.
@@ -52,6 +52,7 @@ func (s *Server) relayRaw(ctx context.Context, x *exchange) *Error {
 	setRouting(c)
 	header[headerContentType] = x.response.Header[headerContentType]
 	c.begin(http.StatusOK, now, s.limits.BodyGrace)
+	c.release(s.buffers)
 	failure := s.copyRaw(ctx, x, chunk, rawRead{n: n, err: err})
 	c.charge(meter.EstimateUsage(c.promptBytes(), x.textBytes(), 0), x.attempt.prices)
 	return failure

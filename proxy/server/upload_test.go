@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,14 +61,14 @@ func TestBoundaryOfProviders(t *testing.T) {
 
 // TestSlowProviderOfAnUpload: the time that a provider takes is not the client's.
 func TestSlowProviderOfAnUpload(t *testing.T) {
-	const grace = 150 * time.Millisecond
+	const grace = 600 * time.Millisecond
 	slow := func(w http.ResponseWriter, r *http.Request) {
-		// Without a reader, what the connection does not take stays with the client.
-		<-time.After(3 * grace)
+		// What the connection does not take stays with the client for longer than it has for all of its form.
+		<-time.After(2 * grace)
 		answers(http.StatusOK, "text/plain", "hello")(w, r)
 	}
 	h := newHarness(t, []http.HandlerFunc{slow}, withLimits(Limits{BodyGrace: grace, BodyBytesPerSecond: 1 << 40}))
-	body := formText(t, formPart{name: "model", value: "chat"}, formPart{"file", "a.wav", strings.Repeat("x", 32<<20)})
+	body := formText(t, formPart{name: "model", value: "chat"}, formPart{"file", "a.wav", strings.Repeat("x", 24<<20)})
 	got := h.send(ask{path: "/v1/audio/transcriptions", contentType: formTypeOfTests, body: body})
 	if got.status != http.StatusOK || got.body != "hello" {
 		t.Errorf("status %d: %s", got.status, got.body)
@@ -82,9 +84,9 @@ func TestUploadThatHangs(t *testing.T) {
 		leave  bool
 		code   Code
 	}{
-		"stops":                 {limits: Limits{BodyGrace: 50 * time.Millisecond, BodyBytesPerSecond: 1 << 40}, code: CodeRequestTimeout},
-		"stops, with much time": {limits: Limits{BodyBytesPerSecond: 1, WriteStall: 100 * time.Millisecond}, code: CodeRequestTimeout},
-		"outlasts the call":     {limits: Limits{BodyBytesPerSecond: 1}, total: 200 * time.Millisecond, code: CodeRequestTimeout},
+		"stops":                 {limits: Limits{BodyGrace: 300 * time.Millisecond, BodyBytesPerSecond: 1 << 40}, code: CodeRequestTimeout},
+		"stops, with much time": {limits: Limits{BodyBytesPerSecond: 1, WriteStall: 300 * time.Millisecond}, code: CodeRequestTimeout},
+		"outlasts the call":     {limits: Limits{BodyBytesPerSecond: 1}, total: time.Second, code: CodeRequestTimeout},
 		"leaves":                {leave: true, code: CodeRequestIncomplete},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -145,6 +147,69 @@ func TestUnaskedStreamIsWatched(t *testing.T) {
 	case <-ended:
 	case <-time.After(patience):
 		t.Error("the provider's request goes on")
+	}
+}
+
+// TestClientLeavesSound: a client that leaves after its form, or in the middle of sound, ends the provider's request.
+func TestClientLeavesSound(t *testing.T) {
+	form := formText(t, formPart{name: "model", value: "chat"}, formPart{"file", "a.wav", strings.Repeat("x", 1<<20)})
+	for name, tc := range map[string]struct {
+		ask   ask
+		sound bool
+	}{
+		"after its form":     {ask: ask{path: "/v1/audio/transcriptions", contentType: formTypeOfTests, body: form}},
+		"in an answer":       {ask: ask{path: "/v1/audio/speech", body: `{"model":"chat","input":"x","voice":"alloy"}`}, sound: true},
+		"in a form's answer": {ask: ask{path: "/v1/audio/translations", contentType: formTypeOfTests, body: form}, sound: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked, cancelled := make(chan struct{}), make(chan time.Time, 1)
+			upstream := func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				if tc.sound {
+					answers(http.StatusOK, "audio/mpeg", "sound")(w, r)
+					_ = http.NewResponseController(w).Flush()
+				}
+				close(asked)
+				<-r.Context().Done()
+				cancelled <- time.Now()
+			}
+			h := newHarness(t, []http.HandlerFunc{upstream}, withTable(budgeted))
+			ctx, leave := context.WithCancel(t.Context())
+			tc.ask.id = "r"
+			var client sync.WaitGroup
+			client.Go(func() {
+				response, err := h.front.Client().Do(h.request(ctx, tc.ask))
+				if err == nil {
+					_, err = io.Copy(io.Discard, response.Body)
+					_ = response.Body.Close()
+				}
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("the client got %v", err)
+				}
+			})
+			<-asked
+			left := time.Now()
+			leave()
+			select {
+			case at := <-cancelled:
+				t.Logf("cancelled after %v", at.Sub(left))
+			case <-time.After(patience):
+				t.Fatal("the upstream was not cancelled")
+			}
+			client.Wait()
+			if line := h.log.request(t, "r"); line["code"] != string(CodeClientClosed) || h.spent() <= 0 {
+				t.Errorf("spent %d, logged %v", h.spent(), line)
+			}
+		})
+	}
+}
+
+// TestSoundInPlaceOfEvents: a provider that knows no events of sound is not asked in vain.
+func TestSoundInPlaceOfEvents(t *testing.T) {
+	h := newHarness(t, []http.HandlerFunc{answers(http.StatusOK, "audio/mpeg", "sound")})
+	got := h.send(ask{path: "/v1/audio/speech", body: `{"model":"chat","input":"x","voice":"alloy","stream_format":"sse"}`})
+	if got.status != http.StatusOK || got.body != "sound" || got.header.Get("Content-Type") != "audio/mpeg" {
+		t.Errorf("status %d, header %v: %s", got.status, got.header, got.body)
 	}
 }
 

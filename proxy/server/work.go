@@ -210,11 +210,14 @@ func (w *work) exchangeOf(c *call, a *attempt, now func() time.Time) dialect.Exc
 		Flavor: c.place.flavor, IncludeUsage: c.inbound.Head.IncludeUsage, Array: c.inbound.Head.Array, Model: c.inbound.Head.Model, UpstreamModel: w.model,
 		Provider: vendor.Name, Origin: w.offer.Origin, Created: c.start.Unix(), Prices: a.prices,
 	}
-	if w.offer.API != c.place.api || c.place.flavor != dialect.OpenAIFlavor {
+	crosses := w.offer.API != c.place.api
+	if crosses {
+		c.inbound.Tell(&o)
+	}
+	if crosses || c.place.flavor != dialect.OpenAIFlavor {
 		// What passes has the provider's id.
 		o.ID = c.generationID()
 	}
-	c.inbound.Tell(&o)
 	if c.place.flavor == dialect.GroqFlavor {
 		o.Timing = func() dialect.Timing { return c.timing(a, now()) }
 	}

@@ -23,7 +23,7 @@ func Exceptions() []Exception {
 			Status: 400, Text: "one text a call", Reason: "Titan's embedding models take one text a call",
 		}},
 		{Clients: []string{"google-genai"}, Checks: []string{"count-tokens"}, Refusal: plan.Refusal{
-			Status: 404, Text: "nothing at this path", Reason: "Gemini's countTokens is not offered",
+			Status: 405, Text: "takes get only", Reason: "Gemini's countTokens is not offered",
 		}},
 	}
 }
