@@ -76,9 +76,10 @@ type passer struct {
 	report  neutral.Report
 	// at is where in the conversation p stands, for errors.
 	at placed
-	// stripped tells that thinking was taken out; before and last are the types of the first blocks that are left of the last two messages.
-	stripped     bool
-	before, last string
+	// stripped tells that thinking was taken out, and thought that a message of the model since the user's last words begins with what is left of it; before
+	// and last are the types of the first blocks that are left of the last two messages.
+	stripped, thought bool
+	before, last      string
 }
 
 // removes tells whether a member of the request is taken out: it stands in the address, the host sets it, the provider refuses it, or it cannot be had.
@@ -106,10 +107,26 @@ func (p *passer) removes(name string, value span) bool {
 	return false
 }
 
-// loopWithoutThought tells that the model waits for results, and the thought that it had was taken out: then a model with a budget for thinking refuses to
-// go on, unless it does without thinking.
+// loopWithoutThought tells that the model waits for results, and that the thought which led to the calls was taken out, or that another model called without
+// any: then a model with a budget for thinking refuses to go on, unless it does without thinking.
 func (p *passer) loopWithoutThought() bool {
-	return p.stripped && p.last == blockResult && p.before != blockThinking && p.before != blockRedacted
+	if p.last != blockResult || p.before == "" || isThought(p.before) {
+		return false
+	}
+	return p.stripped || !p.thought && p.to.Origin == origin
+}
+
+func isThought(kind string) bool { return kind == blockThinking || kind == blockRedacted }
+
+// follow takes in a message's role, and the type of the first block that is left of it.
+func (p *passer) follow(role, first string) {
+	switch {
+	case isThought(first):
+		p.thought = true
+	case role == string(neutral.User) && first != blockResult:
+		p.thought = false
+	}
+	p.before, p.last = p.last, first
 }
 
 // looksInside tells whether the conversation may need edits: for thinking that the target cannot read, citations that it did not make, or images that it
@@ -141,7 +158,7 @@ func (p *passer) messages(at int) error {
 		} else {
 			cut.keep(at)
 			p.patches = append(p.patches, left.patches...)
-			p.before, p.last = p.last, left.first
+			p.follow(left.role, left.first)
 		}
 		p.at.message++
 	}
@@ -154,8 +171,8 @@ func (p *passer) messages(at int) error {
 type remains struct {
 	patches       []dialect.Patch
 	kept, removed int
-	// first is the type of the first block that is left.
-	first string
+	// first is the type of the first block that is left, and role that of the message.
+	first, role string
 }
 
 // empty tells that nothing is left.
@@ -166,12 +183,15 @@ func (p *passer) message(at int) (remains, error) {
 	if p.body[at] != '{' {
 		return remains{}, nil
 	}
+	role := memberText(p.body, at, "role")
 	content := memberSpan(p.body, at, "content")
 	if !content.is(p.body, '[') {
-		return remains{}, nil
+		return remains{role: role}, nil
 	}
 	p.at.index = 0
-	return p.blocks(content.at, &p.at.index)
+	left, err := p.blocks(content.at, &p.at.index)
+	left.role = role
+	return left, err
 }
 
 // blocks goes over a list of blocks, with their index.

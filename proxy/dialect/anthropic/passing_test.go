@@ -62,6 +62,20 @@ func TestAppendPassed(t *testing.T) {
 			`{"thinking":{"type":"enabled"},"model":"m","messages":[{"role":"assistant","content":[` + block("thinking", "signature", openAI) + `]},{"role":"assistant","content":[` + block("thinking", "signature", "s") + `,{"type":"tool_use","id":"c"}]},{"role":"user","content":[{"type":"tool_result"}]}]}`, direct,
 			`{"thinking":{"type":"enabled"},"model":"up","messages":[{"role":"assistant","content":[` + block("thinking", "signature", "s") + `,{"type":"tool_use","id":"c"}]},{"role":"user","content":[{"type":"tool_result"}]}]}`, []string{"reasoning"},
 		},
+		"a loop that began elsewhere": {
+			`{"model":"m","thinking":{"type":"enabled","budget_tokens":1024},"messages":[` + asked + called + answered + `]}`, direct, `{"model":"up","messages":[` + asked + called + answered + `]}`, []string{"reasoning"},
+		},
+		"a loop that began elsewhere, on a model that does not mind": {
+			`{"model":"m","thinking":{"type":"enabled"},"messages":[` + asked + called + answered + `]}`, dialect.Target{Model: "up"}, `{"model":"up","thinking":{"type":"enabled"},"messages":[` + asked + called + answered + `]}`, nil,
+		},
+		"a loop with a thought for several calls": {
+			`{"model":"m","thinking":{"type":"enabled"},"messages":[` + asked + thoughtful + answered + `,` + called + answered + `]}`, direct,
+			`{"model":"up","thinking":{"type":"enabled"},"messages":[` + asked + thoughtful + answered + `,` + called + answered + `]}`, nil,
+		},
+		"a loop after another that had a thought": {
+			`{"model":"m","thinking":{"type":"enabled"},"messages":[` + asked + thoughtful + answered + `,` + asked + called + answered + `]}`, direct,
+			`{"model":"up","messages":[` + asked + thoughtful + answered + `,` + asked + called + answered + `]}`, []string{"reasoning"},
+		},
 		"a loop of a model that adapts": {
 			`{"thinking":{"type":"adaptive"},"model":"m","messages":[{"role":"assistant","content":[` + block("thinking", "signature", "") + `,{"type":"tool_use","id":"c"}]},{"role":"user","content":[{"type":"tool_result"}]}]}`, direct,
 			`{"thinking":{"type":"adaptive"},"model":"up","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"c"}]},{"role":"user","content":[{"type":"tool_result"}]}]}`, nil,
