@@ -26,7 +26,13 @@ func TestAppendPassed(t *testing.T) {
 	up := func(blocks string) string {
 		return `{"model":"up","messages":[{"role":"user","content":"a"},{"role":"assistant","content":[` + blocks + `]},{"role":"user","content":"b"}]}`
 	}
-	const word = `{"type":"text","text":"w"}`
+	const (
+		word       = `{"type":"text","text":"w"}`
+		asked      = `{"role":"user","content":"a"},`
+		called     = `{"role":"assistant","content":[{"type":"tool_use","id":"c"}]},`
+		thoughtful = `{"role":"assistant","content":[{"type":"thinking","signature":"s"},{"type":"tool_use","id":"c"}]},`
+		answered   = `{"role":"user","content":[{"type":"tool_result","tool_use_id":"c"}]}`
+	)
 	for name, tc := range map[string]struct {
 		body    string
 		to      dialect.Target

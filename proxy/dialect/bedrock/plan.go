@@ -107,7 +107,7 @@ func (p *plan) chooseOutput(r *neutral.Request) {
 		p.output = askedOutput
 	case p.model.followsSchemas() && (p.model.family != claude || p.exact(r)):
 		p.output = nativeOutput
-	case p.model.canBeForced():
+	case p.model.canBeForced() && ofObject(r.Format.Schema):
 		p.output = toolOutput
 		if p.any = len(p.tools) > 0; !p.any {
 			p.named = neutral.OutputTool

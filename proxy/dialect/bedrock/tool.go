@@ -104,14 +104,10 @@ func (w *writer) schema(schema []byte) {
 // lacksType tells whether a checked schema is an object without a type.
 func lacksType(schema []byte) bool {
 	start := jsonscan.Space(schema, 0)
-	if start == len(schema) || schema[start] != '{' {
-		return false
-	}
-	walk := jsonscan.WalkObject(schema, start)
-	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
-		if string(member.Name(schema)) == "type" {
-			return false
-		}
-	}
-	return true
+	return start < len(schema) && schema[start] == '{' && jsonscan.Lookup(schema, "type") == nil
+}
+
+// ofObject tells whether a checked schema can be that of a tool's arguments.
+func ofObject(schema []byte) bool {
+	return lacksType(schema) || string(jsonscan.Lookup(schema, "type")) == `"object"`
 }
