@@ -25,7 +25,7 @@ help: ## Show this help.
 .PHONY: build
 build: $(BIN)/signalbox ## Build the signalbox binary into bin/.
 
-GO_SOURCES := $(shell find $(ROOT)/api $(ROOT)/cmd $(ROOT)/controllers $(ROOT)/manifest $(ROOT)/proxy $(ROOT)/standalone $(ROOT)/config/crd -type f \( -name '*.go' -o -name '*.yaml' \) -not -name '*_test.go' 2>/dev/null) $(ROOT)/main.go $(ROOT)/go.mod $(ROOT)/go.sum
+GO_SOURCES := $(shell find $(ROOT)/api $(ROOT)/cmd $(ROOT)/compare $(ROOT)/controllers $(ROOT)/manifest $(ROOT)/proxy $(ROOT)/standalone $(ROOT)/config/crd -type f \( -name '*.go' -o -name '*.yaml' \) -not -name '*_test.go' 2>/dev/null) $(ROOT)/main.go $(ROOT)/go.mod $(ROOT)/go.sum
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 $(BIN)/signalbox: $(GO_SOURCES)

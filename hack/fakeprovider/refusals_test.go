@@ -1,8 +1,11 @@
 package fakeprovider
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -72,6 +75,43 @@ func TestAnthropicRefuses(t *testing.T) {
 		"version in the body":    {message(`,"anthropic_version":"bedrock-2023-05-31"`, hello), "anthropic_version: Extra inputs"},
 		"not JSON":               {`{`, "not valid JSON"},
 		"output of another type": {message(`,"output_config":{"format":{"type":"json_object"}}`, hello), "output_config.format.schema"},
+		"thought lost in a loop": {message(tools+`,"thinking":{"type":"enabled","budget_tokens":1024}`, hello+","+use+","+result+","+hello), "messages.1.content.0.type: Expected `thinking`"},
+	})
+}
+
+// TestAnthropicVersions: the newest version takes instructions among the messages, and no parameters of sampling.
+func TestAnthropicVersions(t *testing.T) {
+	d := dialects()["anthropic"]
+	d.headers = []string{"X-Api-Key", "sk-test", "Anthropic-Version", "2026-10-21"}
+	message := func(extra, messages string) string {
+		return fmt.Sprintf(`{"model":"m","max_tokens":2000%s,"messages":[%s]}`, extra, messages)
+	}
+	const hello = `{"role":"user","content":"hello"}`
+	const use = `{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"t","input":{}}]}`
+	const result = `{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"1"}]}`
+	const system = `{"role":"system","content":"x"}`
+	const tools = `,"tools":[{"name":"t","input_schema":{"type":"object"}}]`
+	cases := map[string]refusal{
+		"good":                 {message("", hello), ""},
+		"temperature":          {message(`,"temperature":1`, hello), "temperature: Extra inputs are not permitted"},
+		"top_p":                {message(`,"top_p":1`, hello), "top_p: Extra inputs are not permitted"},
+		"top_k":                {message(`,"top_k":1`, hello), "top_k: Extra inputs are not permitted"},
+		"system":               {message("", hello+","+system+","+hello), ""},
+		"system, in blocks":    {message("", hello+`,{"role":"system","content":[{"type":"text","text":"x"}]}`), ""},
+		"system first":         {message("", system+","+hello), ""},
+		"system alone":         {message("", system), `first message must use the "user" role`},
+		"system, empty":        {message("", hello+`,{"role":"system","content":""}`), "non-empty content"},
+		"system with an image": {message("", hello+`,{"role":"system","content":[{"type":"image","source":{"type":"url","url":"https://x"}}]}`), "expected tags: 'text'"},
+		"system inside a loop": {message(tools, hello+","+use+","+system+","+result), "without `tool_result` blocks immediately after"},
+		"role developer":       {message("", hello+`,{"role":"developer","content":"x"}`), "messages.1.role: Input should be"},
+	}
+	refused(t, d, "/anthropic/v1/messages", cases)
+	d.headers[3] = "2024-01-01"
+	refused(t, d, "/anthropic/v1/messages", map[string]refusal{"unknown": {message("", hello), "not a valid version"}})
+	d.headers[3] = "2026-10-21"
+	refused(t, d, "/anthropic/v1/messages/count_tokens", map[string]refusal{
+		"temperature": {`{"model":"m","temperature":1,"messages":[` + hello + `]}`, "temperature: Extra inputs are not permitted"},
+		"system":      {`{"model":"m","messages":[` + hello + "," + system + `]}`, ""},
 	})
 }
 
@@ -104,12 +144,15 @@ func TestGeminiRefuses(t *testing.T) {
 		"stop sequences":             {body(`,"generationConfig":{"stopSequences":["a","b","c","d","e","f"]}`, hello), "at most 5"},
 		"labels, which Vertex takes": {body(`,"labels":{"a":"b"}`, hello), "labels"},
 		"not JSON":                   {`{`, "Invalid JSON payload"},
+		"bytes in neither alphabet":  {body("", `{"role":"user","parts":[{"inlineData":{"mimeType":"text/plain","data":"a*b="}}]}`), "Base64 decoding failed"},
 	})
+	skip := base64.RawURLEncoding.EncodeToString([]byte("skip_thought_signature_validator"))
 	refused(t, dialects()["gemini"], "/gemini/v1beta/models/thinks:generateContent", map[string]refusal{
-		"seal of another":     {body("", hello+`,{"role":"model","parts":[{"text":"x","thoughtSignature":"AAAA"}]},`+hello), "Thought signature is not valid"},
-		"call without a seal": {body(tools, hello+","+call+","+response), "missing a `thought_signature`"},
-		"an earlier turn":     {body(tools, hello+","+call+","+response+","+hello), ""},
-		"word to skip":        {body(tools, hello+","+strings.Replace(call, `{"functionCall"`, `{"thoughtSignature":"skip_thought_signature_validator","functionCall"`, 1)+","+response), ""},
+		"seal of another":        {body("", hello+`,{"role":"model","parts":[{"text":"x","thoughtSignature":"AAAA"}]},`+hello), "Thought signature is not valid"},
+		"call without a seal":    {body(tools, hello+","+call+","+response), "missing a `thought_signature`"},
+		"an earlier turn":        {body(tools, hello+","+call+","+response+","+hello), ""},
+		"word to skip, URL-safe": {body(tools, hello+","+strings.Replace(call, `{"functionCall"`, `{"thoughtSignature":"`+skip+`","functionCall"`, 1)+","+response), ""},
+		"word to skip":           {body(tools, hello+","+strings.Replace(call, `{"functionCall"`, `{"thoughtSignature":"skip_thought_signature_validator","functionCall"`, 1)+","+response), ""},
 	})
 }
 
@@ -151,8 +194,84 @@ func TestBedrockRefuses(t *testing.T) {
 		"a model":      {`{"anthropic_version":"bedrock-2023-05-31","model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}]}`, "model: Extra inputs"},
 		"a stream":     {`{"anthropic_version":"bedrock-2023-05-31","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}`, "stream: Extra inputs"},
 		"of Vertex's":  {`{"anthropic_version":"vertex-2023-10-16","max_tokens":9,"messages":[{"role":"user","content":"x"}]}`, "anthropic_version: Input should be"},
+		"current":      {`{"anthropic_version":"2026-10-21","max_tokens":9,"messages":[{"role":"user","content":"x"},{"role":"system","content":"y"}]}`, ""},
+		"too old":      {`{"anthropic_version":"bedrock-2023-05-31","max_tokens":9,"messages":[{"role":"user","content":"x"},{"role":"system","content":"y"}]}`, "Unexpected role"},
+		"too new":      {`{"anthropic_version":"2026-10-21","temperature":1,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}`, "temperature: Extra inputs"},
 		"good, native": {`{"anthropic_version":"bedrock-2023-05-31","max_tokens":9,"messages":[{"role":"user","content":"x"}]}`, ""},
 	})
+}
+
+// TestBedrockEmbeddingsRefuse: the third generation of Cohere's models does not know what the fourth does.
+func TestBedrockEmbeddingsRefuse(t *testing.T) {
+	const texts = `"texts":["a","b"],"input_type":"search_query"`
+	refused(t, dialects()["invoke"], "/bedrock/model/cohere.embed-multilingual-v3/invoke", map[string]refusal{
+		"good":            {`{` + texts + `,"truncate":"END","embedding_types":["float","int8"]}`, ""},
+		"an image":        {`{"images":["data:image/png;base64,` + pixel + `"],"input_type":"image"}`, ""},
+		"no image":        {`{"images":["data:image/png;base64,AAAA"],"input_type":"image"}`, "the image is not valid"},
+		"size":            {`{` + texts + `,"output_dimension":256}`, "extraneous key [output_dimension]"},
+		"a model":         {`{` + texts + `,"model":"m"}`, "extraneous key [model]"},
+		"no type":         {`{"texts":["a"]}`, "#/input_type"},
+		"nothing":         {`{"input_type":"search_query"}`, "exactly one of"},
+		"texts and image": {`{` + texts + `,"images":["https://x"]}`, "exactly one of"},
+		"truncation":      {`{` + texts + `,"truncate":"MIDDLE"}`, "#/truncate"},
+		"form":            {`{` + texts + `,"embedding_types":["float","base64"]}`, "#/embedding_types/1"},
+		"too many":        {`{"texts":["a"` + strings.Repeat(`,"a"`, 96) + `],"input_type":"clustering"}`, "maximum item count: 96, found: 97"},
+		"not JSON":        {`{`, "Malformed input request"},
+	})
+	refused(t, dialects()["invoke"], "/bedrock/model/eu.cohere.embed-v4:0/invoke", map[string]refusal{
+		"good":            {`{` + texts + `,"output_dimension":256,"max_tokens":100,"truncate":"RIGHT"}`, ""},
+		"mixed":           {`{"inputs":[{"content":[{"type":"text","text":"x"},{"type":"image_url","image_url":"data:image/png;base64,` + pixel + `"}]}],"input_type":"search_document"}`, ""},
+		"size":            {`{` + texts + `,"output_dimension":300}`, "#/output_dimension: 300"},
+		"part":            {`{"inputs":[{"content":[{"type":"audio"}]}],"input_type":"search_document"}`, "audio is not a valid enum value"},
+		"no image inside": {`{"inputs":[{"content":[{"type":"image_url","image_url":"data:image/png;base64,AAAA"}]}],"input_type":"search_document"}`, "the image is not valid"},
+	})
+}
+
+// vectorsIn reads vectors that stand in a list, or in one by the name of their type.
+func vectorsIn(t *testing.T, embeddings json.RawMessage) [][]float32 {
+	t.Helper()
+	var typed struct{ Float [][]float32 }
+	out := any(&typed)
+	if embeddings[0] == '[' {
+		out = &typed.Float
+	}
+	if err := json.Unmarshal(embeddings, out); err != nil {
+		t.Fatal(err)
+	}
+	return typed.Float
+}
+
+// TestBedrockEmbeddings: as many vectors as texts, of the size that the model has, in lists by type or by themselves; the price is in a header.
+func TestBedrockEmbeddings(t *testing.T) {
+	r := start(t, nil)
+	for name, tc := range map[string]struct {
+		model, extra, kind string
+		size               int
+	}{
+		"third":          {"cohere.embed-english-v3", `,"embedding_types":["float"]`, "embeddings_by_type", 1024},
+		"third, no type": {"cohere.embed-english-v3", "", "embeddings_floats", 1024},
+		"fourth":         {"cohere.embed-v4:0", `,"embedding_types":["float"]`, "embeddings_by_type", 1536},
+		"fourth, sized":  {"cohere.embed-v4:0", `,"output_dimension":512`, "embeddings_floats", 512},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, header, body := r.post("/bedrock/model/"+tc.model+"/invoke", `{"texts":["abcd","efgh"],"input_type":"search_query"`+tc.extra+`}`, dialects()["invoke"].headers...)
+			var answer struct {
+				Kind       string          `json:"response_type"`
+				Texts      []string        `json:"texts"`
+				Embeddings json.RawMessage `json:"embeddings"`
+			}
+			if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK || len(answer.Embeddings) == 0 {
+				t.Fatalf("%d %s: %v", status, body, err)
+			}
+			got := vectorsIn(t, answer.Embeddings)
+			if answer.Kind != tc.kind || len(answer.Texts) != 2 || len(got) != 2 || len(got[0]) != tc.size || slices.Equal(got[0], got[1]) {
+				t.Errorf("%s for %q: %d vectors of %s", answer.Kind, answer.Texts, len(got), body)
+			}
+			if tokens := header.Get("X-Amzn-Bedrock-Input-Token-Count"); tokens != "2" {
+				t.Errorf("tokens %q", tokens)
+			}
+		})
+	}
 }
 
 // TestBedrockSignatures: what is not signed, or not signed right, is refused before anything is read.

@@ -67,6 +67,7 @@ func (g generation) AppendRequest(dst []byte, in *Inbound, to Target) ([]byte, n
 		if err != nil {
 			return dst, neutral.Report{}, err
 		}
+		request.SettleResults()
 		in.generation = request
 	}
 	return g.upstream.AppendRequest(dst, in.generation, to)

@@ -96,12 +96,21 @@ func TestStreams(t *testing.T) {
 			crossed: []step{{dialect.StepChunk, "start|"}, {dialect.StepFailure, ""}},
 			settled: meter.Usage{Prompt: 34, Estimated: true},
 		},
+		"failure behind a token": {
+			events:  []string{"start", "tool hello failure"},
+			crossed: []step{{dialect.StepChunk, "start|"}, {dialect.StepFailure, "part_start|hello|"}},
+			begun:   true, settled: meter.Usage{Prompt: 34, Completion: 2, Estimated: true},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			crossing, passing := dialect.NewCrossingStream(&words{}, &words{}), dialect.NewPassingStream(&words{}, nil)
 			for i, event := range tc.events {
 				checkNext(t, crossing, event, tc.crossed[i])
-				checkNext(t, passing, event, step{tc.crossed[i].Kind, "raw " + event})
+				raw := "raw " + event
+				if tc.crossed[i].Kind == dialect.StepFailure { // The error is written anew.
+					raw = ""
+				}
+				checkNext(t, passing, event, step{tc.crossed[i].Kind, raw})
 			}
 			for way, stream := range map[string]dialect.Stream{"crossing": crossing, "passing": passing} {
 				output, whole := stream.End()

@@ -40,7 +40,7 @@ func (s *passingStream) Next(frame sse.Event) (Step, error) {
 	for i := range events {
 		kind := s.see(&events[i])
 		if kind == StepFailure {
-			return Step{Output: frame.Raw, Kind: StepFailure, Err: events[i].Err}, nil
+			return Step{Kind: StepFailure, Err: events[i].Err}, nil
 		}
 		step.Kind = stronger(step.Kind, kind)
 	}

@@ -19,7 +19,7 @@ type ErrorReply struct {
 	Flavor Flavor
 	// RequestID is the answer's x-request-id.
 	RequestID string
-	// Sequence is the number of the event that ends a stream so, where events are numbered.
+	// Sequence is the number of the event that ends a stream so, where events are numbered; with Array it is 0 as long as the array was not begun.
 	Sequence int64
 	// Status is the HTTP status.
 	Status int

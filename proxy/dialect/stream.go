@@ -25,7 +25,8 @@ const (
 
 // Step is what to do with an event.
 type Step struct {
-	// Output is what the client gets; empty for nothing. It is valid until the next call of Stream.Next or the event reader.
+	// Output is what the client gets; empty for nothing. It is valid until the next call of Stream.Next or the event reader. With StepFailure it is what
+	// came before the failure.
 	Output []byte
 	// Kind of the event.
 	Kind StepKind
@@ -61,7 +62,7 @@ type Stream interface {
 	Settle(promptBytes int64) meter.Usage
 }
 
-// Numbered is a Stream, or the reader or writer that it is made of, whose events are numbered (Responses).
+// Numbered is a Stream, or the reader or writer that it is made of, whose events are numbered (Responses), or are elements of an array (Gemini).
 type Numbered interface {
 	// NextSequence is the number of the event that comes next.
 	NextSequence() int64

@@ -138,6 +138,11 @@ func (r *relay) take(step dialect.Step) (bool, *Error) {
 			r.charge()
 		}
 		r.call.bill.reached = true
+		if r.call.started() {
+			if failure := r.send(step.Output); failure != nil {
+				return true, failure
+			}
+		}
 		return true, r.fail(r.saidInside(*step.Err))
 	case dialect.StepToken:
 		if !r.call.started() {

@@ -71,7 +71,7 @@ func pythonSDKs() []Client {
 	media := Surface{
 		Name: "media", Checks: []string{"completion", "moderation", "image", "image-edit", "speech", "transcription", "translation"}, Upstreams: []string{"openai"},
 	}
-	messages := Surface{Name: "messages", Checks: generation("tools-streamed", "forced-tool", "reasoning", "reasoning-moved", "image-by-url", "stop", "cut-by-limit", "count-tokens", "broken-stream", "models")}
+	messages := Surface{Name: "messages", Checks: generation("system-inside", "tools-streamed", "forced-tool", "reasoning", "reasoning-moved", "image-by-url", "stop", "cut-by-limit", "count-tokens", "broken-stream", "models")}
 	groq := Surface{Name: "chat", Checks: generation("broken-stream", "models")}
 	// Claude, and Bedrock, have no mode for JSON without a schema.
 	byPrompt := []string{"anthropic", "vertex-claude", "bedrock", "bedrock-claude"}

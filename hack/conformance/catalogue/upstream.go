@@ -63,7 +63,7 @@ func others() []Upstream {
 		{Name: "vertex", Provider: "VertexAI", Path: vertexPath, Block: vertexBlock, Auth: googleAuth, Models: models("gemini-3-vertex-", "", nil)},
 		{Name: "vertex-claude", Provider: "VertexAI", Path: vertexPath, Block: vertexBlock, Auth: googleAuth, Models: models("claude-sonnet-4-5-vertex-", "@20250929", nil)},
 		{Name: "bedrock", Provider: "AWSBedrock", Path: "/bedrock", Block: bedrockBlock, Auth: awsAuth, Models: models("amazon.nova-", "-v1:0", map[string]string{
-			plan.Embedding: "cohere.embed-multilingual-v3",
+			plan.Embedding: "cohere.embed-v4:0",
 		})},
 		{Name: "bedrock-claude", Provider: "AWSBedrock", Path: "/bedrock", Block: bedrockBlock, Models: models("anthropic.claude-sonnet-4-5-", "-v1:0", map[string]string{
 			plan.Embedding: "amazon.titan-embed-text-v2:0",

@@ -20,12 +20,15 @@ func (r request) check() *core.Refusal {
 	if len(r.Messages) == 0 {
 		return invalid("messages: at least one message is required")
 	}
-	return core.InOrder(r.checkSampling, r.checkRoles, r.checkTools, r.checkThinking, r.checkPairs, r.checkThoughtFirst, r.checkCache)
+	return core.InOrder(r.checkSampling, r.checkRoles, r.checkContent, r.checkTools, r.checkThinking, r.checkPairs, r.checkThoughtFirst, r.checkCache)
 }
 
 func (r request) checkSampling() *core.Refusal {
 	blank := slices.ContainsFunc(r.StopSequences, func(sequence string) bool { return strings.TrimSpace(sequence) == "" })
 	refused := core.FirstBroken(
+		core.Rule{Broken: r.current && r.Temperature != nil, Refusal: invalid("temperature: Extra inputs are not permitted")},
+		core.Rule{Broken: r.current && r.TopP != nil, Refusal: invalid("top_p: Extra inputs are not permitted")},
+		core.Rule{Broken: r.current && r.TopK != nil, Refusal: invalid("top_k: Extra inputs are not permitted")},
 		core.Rule{Broken: core.Outside(r.Temperature, 0, 1), Refusal: invalid("temperature: range: 0..1")},
 		core.Rule{Broken: core.Outside(r.TopP, 0, 1), Refusal: invalid("top_p: range: 0..1")},
 		core.Rule{Broken: core.Value(r.TopK) < 0, Refusal: invalid("top_k: Input should be greater than or equal to 0")},
@@ -41,25 +44,36 @@ func (r request) checkSampling() *core.Refusal {
 	return nil
 }
 
-// checkRoles wants the user first, and no message without content but the last one of the assistant.
+// checkRoles wants the user first. Instructions may stand anywhere, where they may at all.
 func (r request) checkRoles() *core.Refusal {
 	for i, m := range r.Messages {
-		if m.Role != "user" && m.Role != "assistant" {
+		if core.NoneOf(m.Role, "user", "assistant", "system") {
+			return invalid("messages.%d.role: Input should be 'user', 'assistant' or 'system'", i)
+		}
+		if m.Role == "system" && !r.current {
 			return invalid("messages: Unexpected role \"%s\". The Messages API accepts a top-level `system` parameter, not \"system\" as an input message role.", m.Role)
 		}
+	}
+	first := slices.IndexFunc(r.Messages, func(m message) bool { return m.Role != "system" })
+	if first < 0 || r.Messages[first].Role != "user" {
+		return invalid("messages: first message must use the \"user\" role")
+	}
+	return nil
+}
+
+// checkContent wants content in every message but the last one of the assistant.
+func (r request) checkContent() *core.Refusal {
+	end := len(r.Messages) - 1
+	for i, m := range r.Messages {
 		if !m.Content.Given {
 			return invalid("messages.%d.content: Field required", i)
 		}
 		empty := m.Content.Text == "" && len(m.Content.Items) == 0
-		if empty && (m.Role == "user" || i < len(r.Messages)-1) {
+		if empty && (m.Role != "assistant" || i < end) {
 			return invalid("messages.%d: all messages must have non-empty content except for the optional final assistant message", i)
 		}
 	}
-	if r.Messages[0].Role != "user" {
-		return invalid("messages: first message must use the \"user\" role")
-	}
-	last := r.Messages[len(r.Messages)-1]
-	if last.Role == "assistant" && strings.TrimRight(last.Content.Text, " \n\t") != last.Content.Text {
+	if last := r.Messages[end]; last.Role == "assistant" && strings.TrimRight(last.Content.Text, " \n\t") != last.Content.Text {
 		return invalid("messages: final assistant content cannot end with trailing whitespace")
 	}
 	return nil
@@ -193,8 +207,11 @@ func without(all, some []string) []string {
 
 // checkThoughtFirst wants the thoughts back that led to the tools whose results come now.
 func (r request) checkThoughtFirst() *core.Refusal {
-	last := len(r.Messages) - 2
-	if !r.thinks() || r.Thinking.Type == "adaptive" || last < 0 || r.Messages[last].Role != "assistant" {
+	last := len(r.Messages) - 1
+	for last >= 0 && r.Messages[last].Role != "assistant" {
+		last--
+	}
+	if !r.thinks() || r.Thinking.Type == "adaptive" || last < 0 {
 		return nil
 	}
 	items := r.Messages[last].Content.Items

@@ -29,8 +29,11 @@ func (r request) prompt() (core.Prompt, *core.Refusal) {
 
 // typesOf are the blocks that a role may send.
 func typesOf(role string) []string {
-	if role == "assistant" {
+	switch role {
+	case "assistant":
 		return []string{"text", "tool_use", "thinking", "redacted_thinking"}
+	case "system":
+		return []string{"text"}
 	}
 	return []string{"text", "image", "document", "search_result", "tool_result"}
 }

@@ -31,6 +31,8 @@ type request struct {
 	// Version and Beta stand in the body on the platforms of others.
 	Version string   `json:"anthropic_version"`
 	Beta    []string `json:"anthropic_beta"`
+	// current is set in the newest version of the API, which a header chooses.
+	current bool
 }
 
 type message struct {

@@ -17,6 +17,9 @@ import (
 // prefix of all paths.
 const prefix = "/anthropic/"
 
+// currentVersion of the API has instructions among the messages, and no parameters of sampling.
+const currentVersion = "2026-10-21"
+
 // vendor is Anthropic.
 type vendor struct{}
 
@@ -36,7 +39,7 @@ func Fallbacks() map[string]core.Vendor { return map[string]core.Vendor{prefix: 
 
 // Platform is who serves Claude.
 type Platform struct {
-	// Version is the anthropic_version that the body has to have; empty where a header says it.
+	// Version is the anthropic_version that the body has to have, unless it has the current one; empty where a header says it.
 	Version string
 	// ModelInPath is set where the body must not name a model.
 	ModelInPath bool
@@ -69,7 +72,7 @@ func (p Platform) check(r request) *core.Refusal {
 	inBody := p.Version != ""
 	return core.FirstBroken(
 		core.Rule{Broken: inBody && r.Version == "", Refusal: invalid("anthropic_version: Field required")},
-		core.Rule{Broken: inBody && r.Version != p.Version, Refusal: invalid("anthropic_version: Input should be '%s'", p.Version)},
+		core.Rule{Broken: inBody && core.NoneOf(r.Version, p.Version, currentVersion), Refusal: invalid("anthropic_version: Input should be '%s'", p.Version)},
 		core.Rule{Broken: !inBody && r.Version != "", Refusal: invalid("anthropic_version: Extra inputs are not permitted")},
 		core.Rule{Broken: p.ModelInPath && r.Model != "", Refusal: invalid("model: Extra inputs are not permitted")},
 		core.Rule{Broken: !p.ModelInPath && r.Model == "", Refusal: invalid("model: Field required")},
@@ -79,10 +82,11 @@ func (p Platform) check(r request) *core.Refusal {
 	)
 }
 
-// decode reads the body strictly.
+// decode reads the body strictly. Where the body says the version, the header does not count.
 func decode(x *core.Exchange) (request, *core.Refusal) {
 	var r request
 	unknown, err := core.Decode(x, &r)
+	r.current = r.Version == currentVersion || r.Version == "" && x.R.Header.Get("Anthropic-Version") == currentVersion
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrongType):
@@ -222,10 +226,10 @@ func (vendor) Authenticate(x *core.Exchange) *core.Refusal {
 	switch version := x.R.Header.Get("Anthropic-Version"); version {
 	case "":
 		return invalid("anthropic-version: header is required")
-	case "2023-06-01", "2023-01-01":
+	case currentVersion, "2023-06-01", "2023-01-01":
 		return nil
 	default:
-		return invalid("anthropic-version: \"%s\" is not a valid version. Valid versions include \"2023-06-01\", \"2023-01-01\".", version)
+		return invalid("anthropic-version: \"%s\" is not a valid version. Valid versions include \"2026-10-21\", \"2023-06-01\", \"2023-01-01\".", version)
 	}
 }
 

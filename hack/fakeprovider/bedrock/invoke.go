@@ -20,10 +20,13 @@ func readClaude(x *core.Exchange) (anthropic.Answer, *core.Refusal) {
 	return anthropic.Platform{Version: claudeVersion, ModelInPath: true, StreamInPath: true}.Read(x)
 }
 
-// invoke answers a native body: of Titan's embeddings by the model's name, else of Claude.
+// invoke answers a native body: of Titan's or Cohere's embeddings by the model's name, else of Claude.
 func invoke(x *core.Exchange) error {
-	if strings.Contains(x.Model, "titan-embed") {
+	switch {
+	case strings.Contains(x.Model, "titan-embed"):
 		return titan(x)
+	case strings.Contains(x.Model, "cohere.embed"):
+		return cohereEmbed(x)
 	}
 	a, refused := readClaude(x)
 	if refused != nil {
@@ -60,40 +63,4 @@ func chunks(a anthropic.Answer) iter.Seq[core.Event] {
 			}
 		}
 	}
-}
-
-// titanRequest is the body of Titan's embeddings.
-type titanRequest struct {
-	InputText      string   `json:"inputText"`
-	Dimensions     *int     `json:"dimensions"`
-	Normalize      *bool    `json:"normalize"`
-	EmbeddingTypes []string `json:"embeddingTypes"`
-}
-
-func titan(x *core.Exchange) error {
-	if refused := checkModel(x); refused != nil {
-		return refused
-	}
-	var r titanRequest
-	unknown, err := core.Decode(x, &r)
-	switch {
-	case err != nil:
-		return invalid("Malformed input request, please reformat your input and try again.")
-	case unknown != "":
-		return invalid("Malformed input request: #: extraneous key [%s] is not permitted, please reformat your input and try again.", unknown)
-	case r.InputText == "":
-		return invalid("Malformed input request: expected minLength: 1, actual: 0, please reformat your input and try again.")
-	case r.Dimensions != nil && *r.Dimensions != 256 && *r.Dimensions != 512 && *r.Dimensions != 1024:
-		return invalid("Malformed input request: #/dimensions: %d is not a valid enum value, please reformat your input and try again.", *r.Dimensions)
-	}
-	dimensions := 1024
-	if r.Dimensions != nil {
-		dimensions = *r.Dimensions
-	}
-	vector := core.VectorOf(core.SeedOf(x.Model, r.InputText), dimensions)
-	usage := x.Count(core.CountTokens(r.InputText))
-	setCounts(x, usage)
-	return x.Plain(map[string]any{
-		"embedding": vector, "embeddingsByType": map[string]any{"float": vector}, "inputTextTokenCount": usage.PromptTokens,
-	}, 0, &usage)
 }

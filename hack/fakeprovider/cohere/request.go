@@ -239,12 +239,13 @@ func (c part) add(p *core.Prompt, role, path string) *core.Refusal {
 	case "document":
 		p.Add(string(core.Encode(c.Document.Data)))
 	case "image_url":
-		return addImage(p, c.ImageURL.URL, path)
+		return AddImage(p, c.ImageURL.URL, path)
 	}
 	return nil
 }
 
-func addImage(p *core.Prompt, url, path string) *core.Refusal {
+// AddImage adds an image by its data URL, or by another URL.
+func AddImage(p *core.Prompt, url, path string) *core.Refusal {
 	mediaType, encoded, inline := core.DataURL(url)
 	if !inline {
 		p.AddURL(url)

@@ -153,7 +153,7 @@ func (r embedRequest) inputs() ([]string, *core.Refusal) {
 	out := slices.Clone(r.Texts)
 	for i, url := range r.Images {
 		var p core.Prompt
-		if refused := addImage(&p, url, "images["+strconv.Itoa(i)+"]"); refused != nil {
+		if refused := AddImage(&p, url, "images["+strconv.Itoa(i)+"]"); refused != nil {
 			return nil, refused
 		}
 		out = append(out, p.Text())
@@ -207,24 +207,29 @@ func embed(x *core.Exchange) error {
 	if r.OutputDimension != nil {
 		dimensions = *r.OutputDimension
 	}
-	wanted := r.EmbeddingTypes
-	if len(wanted) == 0 {
-		wanted = []string{"float"}
-	}
-	embeddings := map[string][]any{}
-	var tokens int64
-	for _, text := range inputs {
-		vector := core.VectorOf(core.SeedOf(x.Model, text), dimensions)
-		tokens += core.CountTokens(text)
-		for _, form := range wanted {
-			embeddings[form] = append(embeddings[form], inForm(vector, form))
-		}
-	}
+	embeddings, tokens := Embeddings(x.Model, inputs, r.EmbeddingTypes, dimensions)
 	usage := x.Count(tokens)
 	return x.Plain(map[string]any{
 		"id": writer{x: x}.id(), "embeddings": embeddings, "texts": append([]string{}, r.Texts...), "response_type": "embeddings_by_type",
 		"meta": map[string]any{"api_version": map[string]any{"version": "2"}, "billed_units": map[string]int64{"input_tokens": usage.PromptTokens}},
 	}, 0, &usage)
+}
+
+// Embeddings are the vectors of texts in each of the forms wanted, in floats if none is, and the texts' price in tokens.
+func Embeddings(model string, texts, forms []string, dimensions int) (map[string][]any, int64) {
+	if len(forms) == 0 {
+		forms = []string{"float"}
+	}
+	out := map[string][]any{}
+	var tokens int64
+	for _, text := range texts {
+		vector := core.VectorOf(core.SeedOf(model, text), dimensions)
+		tokens += core.CountTokens(text)
+		for _, form := range forms {
+			out[form] = append(out[form], inForm(vector, form))
+		}
+	}
+	return out, tokens
 }
 
 // inForm is a vector in one of the forms.

@@ -51,10 +51,15 @@ func Image(mediaType, encoded string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decoding image: %w", err)
 	}
+	return data, CheckImage(mediaType, data)
+}
+
+// CheckImage wants the bytes of an image to be of the type that they are said to be.
+func CheckImage(mediaType string, data []byte) error {
 	if found := http.DetectContentType(data); found != mediaType {
-		return nil, fmt.Errorf("image specified as %s, but its bytes are %s", mediaType, found)
+		return fmt.Errorf("image specified as %s, but its bytes are %s", mediaType, found)
 	}
-	return data, nil
+	return nil
 }
 
 // DataURL splits a data URL into media type and base64 data.

@@ -37,7 +37,15 @@ func Seal(by Sealer, thought string) string {
 // Unseal opens what Seal packed.
 func Unseal(by Sealer, sealed string) (thought string, ok bool) {
 	data, err := base64.StdEncoding.DecodeString(sealed)
-	if err != nil || len(data) < sha256.Size {
+	if err != nil {
+		return "", false
+	}
+	return Open(by, data)
+}
+
+// Open does the same with the bytes themselves, for those who take them in several encodings.
+func Open(by Sealer, data []byte) (thought string, ok bool) {
+	if len(data) < sha256.Size {
 		return "", false
 	}
 	thought = strings.Clone(string(data[sha256.Size:]))

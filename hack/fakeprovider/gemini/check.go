@@ -265,11 +265,12 @@ func signed(signature string) bool {
 	if signature == "skip_thought_signature_validator" || signature == "context_engineering_is_the_way_to_go" {
 		return true
 	}
-	if decoded, err := base64.StdEncoding.DecodeString(signature); err == nil && string(decoded) == "skip_thought_signature_validator" {
-		return true
+	decoded, err := decodeBytes(signature)
+	if err != nil {
+		return false
 	}
-	_, ok := core.Unseal(core.SealGemini, signature)
-	return ok
+	_, own := core.Open(core.SealGemini, decoded)
+	return own || string(decoded) == "skip_thought_signature_validator"
 }
 
 // prompt is all that the request says; the parts are checked on the way.
@@ -352,8 +353,13 @@ func responseText(response map[string]any) string {
 	return string(core.Encode(response))
 }
 
+// decodeBytes reads base64 of both alphabets, padded or not, as JSON of protocol buffers has it.
+func decodeBytes(text string) ([]byte, error) {
+	return base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "=")))
+}
+
 func (b blob) add(p *core.Prompt, path string) *core.Refusal {
-	data, err := base64.StdEncoding.DecodeString(b.Data)
+	data, err := decodeBytes(b.Data)
 	switch {
 	case err != nil || len(data) == 0:
 		return invalid("Invalid value at '%s.inline_data.data' (TYPE_BYTES), Base64 decoding failed", path)
@@ -361,7 +367,7 @@ func (b blob) add(p *core.Prompt, path string) *core.Refusal {
 		return invalid("* GenerateContentRequest.%s.inline_data.mime_type: missing field.\n", path)
 	}
 	if strings.HasPrefix(b.MimeType, "image/") {
-		if _, err := core.Image(b.MimeType, b.Data); err != nil {
+		if core.CheckImage(b.MimeType, data) != nil {
 			return invalid("Unable to process input image. Please retry or report in https://developers.generativeai.google/guide/troubleshooting")
 		}
 	}

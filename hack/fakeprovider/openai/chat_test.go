@@ -254,4 +254,9 @@ func TestProviderManners(t *testing.T) {
 	if err != nil || missing.status != http.StatusOK {
 		t.Errorf("openrouter: model list without key: %d, %v", missing.status, err)
 	}
+	for _, member := range []string{`"modality":"text+image+file->text"`, `"input_modalities":["text","image","file"]`, `"output_modalities":["text"]`, `"instruct_type":null`, `"structured_outputs"`, `"tools"`} {
+		if !bytes.Contains(missing.body, []byte(member)) {
+			t.Errorf("openrouter: no %s in the model list %s", member, missing.body)
+		}
+	}
 }

@@ -48,10 +48,22 @@ func (f flavour) modelObject(id string) modelObject {
 		object.Active, object.ContextWindow = &active, 131072
 	case openRouter:
 		name := id[strings.LastIndexByte(id, '/')+1:]
-		return modelObject{ID: id, Created: modelsSince, Name: name, ContextLength: 131072, Pricing: &pricingObject{Prompt: "0.00000015", Completion: "0.0000006"}}
+		return modelObject{
+			ID: id, Created: modelsSince, Name: name, ContextLength: 131072, Pricing: &pricingObject{Prompt: "0.00000015", Completion: "0.0000006"},
+			Architecture: &architecture{Modality: "text+image+file->text", InputModalities: []string{"text", "image", "file"}, OutputModalities: []string{"text"}, Tokenizer: "Other"},
+			Supported:    routed(),
+		}
 	case openAI, azure, compatible:
 	}
 	return object
+}
+
+// routed are the parameters that OpenRouter says a model supports.
+func routed() []string {
+	return []string{
+		"frequency_penalty", "include_reasoning", "logit_bias", "logprobs", "max_tokens", "presence_penalty", "reasoning", "response_format", "seed", "stop",
+		"structured_outputs", "temperature", "tool_choice", "tools", "top_logprobs", "top_p",
+	}
 }
 
 // key answers OpenRouter's GET key; the key was checked before.

@@ -141,6 +141,17 @@ type modelObject struct {
 	Name          string         `json:"name,omitempty"`
 	ContextLength int            `json:"context_length,omitempty"`
 	Pricing       *pricingObject `json:"pricing,omitempty"`
+	Architecture  *architecture  `json:"architecture,omitempty"`
+	Supported     []string       `json:"supported_parameters,omitempty"`
+}
+
+// architecture is what OpenRouter says about what a model reads and writes.
+type architecture struct {
+	Modality         string   `json:"modality"`
+	InputModalities  []string `json:"input_modalities"`
+	OutputModalities []string `json:"output_modalities"`
+	Tokenizer        string   `json:"tokenizer"`
+	InstructType     *string  `json:"instruct_type"`
 }
 
 // pricingObject is OpenRouter's price list of a model, USD a token.

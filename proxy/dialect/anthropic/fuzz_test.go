@@ -28,10 +28,11 @@ func seed(f *testing.F, folder string, more ...string) {
 
 // FuzzRequest reads requests, and writes what could be read for targets of several kinds: always as JSON, and for the same API so that it can be read again.
 func FuzzRequest(f *testing.F) {
-	seed(f, "request", `{"model":"m","messages":[{"role":"user","content":[{"type":"thinking","signature":"sb1:x:y"}]}]}`)
+	seed(f, "request", `{"model":"m","messages":[{"role":"user","content":[{"type":"thinking","signature":"sb1:x:y"}]}]}`,
+		`{"model":"m","system":[],"messages":[{"role":"system","content":"a"},{"role":"user","content":"b"},{"role":"system","content":[{"type":"text","text":"c"}]}]}`)
 	targets := []dialect.Target{
 		claude("claude-opus-5-5"), claude("claude-sonnet-4-5"), claude("claude-3-haiku"), {Model: "m", Quirks: dialect.Quirks{Accepted: []string{}}},
-		{Model: "m", ModelInPath: true, StreamInPath: true, Betas: []string{"b"}, Set: []neutral.Member{{Name: "x", Value: json.RawMessage("1")}}, Quirks: dialect.Quirks{NoImageURLs: true}},
+		{Model: "m", ModelInPath: true, StreamInPath: true, Betas: []string{"b"}, Set: []neutral.Member{{Name: "anthropic_version", Value: json.RawMessage("1")}}, Quirks: dialect.Quirks{NoImageURLs: true}},
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		head, err := anthropic.Messages{}.ReadHead(body)

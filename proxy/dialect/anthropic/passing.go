@@ -31,7 +31,7 @@ func (m Messages) NewPassedStream(dialect.Exchange) dialect.Stream {
 
 // appendPassed passes a request of either API on.
 func appendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
-	p := passer{body: body, to: to, host: hostMembers(to)}
+	p := passer{body: body, to: to, host: hostMembers(to), oldHost: slices.ContainsFunc(to.Set, isVersion)}
 	start := jsonscan.Space(body, 0)
 	var members []jsonscan.Member
 	var ends []int
@@ -44,6 +44,7 @@ func appendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, 
 			}
 		}
 	}
+	p.instruct(start)
 	var cut cutter
 	for i, member := range members {
 		if p.removes(string(member.Name(body)), span{member.Value, ends[i]}) {
@@ -74,6 +75,10 @@ type passer struct {
 	host    []neutral.Member
 	patches []dialect.Patch
 	report  neutral.Report
+	// oldHost tells that the host of the API has a version of its own, which is older than instructions inside the conversation; instructions are the blocks
+	// of those, in JSON.
+	oldHost      bool
+	instructions []byte
 	// at is where in the conversation p stands, for errors.
 	at placed
 	// stripped tells that thinking was taken out, and thought that a message of the model since the user's last words begins with what is left of it; before
@@ -81,6 +86,9 @@ type passer struct {
 	stripped, thought bool
 	before, last      string
 }
+
+// isVersion tells whether a member names the version of the API.
+func isVersion(m neutral.Member) bool { return m.Name == "anthropic_version" }
 
 // removes tells whether a member of the request is taken out: it stands in the address, the host sets it, the provider refuses it, or it cannot be had.
 func (p *passer) removes(name string, value span) bool {
@@ -135,7 +143,11 @@ func (p *passer) looksInside() bool {
 	if p.to.Quirks.NoImageURLs {
 		return true
 	}
-	for _, word := range [...]string{"thinking", citationWeb, `\u`} {
+	words := []string{"thinking", citationWeb, `\u`}
+	if p.oldHost {
+		words = append(words, `"system"`)
+	}
+	for _, word := range words {
 		if bytes.Contains(p.body, []byte(word)) {
 			return true
 		}
@@ -148,6 +160,11 @@ func (p *passer) messages(at int) error {
 	var cut cutter
 	walk := jsonscan.WalkArray(p.body, at)
 	for at, ok := walk.Next(); ok; at, ok = walk.Next() {
+		if p.instructs(at) {
+			cut.remove(span{at, walk.Skip()})
+			p.at.message++
+			continue
+		}
 		left, err := p.message(at)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package anthropic_test
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,6 +40,27 @@ func TestAppendPassed(t *testing.T) {
 		want    string
 		dropped []string
 	}{
+		"instructions inside, in a list": {
+			`{"model":"m","system":[ {"type":"text","text":"s"} ],"messages":[{"role":"system","content":"i\n"}, ` + asked + `{"role":"system","content":[ {"type":"text","text":"j","cache_control":{"type":"ephemeral"}} ]}]}`, vertex,
+			`{"system":[ {"type":"text","text":"s"} ,{"type":"text","text":"i\n"},{"type":"text","text":"j","cache_control":{"type":"ephemeral"}}],"messages":[` + strings.TrimSuffix(asked, ",") + `],"anthropic_version":"v"}`, nil,
+		},
+		"instructions inside, a text": {
+			`{"model":"m","messages":[` + asked + `{"role":"\u0073ystem","content":"i"}],"system":"s"}`, vertex, `{"messages":[` + strings.TrimSuffix(asked, ",") + `],"system":[{"type":"text","text":"s"},{"type":"text","text":"i"}],"anthropic_version":"v"}`, nil,
+		},
+		"instructions inside, none before": {
+			`{"model":"m","messages":[` + asked + `{"role":"system","content":"i"},` + asked + `{"role":"user","content":"z"}],"system":null}`, bedrock,
+			`{"messages":[` + asked + asked + `{"role":"user","content":"z"}],"anthropic_version":"v","anthropic_beta":["b"],"system":[{"type":"text","text":"i"}]}`, nil,
+		},
+		"instructions inside, none at all": {
+			`{"messages":[{"role":"system","content":"i"}],"system":"","x":1,"model":"m"}`, vertex, `{"messages":[],"system":[{"type":"text","text":"i"}],"x":1,"anthropic_version":"v"}`, nil,
+		},
+		"instructions inside, empty lists": {
+			`{"model":"m","messages":[{"role":"system","content":[]},{"role":"system","content":"i"}],"system":[ ]}`, vertex, `{"messages":[],"system":[ {"type":"text","text":"i"}],"anthropic_version":"v"}`, nil,
+		},
+		"instructions inside, without content": {`{"model":"m","messages":[{"role":"system"}]}`, vertex, `{"messages":[{"role":"system"}],"anthropic_version":"v"}`, nil},
+		"instructions inside, which the target knows": {
+			`{"model":"m","messages":[` + asked + `{"role":"system","content":"i"}]}`, direct, `{"model":"up","messages":[` + asked + `{"role":"system","content":"i"}]}`, nil,
+		},
 		"the model":               {` {"model" : "m", "x":[ 1 ] } `, direct, ` {"model" : "up", "x":[ 1 ] } `, nil},
 		"the same model":          {`{"model":"\u0075p"}`, direct, `{"model":"\u0075p"}`, nil},
 		"Vertex":                  {`{"model":"m","stream":true,"messages":[]}`, vertex, `{"stream":true,"messages":[],"anthropic_version":"v"}`, nil},

@@ -134,6 +134,9 @@ func (b *wireBlock) part(raw json.RawMessage, path string) (neutral.Part, error)
 	case blockDocument:
 		return b.document(raw, path)
 	case blockToolUse:
+		if !absent(b.Input) && b.Input[0] != '{' {
+			return neutral.Part{}, &dialect.RequestError{Code: dialect.CodeInvalidType, Param: path + ".input", Message: strconv.Quote(path+".input") + " must be an object"}
+		}
 		return neutral.Part{Kind: neutral.ToolCallPart, Call: &neutral.ToolCall{ID: b.ID, Name: b.Name, Arguments: arguments(b.Input)}}, nil
 	case blockResult:
 		return b.result(path)

@@ -182,6 +182,7 @@ func TestRequestCannotBeRead(t *testing.T) {
 		"no source of a file": {`,"messages":[{"role":"user","content":[{"type":"document","source":"SECRET"}]}]`, "messages[0].content[0].source"},
 		"odd citations":       {`,"messages":[{"role":"user","content":[{"type":"document","citations":1,"source":{"type":"text","data":"a"}}]}]`, "messages[0].content[0].citations"},
 		"odd result":          {`,"messages":[{"role":"user","content":[{"type":"tool_result","content":[1]}]}]`, "messages[0].content[0].content[0]"},
+		"odd input of a call": {`,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"b","input":"SECRET"}]}]`, "messages[0].content[0].input"},
 		"odd system":          {`,"messages":[{"role":"user","content":"a"}],"system":5`, "system"},
 		"odd tool":            {`,"messages":[{"role":"user","content":"a"}],"tools":[5]`, "tools[0]"},
 		"odd strictness":      {`,"messages":[{"role":"user","content":"a"}],"tools":[{"name":"a","strict":"SECRET"}]`, "tools[0].strict"},

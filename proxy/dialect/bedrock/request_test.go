@@ -167,7 +167,10 @@ func TestAppendRequest(t *testing.T) {
 		"schema and a tool to call": {request: asks(func(r *neutral.Request) {
 			r.Format, r.Tools, r.ToolChoice.Mode = schema, []neutral.Tool{weather}, neutral.ToolRequired
 		}), model: novaPro},
-		"schema, Nova":  {request: asks(func(r *neutral.Request) { r.Format = schema }), model: novaPro},
+		"schema, Nova": {request: asks(func(r *neutral.Request) { r.Format = schema }), model: novaPro},
+		"schema of a list, Nova": {request: asks(func(r *neutral.Request) {
+			r.Format = neutral.Format{Kind: neutral.FormatJSONSchema, Schema: json.RawMessage(`{"type":"array","items":{"type":"string"}}`)}
+		}), model: novaPro},
 		"schema, Llama": {request: asks(func(r *neutral.Request) { r.Format = schema }), model: llama},
 		"schema, other": {request: asks(func(r *neutral.Request) { r.Format = schema }), model: qwen},
 		"thinking, budget": {request: asks(func(r *neutral.Request) {

@@ -2,6 +2,7 @@ package cohere
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,12 @@ import (
 
 // documentID begins the id that a document of the request gets; its index follows.
 const documentID = "document-"
+
+// Cohere refuses messages without content. These stand for a user who says nothing, and for a tool that returns nothing.
+const (
+	silence  = "..."
+	noOutput = "(no output)"
+)
 
 // messages writes the conversation.
 func (w *chatWriter) messages() error {
@@ -54,12 +61,22 @@ func unsupported(kind neutral.PartKind, message, part int) error {
 	return &neutral.UnsupportedError{Field: at(message, part), Reason: "Cohere does not take a part of kind \"" + string(kind) + "\" here"}
 }
 
-// textBlock writes a block of text.
+// textBlock writes a block of text, unless it is blank, which Cohere refuses.
 func (w *chatWriter) textBlock(text string) {
+	if isBlank(text) {
+		return
+	}
 	w.separate()
 	w.raw(`{"type":"text","text":`)
 	w.quoted(text)
 	w.raw("}")
+}
+
+func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
+
+// isSilent tells whether a list of parts has nothing but blank text.
+func isSilent(parts []neutral.Part) bool {
+	return !slices.ContainsFunc(parts, func(p neutral.Part) bool { return p.Kind != neutral.TextPart || !isBlank(p.Text) })
 }
 
 // isString tells whether a message is one text, which Cohere takes as a string too.
@@ -73,7 +90,7 @@ func (w *chatWriter) system(m *neutral.Message, index int) error {
 			return unsupported(m.Parts[j].Kind, index, j)
 		}
 	}
-	if len(m.Parts) == 0 {
+	if isSilent(m.Parts) {
 		return nil
 	}
 	w.begin("system")
@@ -97,13 +114,18 @@ func (w *chatWriter) content(m *neutral.Message) {
 }
 
 func (w *chatWriter) user(m *neutral.Message, index int) error {
-	if isString(m) {
-		w.begin("user")
+	w.begin("user")
+	switch {
+	case isSilent(m.Parts):
+		w.member("content")
+		w.quoted(silence)
+		w.raw("}")
+		return nil
+	case isString(m):
 		w.content(m)
 		w.raw("}")
 		return nil
 	}
-	w.begin("user")
 	w.member("content")
 	w.raw("[")
 	empty := len(w.dst)
@@ -202,7 +224,9 @@ func (w *chatWriter) assistant(m *neutral.Message, index int) error {
 	for j := range m.Parts {
 		switch part := &m.Parts[j]; {
 		case part.Kind == neutral.TextPart || part.Kind == neutral.RefusalPart:
-			texts = append(texts, j)
+			if !isBlank(part.Text) {
+				texts = append(texts, j)
+			}
 		case part.Kind == neutral.ToolCallPart && part.Call != nil:
 			calls = append(calls, j)
 		case part.Kind == neutral.ReasoningPart && part.Thought != nil:
@@ -290,8 +314,8 @@ func (w *chatWriter) results(m *neutral.Message, index int) error {
 // output writes what a tool returned: one text as a string, several as a list.
 func (w *chatWriter) output(parts []neutral.Part, index, j int) error {
 	w.member("content")
-	if len(parts) == 0 {
-		w.raw(`""`)
+	if isSilent(parts) {
+		w.quoted(noOutput)
 		return nil
 	}
 	if len(parts) == 1 && parts[0].Kind == neutral.TextPart {

@@ -139,6 +139,12 @@ func TestAppendRequest(t *testing.T) {
 		"thinking only hidden":        {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Exclude: true} }), to: dialect.Target{Model: reasons}},
 		"thinking, older model":       {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "low"} }), to: dialect.Target{Model: "command-r-08-2024"}, dropped: []string{"reasoning_effort"}},
 		"thinking off, older model":   {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "none"} }), to: dialect.Target{Model: commandA}},
+		"nothing said": {request: asks(func(r *neutral.Request) {
+			r.Messages = []neutral.Message{
+				says(neutral.System, text("")), says(neutral.User, text("")), says(neutral.Assistant, text(" ")), says(neutral.User),
+				says(neutral.Assistant, text(""), call("1", "ping", "")), says(neutral.ToolRole, result("1", text(""), text("\n"))), says(neutral.User, text(""), text("Go on.")),
+			}
+		}), to: dialect.Target{Model: commandA}},
 		"only an empty system prompt": {request: asks(func(r *neutral.Request) { r.Messages = append([]neutral.Message{says(neutral.System)}, r.Messages...) }), to: dialect.Target{Model: commandA}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,8 +30,14 @@ const (
 	toolTurn  turn = "tool"
 )
 
+// silence is what the user says where nobody says anything but the system: Google demands somebody's words.
+const silence = `{"role":"user","parts":[{"text":"..."}]}`
+
 // contents writes the conversation.
 func (w *requestWriter) contents() error {
+	if len(w.request.Messages) == 0 {
+		return &neutral.UnsupportedError{Field: "messages", Reason: "Gemini models need at least one message"}
+	}
 	w.dst = append(key(w.dst, "contents"), '[')
 	c := contentWriter{requestWriter: w}
 	for i := range w.request.Messages {
@@ -41,7 +47,7 @@ func (w *requestWriter) contents() error {
 	}
 	c.close()
 	if w.dst[len(w.dst)-1] == '[' {
-		return &neutral.UnsupportedError{Field: "messages", Reason: "Gemini models need at least one message that is not a system message"}
+		w.dst = append(w.dst, silence...)
 	}
 	w.dst = append(w.dst, ']')
 	return nil

@@ -36,3 +36,11 @@ func (f *framing) end(dst []byte) []byte {
 	}
 	return append(dst, "]\n"...)
 }
+
+// NextSequence is 0 before the first element of the array, and 1 afterwards.
+func (f *framing) NextSequence() int64 {
+	if f.array && f.opened {
+		return 1
+	}
+	return 0
+}

@@ -255,6 +255,9 @@ func (s *arrayStream) Next(event sse.Event) (dialect.Step, error) {
 	return step, err
 }
 
+// NextSequence tells whether the array was begun.
+func (s *arrayStream) NextSequence() int64 { return s.framing.NextSequence() }
+
 // End closes the array of a stream that was whole.
 func (s *arrayStream) End() ([]byte, bool) {
 	_, whole := s.Stream.End()

@@ -164,7 +164,7 @@ func TestPassStreamAsArray(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			output, steps, whole, _ := passed(t, iotestOneByte(stream), dialect.Exchange{Array: true})
 			if steps[len(steps)-1] == dialect.StepFailure || !whole {
-				output = string(gemini.Generate{}.AppendErrorEvent([]byte(output), dialect.ErrorReply{Status: 502, Message: "cut", Array: true}))
+				output = string(gemini.Generate{}.AppendErrorEvent([]byte(output), dialect.ErrorReply{Status: 502, Message: "cut", Array: true, Sequence: min(1, int64(len(output)))}))
 			}
 			list := elements(t, []byte(output))
 			want := 0

@@ -47,7 +47,7 @@ func (Generate) AppendError(dst []byte, e dialect.ErrorReply) []byte {
 
 // AppendErrorEvent appends what ends a stream after its first token: an event, or the last element of the array.
 func (g Generate) AppendErrorEvent(dst []byte, e dialect.ErrorReply) []byte {
-	frame := framing{array: e.Array, opened: true}
+	frame := framing{array: e.Array, opened: e.Sequence > 0}
 	return frame.end(frame.finish(g.AppendError(frame.begin(dst), e)))
 }
 

@@ -55,6 +55,10 @@ func TestAppendErrorEvent(t *testing.T) {
 		t.Errorf("event %q", got)
 	}
 	reply.Array = true
+	if got := string(gemini.Generate{}.AppendErrorEvent(nil, reply)); got != "["+want+"]\n" {
+		t.Errorf("only element %q", got)
+	}
+	reply.Sequence = 1
 	if got := string(gemini.Generate{}.AppendErrorEvent(nil, reply)); got != ",\r\n"+want+"]\n" {
 		t.Errorf("element %q", got)
 	}

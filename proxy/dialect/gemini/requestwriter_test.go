@@ -75,6 +75,10 @@ func TestWriteMessages(t *testing.T) {
 				{"functionResponse":{"id":"c","name":"h","response":{"result":"x\ny"}}},{"functionResponse":{"id":"d","name":"own","response":{"error":"no"}}},
 				{"functionResponse":{"id":"e","name":"own","response":{"error":{"z":1}}}},{"functionResponse":{"name":"none","response":{"result":""}}}]}]`,
 		},
+		"the system alone": {
+			messages: []neutral.Message{said(neutral.System, "a"), said(neutral.User, "")},
+			want:     `"systemInstruction":{"parts":[{"text":"a"}]},"contents":[{"role":"user","parts":[{"text":"..."}]}]`,
+		},
 		"images in results, inside": {
 			model:    "gemini-3-pro-preview",
 			messages: []neutral.Message{message(neutral.Assistant, callPart("i", "f", "")), message(neutral.ToolRole, resultPart("i", image, linked))},
@@ -330,7 +334,6 @@ func TestWriteRefuses(t *testing.T) {
 		field   string
 	}{
 		"no messages":              {field: "messages"},
-		"system messages only":     {request: neutral.Request{Messages: []neutral.Message{said(neutral.System, "a")}}, field: "messages"},
 		"choice of another kind":   {request: neutral.Request{ToolChoice: neutral.ToolChoice{Raw: json.RawMessage(`{}`)}}, field: "tool_choice"},
 		"format of another kind":   {request: neutral.Request{Format: neutral.Format{Kind: neutral.FormatOther}}, field: "response_format"},
 		"schema with tools":        {request: neutral.Request{Format: neutral.Format{Kind: neutral.FormatJSONSchema}, Tools: function}, field: "response_format"},

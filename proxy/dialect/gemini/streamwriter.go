@@ -24,6 +24,9 @@ func (Generate) NewStreamWriter(o dialect.Exchange) dialect.StreamWriter {
 	return &streamWriter{call: o, framing: framing{array: o.Array}}
 }
 
+// NextSequence tells whether the array was begun.
+func (s *streamWriter) NextSequence() int64 { return s.framing.NextSequence() }
+
 // Write appends to dst what the client gets for an event.
 func (s *streamWriter) Write(dst []byte, e *neutral.Event) []byte {
 	switch e.Kind {

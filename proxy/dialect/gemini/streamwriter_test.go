@@ -190,3 +190,24 @@ func TestWriteStreamEnds(t *testing.T) {
 		})
 	}
 }
+
+func TestNextSequenceTellsWhetherTheArrayWasBegun(t *testing.T) {
+	call := neutral.Part{Kind: neutral.ToolCallPart, Call: &neutral.ToolCall{ID: "1", Name: "f"}}
+	writer := gemini.Generate{}.NewStreamWriter(dialect.Exchange{Array: true})
+	numbered, ok := writer.(dialect.Numbered)
+	if !ok {
+		t.Fatal("nothing is numbered")
+	}
+	for i, e := range []neutral.Event{
+		{Kind: neutral.EventStart}, {Kind: neutral.EventPartStart, Part: call}, {Kind: neutral.EventPartDelta, Delta: neutral.Delta{Text: "{}"}}, {Kind: neutral.EventPartStop},
+	} {
+		out := writer.Write(nil, &e)
+		want := int64(0)
+		if i == 3 { // Calls are written whole.
+			want = 1
+		}
+		if got := numbered.NextSequence(); got != want || (len(out) > 0) != (want == 1) {
+			t.Errorf("behind %s: %d, wrote %q", e.Kind, got, out)
+		}
+	}
+}

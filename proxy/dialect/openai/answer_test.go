@@ -159,6 +159,9 @@ func TestPassedBody(t *testing.T) {
 		"no usage":         {plain, `{"usage":null}`, `{"usage":null}`},
 		"no price":         {free, `{"usage":{` + counts + `}}`, `{"usage":{` + counts + `}}`},
 		"role mended":      {free, `{"choices":[{"message":{"role":null}},{"message":{"role":""}}]}`, `{"choices":[{"message":{"role":"assistant"}},{"message":{"role":"assistant"}}]}`},
+		"thoughts named":   {groq, `{"x_groq":{"id":"r"},"choices":[{"message":{"reasoning_c\u006fntent" :"hm","content":"x"}},{"message":{"reasoning_content":null}}]}`, `{"x_groq":{"id":"r"},"choices":[{"message":{"reasoning" :"hm","content":"x"}},{"message":{"reasoning":null}}]}`},
+		"thoughts twice":   {router, `{"provider":1,"choices":[{"message":{"reasoning_content":"hm","reasoning":"hm"}}],"usage":null}`, `{"provider":1,"choices":[{"message":{"reasoning_content":"hm","reasoning":"hm"}}],"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0},"cost":0.000014,"is_byok":false,"cost_details":{"upstream_inference_cost":null,"upstream_inference_prompt_cost":0.00001,"upstream_inference_completions_cost":0.000004}}}`},
+		"thoughts kept":    {plain, `{"choices":[{"message":{"reasoning_content":"hm"}}]}`, `{"choices":[{"message":{"reasoning_content":"hm"}}]}`},
 		"OpenRouter":       {router, `{"id":"c",` + choice + `,"usage":{` + counts + `}}`, `{"provider":"Mistral","id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop","native_finish_reason":"stop"}],"usage":{` + counts + `,"cost":0.000012,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0},"is_byok":false,"cost_details":{"upstream_inference_cost":null,"upstream_inference_prompt_cost":0.00001,"upstream_inference_completions_cost":0.000002}}}`},
 		"details mended":   {router, `{"choices":[],"usage":{` + counts + `,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":null,"x":1},"is_byok":true,"cost_details":{}}}`, `{"provider":"Mistral","choices":[],"usage":{` + counts + `,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"x":1},"is_byok":true,"cost_details":{},"cost":0.000012}}`},
 		"details extended": {router, `{"choices":[],"usage":{` + counts + `,"prompt_tokens_details":{"audio_tokens":1},"completion_tokens_details":{ },"is_byok":true,"cost_details":{},"cost":1}}`, `{"provider":"Mistral","choices":[],"usage":{` + counts + `,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":0 },"is_byok":true,"cost_details":{},"cost":0.000012}}`},
@@ -200,7 +203,7 @@ func FuzzReadPassed(f *testing.F) {
 	for _, seed := range []string{
 		`{"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":9,"prompt_tokens_details":{"cached_tokens":5}}}`,
 		`{"usage":{"prompt_tokens":-1e400,"cost":1}}`, `{"x_groq":{"usage":{"total_tokens":1}}}`, `{"error":{"message":["x"]}}`, `{"usage":{},"us\u0061ge":{}}`, "<html>",
-		`{"choices":[{"finish_reason":"stop","message":{"role":""}}],"provider":1,"usage":{"prompt_tokens":1,"prompt_tokens_details":{},"completion_tokens_details":null}}`,
+		`{"choices":[{"finish_reason":"stop","message":{"role":"","reasoning_content":"x"}}],"provider":1,"usage":{"prompt_tokens":1,"prompt_tokens_details":{},"completion_tokens_details":null}}`,
 	} {
 		for flavor := range 3 {
 			f.Add([]byte(seed), flavor)

@@ -33,9 +33,11 @@ type document struct {
 	end int
 	// provider and xGroq tell that there are members of these names.
 	provider, xGroq bool
-	// roles are the roles that are empty or null, for which strict clients want "assistant"; finishes are the values of the choices' finish_reasons that
-	// have no native_finish_reason beside them.
-	roles, finishes []dialect.Patch
+	// mends are what clients want otherwise: "assistant" for roles that are empty or null, and "reasoning" as the name of thoughts. finishes are the values
+	// of the choices' finish_reasons that have no native_finish_reason beside them.
+	mends, finishes []dialect.Patch
+	// namesThoughts is set, before anything is read, where the name of thoughts is to be "reasoning".
+	namesThoughts bool
 }
 
 // The problems of an answer. They name no byte of it.
@@ -190,16 +192,26 @@ func (d *document) readContent(data []byte, at int) (int, error) {
 	if !opens(data, at, '{') {
 		return jsonscan.Value(data, at)
 	}
+	var thoughts dialect.Patch
+	rename := d.namesThoughts
 	walk := jsonscan.WalkObject(data, at)
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
-		if string(member.Name(data)) != "role" {
-			walk.Resume(d.readText(data, member.Value))
+		switch string(member.Name(data)) {
+		case "role":
+			end := walk.Skip()
+			if _, err := walk.End(); err == nil && (data[member.Value] == 'n' || end-member.Value == len(`""`)) {
+				d.mends = append(d.mends, dialect.Patch{At: member.Value, End: end, Text: `"assistant"`})
+			}
 			continue
+		case "reasoning":
+			rename = false
+		case "reasoning_content":
+			thoughts = dialect.Patch{At: member.Start, End: member.NameEnd, Text: `"reasoning"`}
 		}
-		end := walk.Skip()
-		if _, err := walk.End(); err == nil && (data[member.Value] == 'n' || end-member.Value == len(`""`)) {
-			d.roles = append(d.roles, dialect.Patch{At: member.Value, End: end, Text: `"assistant"`})
-		}
+		walk.Resume(d.readText(data, member.Value))
+	}
+	if rename && thoughts.End > 0 {
+		d.mends = append(d.mends, thoughts)
 	}
 	return walk.End()
 }

@@ -55,14 +55,14 @@ func (f *passedStream) Next(event sse.Event) (dialect.Step, error) {
 		f.done = true
 		return dialect.Step{Output: f.behindHeld(event.Raw), Kind: dialect.StepDone}, nil
 	}
-	var d document
+	d := document{namesThoughts: f.namesThoughts()}
 	if err := d.read(event.Data); err != nil {
 		return dialect.Step{}, &dialect.StreamError{Err: err}
 	}
 	usageAt := f.count(&d, event.Data)
 	if d.failure || string(event.Name) == "error" {
 		failure := dialect.ParseError(event.Data)
-		return dialect.Step{Output: event.Raw, Kind: dialect.StepFailure, Err: &failure}, nil
+		return dialect.Step{Kind: dialect.StepFailure, Err: &failure}, nil
 	}
 	step := dialect.Step{Output: f.edit(&d, event, usageAt), Kind: dialect.StepChunk}
 	if d.token {
@@ -94,7 +94,7 @@ func (f *passedStream) edit(d *document, event sse.Event, usageAt int) []byte {
 		// Azure begins a stream with its filter's opinion of the prompt, without a choice and under no id: clients of OpenAI do not know such a chunk.
 		return f.behindHeld(nil)
 	}
-	f.patches = f.choicePatches(f.showUsage(append(f.patches[:0], d.roles...), d, event.Data, usageAt), d, event.Data)
+	f.patches = f.choicePatches(f.showUsage(append(f.patches[:0], d.mends...), d, event.Data, usageAt), d, event.Data)
 	if f.asGroq && !d.xGroq && d.choicesAt != 0 {
 		if d.finish && usageAt == 0 {
 			return f.hold(d, event)

@@ -28,6 +28,9 @@ func newFlavored(o dialect.Exchange) flavored {
 	return f
 }
 
+// namesThoughts tells whether what vLLM, DeepSeek and others call "reasoning_content" gets the name that the flavor has for it.
+func (f *flavored) namesThoughts() bool { return f.asOpenRouter || f.asGroq }
+
 // choicePatches adds what an OpenRouter client expects beside the usage: who answered, and the provider's own finish_reasons.
 func (f *flavored) choicePatches(patches []dialect.Patch, d *document, data []byte) []dialect.Patch {
 	if !f.asOpenRouter || d.choicesAt == 0 {

@@ -39,7 +39,7 @@ type passedAnswer struct {
 }
 
 func readPassed(body []byte, f flavored) (dialect.Answer, error) {
-	a := &passedAnswer{flavored: f, body: body}
+	a := &passedAnswer{flavored: f, body: body, read: document{namesThoughts: f.namesThoughts()}}
 	if err := a.read.read(body); err != nil {
 		return nil, &dialect.AnswerError{Err: err}
 	}
@@ -72,7 +72,7 @@ func (a *passedAnswer) Settle(promptBytes int64) meter.Usage {
 // Body is what the client gets. OpenRouter's clients are told the usage even where the provider reports none.
 func (a *passedAnswer) Body(used meter.Usage) []byte {
 	d := &a.read
-	patches := d.roles
+	patches := d.mends
 	if a.usageAt != 0 {
 		patches = a.usagePatches(patches, a.body, a.usageAt, used)
 	} else if a.asOpenRouter && d.choicesAt != 0 {

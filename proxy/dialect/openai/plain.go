@@ -42,7 +42,7 @@ func (s *plainStream) Next(event sse.Event) (dialect.Step, error) {
 	kind := typeOf(data)
 	if d.failure || kind == "error" || string(event.Name) == "error" {
 		failure := dialect.ParseError(data)
-		return dialect.Step{Output: event.Raw, Kind: dialect.StepFailure, Err: &failure}, nil
+		return dialect.Step{Kind: dialect.StepFailure, Err: &failure}, nil
 	}
 	s.started = true
 	s.whole = s.whole || strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done")

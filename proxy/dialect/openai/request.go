@@ -14,7 +14,7 @@ func (Chat) ReadRequest(body []byte, h dialect.Head) (*neutral.Request, error) {
 	if err := members(body[jsonscan.Space(body, 0):], r.read); err != nil {
 		return nil, refusal(err)
 	}
-	if !r.seen {
+	if !r.seen || len(r.request.Messages) == 0 {
 		return nil, &dialect.RequestError{Code: dialect.CodeMissingParameter, Param: "messages", Message: "the request has no \"messages\""}
 	}
 	return r.finish(), nil
@@ -55,7 +55,9 @@ func (r *requestReader) readConversation(name string, value []byte) (bool, error
 	q := r.request
 	var err error
 	switch name {
-	case "model", "stream", "n", "models", "preset":
+	case "model", "stream", "models", "preset":
+	case "n":
+		err = checkChoices(value)
 	case "messages":
 		r.seen = true
 		q.Messages, err = readMessages(value)
@@ -83,6 +85,15 @@ func (r *requestReader) readConversation(name string, value []byte) (bool, error
 		return false, nil
 	}
 	return true, err
+}
+
+// checkChoices checks the number of choices, which the head has.
+func checkChoices(value []byte) error {
+	n, err := readInteger(value, "n")
+	if err == nil && *n < 1 {
+		return wrongValue("n", "must be at least 1")
+	}
+	return err
 }
 
 // readReasoningFormat takes in how Groq shows the thinking. "raw" has no place here.

@@ -171,6 +171,9 @@ func TestReadRequestRefuses(t *testing.T) {
 	}{
 		"no messages":         {openai.Chat{}, `{"model":"m"}`, dialect.CodeMissingParameter, "messages"},
 		"messages null":       {openai.Chat{}, `{"model":"m","messages":null}`, dialect.CodeMissingParameter, "messages"},
+		"messages empty":      {openai.Chat{}, `{"model":"m","messages":[]}`, dialect.CodeMissingParameter, "messages"},
+		"choices as text":     {openai.Chat{}, `{"model":"m","messages":[{"role":"user","content":"secret"}],"n":"secret"}`, dialect.CodeInvalidType, "n"},
+		"no choices":          {openai.Chat{}, `{"model":"m","messages":[{"role":"user","content":"secret"}],"n":0}`, dialect.CodeInvalidValue, "n"},
 		"messages a string":   {openai.Chat{}, `{"model":"m","messages":"secret"}`, dialect.CodeInvalidType, "messages"},
 		"a message a string":  {openai.Chat{}, `{"model":"m","messages":["secret"]}`, dialect.CodeInvalidType, "messages[0]"},
 		"no role":             {openai.Chat{}, `{"model":"m","messages":[{"content":"secret"}]}`, dialect.CodeInvalidValue, "messages[0].role"},

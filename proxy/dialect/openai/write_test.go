@@ -104,9 +104,10 @@ func TestAppendRequest(t *testing.T) {
 			neutral.Request{Messages: []neutral.Message{{Role: neutral.ToolRole, Parts: []neutral.Part{{Kind: neutral.ToolResultPart, Result: &neutral.ToolResult{CallID: "c", Failed: true, Parts: textParts("no network")}}}}}}, dialect.Target{},
 			`"messages":[{"role":"tool","tool_call_id":"c","content":"Error: no network"}]`, nil,
 		},
-		"a refusal":         {neutral.Request{Messages: assistant(neutral.Part{Kind: neutral.RefusalPart, Text: "no"})}, dialect.Target{Provider: "OpenAI"}, `"messages":[{"role":"assistant","content":null,"refusal":"no"}]`, nil},
-		"refused elsewhere": {neutral.Request{Messages: assistant(neutral.Part{Kind: neutral.RefusalPart, Text: "no"})}, dialect.Target{Provider: "Groq"}, `"messages":[{"role":"assistant","content":"no"}]`, nil},
-		"nothing said":      {neutral.Request{Messages: assistant()}, dialect.Target{}, `"messages":[{"role":"assistant","content":""}]`, nil},
+		"a refusal":           {neutral.Request{Messages: assistant(neutral.Part{Kind: neutral.RefusalPart, Text: "no"})}, dialect.Target{Provider: "OpenAI"}, `"messages":[{"role":"assistant","content":[{"type":"refusal","refusal":"no"}]}]`, nil},
+		"a refusal and words": {neutral.Request{Messages: assistant(neutral.Part{Kind: neutral.TextPart, Text: "a"}, neutral.Part{Kind: neutral.RefusalPart, Text: "no"})}, dialect.Target{Provider: "AzureOpenAI"}, `"messages":[{"role":"assistant","content":"a","refusal":"no"}]`, nil},
+		"refused elsewhere":   {neutral.Request{Messages: assistant(neutral.Part{Kind: neutral.RefusalPart, Text: "no"})}, dialect.Target{Provider: "Groq"}, `"messages":[{"role":"assistant","content":"no"}]`, nil},
+		"nothing said":        {neutral.Request{Messages: assistant()}, dialect.Target{}, `"messages":[{"role":"assistant","content":""}]`, nil},
 		"thoughts": {
 			neutral.Request{Messages: assistant(thought(neutral.Thought{Text: "hm"}), thought(neutral.Thought{Text: "sealed", Signature: "s", Origin: neutral.OriginAnthropic}), textParts("x")[0])},
 			dialect.Target{Provider: "DeepSeek", Quirks: dialect.Quirks{ReasoningMember: "reasoning_content"}}, `"messages":[{"role":"assistant","content":"x","reasoning_content":"hm"}]`, []string{"reasoning"},

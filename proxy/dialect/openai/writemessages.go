@@ -218,20 +218,8 @@ func (w *requestWriter) assistant(index int, m *neutral.Message) error {
 	}
 	w.dst = append(appendComma(w.dst), `{"role":"assistant"`...)
 	w.name(m)
-	switch {
-	case len(said.content) > 0:
-		if err := w.content(index, neutral.Assistant, said.content, m.PlainText); err != nil {
-			return err
-		}
-	case said.refusal != "" && !w.takesRefusal():
-		w.dst = appendText(w.dst, "content", said.refusal)
-	case len(said.calls) > 0 || said.refusal != "":
-		w.dst = appendRaw(w.dst, "content", "null")
-	default:
-		w.dst = appendText(w.dst, "content", "")
-	}
-	if said.refusal != "" && w.takesRefusal() {
-		w.dst = appendText(w.dst, "refusal", said.refusal)
+	if err := w.said(index, m.PlainText, &said); err != nil {
+		return err
 	}
 	w.thoughts(&said)
 	w.calls(&said)
@@ -239,7 +227,30 @@ func (w *requestWriter) assistant(index int, m *neutral.Message) error {
 	return nil
 }
 
-// takesRefusal tells whether the target knows the member "refusal".
+// said appends what the model said to the user. Only beside calls OpenAI takes a message without content.
+func (w *requestWriter) said(index int, plain bool, said *turn) error {
+	refused := said.refusal != "" && w.takesRefusal()
+	switch {
+	case len(said.content) > 0:
+		if err := w.content(index, neutral.Assistant, said.content, plain); err != nil {
+			return err
+		}
+	case refused && len(said.calls) == 0 && !w.native:
+		w.dst = appendText(append(appendKey(w.dst, "content"), `[{"type":"refusal"`...), "refusal", said.refusal)
+		w.dst = append(w.dst, "}]"...)
+		return nil
+	case refused, said.refusal == "" && len(said.calls) > 0:
+		w.dst = appendRaw(w.dst, "content", "null")
+	default:
+		w.dst = appendText(w.dst, "content", said.refusal)
+	}
+	if refused {
+		w.dst = appendText(w.dst, "refusal", said.refusal)
+	}
+	return nil
+}
+
+// takesRefusal tells whether the target knows refusals.
 func (w *requestWriter) takesRefusal() bool {
-	return (w.native || isOpenAI(w.to.Provider) || w.to.Provider == vendorOpenRouter) && !slices.Contains(w.to.Quirks.RefusedInMessages, "refusal")
+	return (w.native || isOpenAI(w.to.Provider)) && !slices.Contains(w.to.Quirks.RefusedInMessages, "refusal")
 }

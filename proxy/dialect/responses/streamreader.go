@@ -59,7 +59,8 @@ type openPart struct {
 	filled bool
 }
 
-// NextSequence is the number of the event that comes next: events are numbered from 0.
+// NextSequence is the number of the event that comes next: events are numbered from 0. One that tells of a failure has no number, for another one takes its
+// place.
 func (r *streamReader) NextSequence() int64 { return r.frames }
 
 // Read appends what an event means to dst. The error is a *dialect.StreamError.
@@ -68,7 +69,6 @@ func (r *streamReader) Read(dst []neutral.Event, event sse.Event) ([]neutral.Eve
 	if r.done || len(data) == 0 || string(data) == "[DONE]" {
 		return dst, nil
 	}
-	r.frames++
 	r.frame = frame{}
 	if err := r.frame.read(data); err != nil {
 		return dst, &dialect.StreamError{Err: err}
@@ -80,6 +80,9 @@ func (r *streamReader) Read(dst []neutral.Event, event sse.Event) ([]neutral.Eve
 	dst, err := r.event(dst)
 	if err != nil {
 		return dst, &dialect.StreamError{Err: err}
+	}
+	if len(dst) == 0 || dst[len(dst)-1].Kind != neutral.EventFailure {
+		r.frames++
 	}
 	return dst, nil
 }

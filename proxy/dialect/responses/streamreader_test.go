@@ -257,6 +257,33 @@ func FuzzStreamReader(f *testing.F) {
 	})
 }
 
+func TestNextSequence(t *testing.T) {
+	const delta = `{"type":"response.output_text.delta","item_id":"msg_1","output_index":0,"content_index":0,"delta":"a"}`
+	for name, last := range map[string]string{
+		"error":      `{"type":"error","code":"server_error","message":"boom","sequence_number":2}`,
+		"failed":     `{"type":"response.failed","response":{"id":"resp_1","status":"failed","error":{"code":"server_error","message":"boom"},"output":[]}}`,
+		"unreadable": `{"type":`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			passed := codec.NewPassedStream(dialect.Exchange{})
+			source := sse.NewReader(strings.NewReader(frames(created, delta, last)), 0)
+			for {
+				event, err := source.Next()
+				if err != nil {
+					break
+				}
+				if step, err := passed.Next(event); err != nil || step.Kind == dialect.StepFailure {
+					break
+				}
+			}
+			numbered, ok := passed.(dialect.Numbered)
+			if !ok || numbered.NextSequence() != 2 {
+				t.Errorf("the event in place of the third one does not get the number 2: %v", passed)
+			}
+		})
+	}
+}
+
 // checkPassing reads a stream that passes.
 func checkPassing(t *testing.T, stream []byte) {
 	t.Helper()

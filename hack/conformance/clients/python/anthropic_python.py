@@ -48,6 +48,16 @@ class Messages:
         equal((answer.type, answer.role, answer.stop_reason, answer.stop_sequence), ("message", "assistant", "end_turn", None), "envelope")
         self.usage(mark, answer.usage)
 
+    def system_inside(self, upstream):
+        """Instructions may stand among the messages, and reach the provider wherever it has them."""
+        mark, instruction = new_mark(), f"Be terse from now on ({new_mark()})."
+        answer = self.client.messages.create(model=upstream.model, max_tokens=200, messages=[
+            {"role": "user", "content": prompt(mark)}, {"role": "assistant", "content": "Yes."},
+            {"role": "system", "content": [{"type": "text", "text": instruction}]}, {"role": "user", "content": "Go on."},
+        ])
+        equal(self.text(answer), self.suite.text, "text")
+        true(instruction in self.suite.record(mark)["body"], "the provider did not get the instruction")
+
     def streamed(self, upstream):
         mark = new_mark()
         kinds, pieces = [], []
@@ -189,7 +199,7 @@ class Messages:
 def main():
     messages = Messages()
     messages.suite.run({
-        "plain": messages.plain, "streamed": messages.streamed, "tools": messages.tools_round_trip, "tools-streamed": messages.tools_streamed,
+        "plain": messages.plain, "system-inside": messages.system_inside, "streamed": messages.streamed, "tools": messages.tools_round_trip, "tools-streamed": messages.tools_streamed,
         "forced-tool": messages.forced_tool, "structured": messages.structured, "reasoning": messages.reasoning,
         "reasoning-moved": messages.reasoning_moved, "image": messages.image, "image-by-url": messages.image_by_url,
         "stop": messages.stop, "cut-by-limit": messages.cut_by_limit, "count-tokens": messages.count_tokens, "unknown-model": messages.unknown_model, "busy": messages.busy,
