@@ -41,7 +41,8 @@ var api client.Client
 func TestE2E(t *testing.T) {
 	RegisterFailHandler(Fail)
 	EnforceDefaultTimeoutsWhenUsingContexts()
-	SetDefaultEventuallyTimeout(60 * time.Second)
+	// When the API server was away, the cluster's DNS watches it again only after a pause, and remembers for half a minute what it did not know.
+	SetDefaultEventuallyTimeout(150 * time.Second)
 	SetDefaultEventuallyPollingInterval(200 * time.Millisecond)
 	SetDefaultConsistentlyPollingInterval(200 * time.Millisecond)
 	RunSpecs(t, "Signalbox on a real cluster")

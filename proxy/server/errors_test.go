@@ -201,13 +201,12 @@ func checkRefusal(t *testing.T, h *harness, tc refusal, surface string) {
 	}
 }
 
-// checkRefusalBody knows that the code of the OpenRouter surface is the status, but for what a provider said and is passed on as it is.
+// checkRefusalBody knows that the code of the OpenRouter surface is the status.
 func checkRefusalBody(t *testing.T, tc refusal, path, text string) {
 	t.Helper()
 	body := errorOf(t, text)
-	verbatim := tc.code == CodeUpstreamRejected && tc.dialect != ""
 	var want any = or(tc.dialect, string(tc.code))
-	if strings.HasPrefix(path, "/api/v1/") && !verbatim {
+	if strings.HasPrefix(path, "/api/v1/") {
 		if body.Metadata.ErrorType != want {
 			t.Errorf("%s: error_type %q, want %q", path, body.Metadata.ErrorType, want)
 		}

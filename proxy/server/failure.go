@@ -194,6 +194,9 @@ func (x *exchange) speaksForItself(said neutral.Error) bool {
 	if x.offer.API != x.call.place.api || !said.JSON {
 		return false
 	}
+	if x.call.place.flavor == dialect.OpenRouterFlavor && x.attempt.target.provider != openRouter {
+		return false // Its clients take the code for the status.
+	}
 	switch x.offer.API {
 	case neutral.Messages, neutral.CountTokens:
 		// Vertex AI and Bedrock have errors of their own in front of Anthropic's.

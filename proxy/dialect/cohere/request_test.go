@@ -130,15 +130,15 @@ func TestAppendRequest(t *testing.T) {
 			r.Format = schema
 			r.Messages = append(r.Messages, says(neutral.User, media(neutral.FilePart, neutral.Media{Text: "Q3", Name: "Report"})))
 		}), to: dialect.Target{Model: commandA}},
-		"thinking":                    {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "high"} }), to: dialect.Target{Model: reasons}},
-		"thinking, budget":            {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{MaxTokens: ptr(int64(300))} }), to: dialect.Target{Model: reasons}},
-		"thinking, medium":            {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "medium"} }), to: dialect.Target{Model: reasons}},
-		"thinking, low":               {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "low"} }), to: dialect.Target{Model: reasons}},
-		"thinking, minimal":           {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "minimal"} }), to: dialect.Target{Model: reasons}},
-		"thinking off":                {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Enabled: ptr(false)} }), to: dialect.Target{Model: reasons}},
-		"thinking only hidden":        {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Exclude: true} }), to: dialect.Target{Model: reasons}},
-		"thinking, older model":       {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "low"} }), to: dialect.Target{Model: "command-r-08-2024"}, dropped: []string{"reasoning_effort"}},
-		"thinking off, older model":   {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "none"} }), to: dialect.Target{Model: commandA}},
+		"thinking":                  {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "high"} }), to: dialect.Target{Model: reasons}},
+		"thinking, budget":          {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{MaxTokens: ptr(int64(300))} }), to: dialect.Target{Model: reasons}},
+		"thinking, medium":          {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "medium"} }), to: dialect.Target{Model: reasons}},
+		"thinking, low":             {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "low"} }), to: dialect.Target{Model: reasons}},
+		"thinking, minimal":         {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "minimal"} }), to: dialect.Target{Model: reasons}},
+		"thinking off":              {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Enabled: ptr(false)} }), to: dialect.Target{Model: reasons}},
+		"thinking only hidden":      {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Exclude: true} }), to: dialect.Target{Model: reasons}},
+		"thinking, older model":     {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "low"} }), to: dialect.Target{Model: "command-r-08-2024"}, dropped: []string{"reasoning_effort"}},
+		"thinking off, older model": {request: asks(func(r *neutral.Request) { r.Reasoning = &neutral.Reasoning{Effort: "none"} }), to: dialect.Target{Model: commandA}},
 		"nothing said": {request: asks(func(r *neutral.Request) {
 			r.Messages = []neutral.Message{
 				says(neutral.System, text("")), says(neutral.User, text("")), says(neutral.Assistant, text(" ")), says(neutral.User),

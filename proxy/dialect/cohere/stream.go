@@ -215,12 +215,16 @@ func (s *streamReader) end(dst []neutral.Event, delta []byte) ([]neutral.Event, 
 	if delta == nil || json.Unmarshal(delta, &wire) != nil {
 		return dst, &dialect.StreamError{Err: errNotEvent}
 	}
-	dst = s.stop(s.begin(dst, ""))
+	dst = s.begin(dst, "")
+	reason := finish(wire.Finish)
+	failed := reason == neutral.FinishError || wire.Error != ""
+	if !failed { // A part in whose middle the answer fails does not end.
+		dst = s.stop(dst)
+	}
 	if usage := wire.Usage.normalise(); usage != nil {
 		dst = append(dst, neutral.Event{Kind: neutral.EventUsage, Usage: *usage})
 	}
-	reason := finish(wire.Finish)
-	if reason == neutral.FinishError || wire.Error != "" {
+	if failed {
 		failure := dialect.ParseError([]byte(wire.Error))
 		failure.Status, failure.Type, failure.JSON = http.StatusBadGateway, wire.Finish, false
 		if failure.Message == "" {
