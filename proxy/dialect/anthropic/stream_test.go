@@ -3,6 +3,7 @@ package anthropic_test
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,6 +71,7 @@ func TestReadStream(t *testing.T) {
 		want   []neutral.Event
 	}{
 		"least":                {data(messageStart, textStart, textHello, blockStop, endTurn, messageStop), hello},
+		"no reason to stop":    {data(messageStart, textStart, textHello, blockStop, `{"type":"message_delta","delta":{"stop_reason":null}}`, messageStop), append(slices.Clone(hello[:4]), finish(neutral.FinishStop, ""), ended)},
 		"[DONE] at the end":    {data(messageStart, textStart, textHello, blockStop, endTurn, "[DONE]"), hello},
 		"no end":               {data(messageStart, textStart, textHello, blockStop, endTurn), hello},
 		"no stops":             {data(messageStart, textStart, textHello, endTurn, messageStop), hello},

@@ -74,6 +74,9 @@ func (s *streamReader) readFrame(dst []neutral.Event, data []byte, f frame) []ne
 	case `"message_delta"`:
 		return s.readMessageDelta(dst, data, f)
 	case `"message_stop"`:
+		if !s.finished {
+			dst = append(s.stop(dst), neutral.Event{Kind: neutral.EventFinish, Finish: neutral.FinishStop})
+		}
 		return s.end(dst)
 	case `"ping"`:
 		return append(dst, neutral.Event{Kind: neutral.EventPing})

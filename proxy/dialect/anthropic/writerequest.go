@@ -272,24 +272,13 @@ func (w *requestWriter) writeExtra() {
 	for _, m := range w.r.Extra {
 		switch {
 		case !w.native():
-			if asksSomething(m) {
-				w.report.Drop(m.Name)
-			}
+			w.report.DropExtra([]neutral.Member{m})
 		case slices.Contains([]string{"thinking", "output_config", "metadata"}, m.Name):
 		case slices.ContainsFunc(host, func(h neutral.Member) bool { return h.Name == m.Name }):
 		case w.optional(m.Name):
 			w.dst = append(w.dst, m.Value...)
 		}
 	}
-}
-
-// asksSomething tells that leaving a member out changes something.
-func asksSomething(m neutral.Member) bool {
-	switch string(m.Value) {
-	case "false", "{}", "[]", `""`:
-		return false
-	}
-	return m.Name != "stream_options"
 }
 
 // reportDropped reports the parameters that the API does not have.

@@ -217,16 +217,18 @@ func (w *chatWriter) cited() {
 	w.raw("]")
 }
 
+// isSaid tells whether a part is something that the model said to the user.
+func isSaid(p *neutral.Part) bool { return p.Kind == neutral.TextPart || p.Kind == neutral.RefusalPart }
+
 // assistant writes what the model said. Its thoughts go back as the plan of its tool calls; without calls they have no use.
 func (w *chatWriter) assistant(m *neutral.Message, index int) error {
 	var texts, calls []int
 	var plan strings.Builder
 	for j := range m.Parts {
 		switch part := &m.Parts[j]; {
-		case part.Kind == neutral.TextPart || part.Kind == neutral.RefusalPart:
-			if !isBlank(part.Text) {
-				texts = append(texts, j)
-			}
+		case isSilent(m.Parts[j : j+1]):
+		case isSaid(part):
+			texts = append(texts, j)
 		case part.Kind == neutral.ToolCallPart && part.Call != nil:
 			calls = append(calls, j)
 		case part.Kind == neutral.ReasoningPart && part.Thought != nil:

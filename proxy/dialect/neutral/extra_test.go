@@ -14,11 +14,11 @@ func TestDropExtra(t *testing.T) {
 	var report neutral.Report
 	for name, value := range map[string]string{
 		"store": "false", "plugins": "[ ]", "trace": "{\n}", "route": `""`, "preset": "null", "stream_options": `{"include_usage":true}`, "parallel_tool_calls": "true",
-		"prediction": `{"type":"content"}`, "safety_mode": `"OFF"`, "truncation": "true", "level": "0", "names": `[""]`,
+		"prediction": `{"type":"content"}`, "safety_mode": `"OFF"`, "truncation": "true", "level": "0", "names": `[""]`, "web_search_options": "{}",
 	} {
 		report.DropExtra([]neutral.Member{{Name: name, Value: json.RawMessage(value)}})
 	}
-	if diff := cmp.Diff([]string{"level", "names", "prediction", "safety_mode", "truncation"}, report.Dropped); diff != "" {
+	if diff := cmp.Diff([]string{"level", "names", "prediction", "safety_mode", "truncation", "web_search_options"}, report.Dropped); diff != "" {
 		t.Errorf("dropped (-want +got):\n%s", diff)
 	}
 }

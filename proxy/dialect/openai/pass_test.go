@@ -61,6 +61,7 @@ func TestAppendPassedMembers(t *testing.T) {
 		"no thinking, refused":  {with(dialect.Quirks{ReasoningRequest: "none"}), `,"reasoning_effort":"none"`, ``, nil},
 		"thinking elsewhere":    {on("OpenAI"), `,"thinking":{"type":"enabled","budget_tokens":100}`, `,"reasoning_effort":"low"`, nil},
 		"a tier of another":     {on("Groq"), `,"service_tier":"priority"`, ``, []string{"service_tier"}},
+		"an empty search":       {with(dialect.Quirks{Refused: []string{"web_search_options"}}), `,"web_search_options":null,"top_p":1`, `,"top_p":1`, nil},
 		"refused":               {with(dialect.Quirks{Refused: []string{"seed", "user", "store"}}), `,"seed":1,"store":false,"user":"u","top_p":1`, `,"top_p":1`, []string{"seed", "user"}},
 		"accepted":              {with(dialect.Quirks{Accepted: []string{"top_p"}}), `,"seed":1,"top_p":1,"logprobs":false,"n":1`, `,"top_p":1`, []string{"seed"}},
 		"limit renamed":         {with(dialect.Quirks{MaxTokens: "max_tokens"}), `,"max_completion_tokens":5`, `,"max_tokens":5`, nil},

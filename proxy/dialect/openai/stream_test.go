@@ -221,6 +221,11 @@ func TestStreamReader(t *testing.T) {
 			want: []neutral.Event{start, open(0, 0, call("a", "f")), text(0, 0, "{}"), stop(0, 0), open(0, 1, call("b", "g")), text(0, 1, "{"), text(0, 1, "}"), stop(0, 1),
 				end(0, neutral.FinishToolCalls, "stop"), over},
 		},
+		"calls of one index": {
+			stream: chunk(`{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}`) + chunk(`{"tool_calls":[{"index":0,"id":"b","function":{"name":"g","arguments":"{"}}]}`) + chunk(`{"tool_calls":[{"index":0,"function":{"arguments":"}"}}]},"finish_reason":"stop"`),
+			want: []neutral.Event{start, open(0, 0, call("a", "f")), text(0, 0, "{}"), stop(0, 0), open(0, 1, call("b", "g")), text(0, 1, "{"), text(0, 1, "}"), stop(0, 1),
+				end(0, neutral.FinishToolCalls, "stop"), over},
+		},
 		"a name that comes late": {
 			stream: chunk(`{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{"}}]}`) + chunk(`{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"}"}}]}`) + done,
 			want:   []neutral.Event{start, open(0, 0, call("a", "f")), text(0, 0, "{}"), stop(0, 0), end(0, neutral.FinishToolCalls, ""), over},

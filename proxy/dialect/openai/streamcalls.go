@@ -81,6 +81,11 @@ func (p *callPiece) readFunction(raw []byte) error {
 	})
 }
 
+// begins tells that a piece with the index of a call begins another one: some providers give all calls the same index.
+func (p *callPiece) begins(call *callReader) bool {
+	return p.id != "" && call.id != "" && p.id != call.id && p.name != ""
+}
+
 // find returns the call that a piece belongs to, a new one where it is the first piece; -1 when there are too many.
 func (c *choiceReader) find(p *callPiece) int {
 	last := len(c.calls) - 1
@@ -88,8 +93,10 @@ func (c *choiceReader) find(p *callPiece) int {
 		return last
 	}
 	if p.wire >= 0 {
-		if at := slices.IndexFunc(c.calls, func(call callReader) bool { return call.wire == p.wire }); at >= 0 {
-			return at
+		for at := last; at >= 0; at-- {
+			if c.calls[at].wire == p.wire && !p.begins(&c.calls[at]) {
+				return at
+			}
 		}
 	}
 	if len(c.calls) == maxCalls {

@@ -93,7 +93,7 @@ func refused(name string, q *dialect.Quirks) bool {
 // asksForNothing tells whether leaving a member out changes nothing.
 func asksForNothing(name string, value []byte) bool {
 	if isEmpty(value) {
-		return true
+		return name != "web_search_options" || value[0] == 'n' // Even an empty one switches the search on.
 	}
 	switch name {
 	case "usage", "stream_options":
