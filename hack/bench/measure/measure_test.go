@@ -44,24 +44,34 @@ func TestRunMeasuresEverything(t *testing.T) {
 	if err := b.Run(t.Context(), &r); err != nil {
 		t.Fatal(err)
 	}
-	for name, l := range map[string]report.Load{"plain": r.Plain, "translated": r.TranslatedPlain} {
-		for _, f := range []report.LoadFigures{l.Reference, l.Proxy} {
-			if f.Attempts < 8 || f.Failures != 0 || f.RequestsPerSecond == 0 || f.P50Millis == 0 {
-				t.Errorf("%s: %+v", name, f)
-			}
-		}
-	}
-	for name, l := range map[string]report.Load{"streams": r.Stream, "translated streams": r.TranslatedStream} {
-		if l.Reference.Failures+l.Proxy.Failures != 0 || l.Reference.EventsPerSecond == 0 || l.Proxy.EventsPerSecond == 0 {
-			t.Errorf("%s: %+v", name, l)
-		}
-	}
+	checkPlain(t, map[string]report.Load{"plain": r.Plain, "translated": r.TranslatedPlain})
+	checkStreams(t, map[string]report.Load{"streams": r.Stream, "translated streams": r.TranslatedStream})
 	if m := r.Memory[report.Proxy]; m.StreamsOpen != 60 {
 		t.Errorf("memory: %+v", m)
 	}
 	for _, name := range []string{report.Direct, report.Reference, report.Proxy} {
 		if d := r.Forwarding[name]; d.Events != 10 || d.P50Micros <= 0 {
 			t.Errorf("forwarding of %s: %+v", name, d)
+		}
+	}
+}
+
+func checkPlain(t *testing.T, loads map[string]report.Load) {
+	t.Helper()
+	for name, l := range loads {
+		for _, f := range []report.LoadFigures{l.Reference, l.Proxy} {
+			if f.Attempts < 8 || f.Failures != 0 || f.RequestsPerSecond == 0 || f.P50Millis == 0 {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+}
+
+func checkStreams(t *testing.T, loads map[string]report.Load) {
+	t.Helper()
+	for name, l := range loads {
+		if l.Reference.Failures+l.Proxy.Failures != 0 || l.Reference.EventsPerSecond == 0 || l.Proxy.EventsPerSecond == 0 {
+			t.Errorf("%s: %+v", name, l)
 		}
 	}
 }
