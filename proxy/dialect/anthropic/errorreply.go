@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"signalbox.dev/signalbox/proxy/dialect"
@@ -43,7 +42,7 @@ func (surface) AppendError(dst []byte, e dialect.ErrorReply) []byte {
 	if e.RequestID != "" {
 		reply.RequestID = &e.RequestID
 	}
-	return appendJSON(dst, reply)
+	return dialect.AppendJSON(dst, reply)
 }
 
 // AppendErrorEvent appends the event to dst that ends a stream after its first token.
@@ -105,13 +104,4 @@ func errorStatus(kind string) int {
 		return statusOverloaded
 	}
 	return 0
-}
-
-// appendJSON appends a value of this package's own types, which encoding/json always takes.
-func appendJSON(dst []byte, value any) []byte {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return append(dst, "{}"...)
-	}
-	return append(dst, text...)
 }

@@ -1,6 +1,10 @@
 package anthropic
 
-import "time"
+import (
+	"time"
+
+	"signalbox.dev/signalbox/proxy/dialect"
+)
 
 // Model is an entry of the list of models.
 type Model struct {
@@ -33,7 +37,7 @@ func (m Model) wire() wireModel {
 }
 
 // AppendModel appends the body of GET models/{id} to dst.
-func AppendModel(dst []byte, m Model) []byte { return appendJSON(dst, m.wire()) }
+func AppendModel(dst []byte, m Model) []byte { return dialect.AppendJSON(dst, m.wire()) }
 
 // AppendModelList appends the body of GET models to dst.
 func AppendModelList(dst []byte, models []Model) []byte {
@@ -44,5 +48,5 @@ func AppendModelList(dst []byte, models []Model) []byte {
 	if len(models) > 0 {
 		list.FirstID, list.LastID = &list.Data[0].ID, &list.Data[len(models)-1].ID
 	}
-	return appendJSON(dst, list)
+	return dialect.AppendJSON(dst, list)
 }

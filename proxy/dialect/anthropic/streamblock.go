@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 )
 
@@ -46,7 +47,7 @@ func (b *openBlock) whole() json.RawMessage {
 		return b.raw
 	}
 	members["input"] = b.held
-	return appendJSON(nil, members)
+	return dialect.AppendJSON(nil, members)
 }
 
 // deltaEvent is an event that adds to the open part.

@@ -150,7 +150,7 @@ func (w *requestWriter) writeStop() {
 		w.report.Drop("stop")
 	}
 	if len(stops) > 0 && w.optional("stop_sequences") {
-		w.dst = appendJSON(w.dst, stops)
+		w.dst = dialect.AppendJSON(w.dst, stops)
 	}
 }
 
@@ -263,7 +263,7 @@ func hostMembers(to dialect.Target) []neutral.Member {
 	if len(to.Betas) == 0 {
 		return to.Set
 	}
-	return append(slices.Clone(to.Set), neutral.Member{Name: "anthropic_beta", Value: appendJSON(nil, to.Betas)})
+	return append(slices.Clone(to.Set), neutral.Member{Name: "anthropic_beta", Value: dialect.AppendJSON(nil, to.Betas)})
 }
 
 // writeExtra puts back the members that the neutral form has no place for. Those of other APIs are reported, unless they ask for nothing.

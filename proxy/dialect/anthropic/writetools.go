@@ -3,6 +3,7 @@ package anthropic
 import (
 	"slices"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 )
@@ -197,7 +198,7 @@ func (w *requestWriter) writeTool(t *neutral.Tool) {
 	w.dst = appendObjectSchema(append(w.dst, `,"input_schema":`...), t.Parameters)
 	if t.Strict != nil && w.strict(t) {
 		w.dst = append(w.dst, `,"strict":`...)
-		w.dst = appendJSON(w.dst, *t.Strict)
+		w.dst = dialect.AppendJSON(w.dst, *t.Strict)
 	}
 	if t.Cache != nil {
 		w.dst = appendCache(append(w.dst, `,"cache_control":`...), t.Cache)

@@ -12,6 +12,7 @@ import (
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/cohere"
+	"signalbox.dev/signalbox/proxy/dialect/dialecttest"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/meter"
@@ -212,65 +213,6 @@ func TestNothingAfterTheEnd(t *testing.T) {
 	}
 }
 
-// grammar is what was seen of a stream's events.
-type grammar struct {
-	// open tells that part number parts has begun.
-	open  bool
-	parts int
-	// finished tells that the choice has its reason, over that nothing may come.
-	finished, over bool
-}
-
-// checkGrammar tells what is wrong with the order of events.
-func checkGrammar(all []neutral.Event) string {
-	var g grammar
-	for i := range all {
-		if g.over {
-			return "something comes after the end"
-		}
-		if all[i].Kind == neutral.EventStart && i > 0 {
-			return "the start is not the first"
-		}
-		if problem := g.next(&all[i]); problem != "" {
-			return problem
-		}
-	}
-	return ""
-}
-
-func (g *grammar) next(e *neutral.Event) string {
-	switch e.Kind {
-	case neutral.EventPartStart, neutral.EventPartDelta, neutral.EventPartStop:
-		return g.part(e)
-	case neutral.EventFinish:
-		if g.open || g.finished {
-			return "it finishes at the wrong place"
-		}
-		g.finished = true
-	case neutral.EventEnd:
-		if !g.finished {
-			return "it ends without a finish"
-		}
-		g.over = true
-	case neutral.EventFailure:
-		g.over = true
-	case neutral.EventStart, neutral.EventUsage, neutral.EventPing:
-	}
-	return ""
-}
-
-func (g *grammar) part(e *neutral.Event) string {
-	starts := e.Kind == neutral.EventPartStart
-	if g.open == starts || e.Index != g.parts || g.finished {
-		return "a part of kind " + string(e.Kind) + " is at the wrong place"
-	}
-	g.open = e.Kind != neutral.EventPartStop
-	if !g.open {
-		g.parts++
-	}
-	return ""
-}
-
 func FuzzStreamReader(f *testing.F) {
 	f.Add(start, `{"type":"content-delta","delta":{"message":{"content":{"text":"a","thinking":"b"}}},"logprobs":{"text":"a","logprobs":[-1]}}`, `{"type":"content-end"}`)
 	f.Add(`{"type":"tool-call-start","delta":{"message":{"tool_calls":{"id":"1","function":{"name":"sb_json_output","arguments":"a"}}}}}`, `{"type":"tool-call-delta","delta":{"message":{"tool_calls":{"function":{"arguments":"a"}}}}}`, `{"type":"tool-call-end"}`)
@@ -286,7 +228,7 @@ func FuzzStreamReader(f *testing.F) {
 				break
 			}
 		}
-		if problem := checkGrammar(all); problem != "" {
+		if problem := dialecttest.CheckGrammar(all); problem != "" {
 			t.Errorf("%s: %+v", problem, all)
 		}
 	})

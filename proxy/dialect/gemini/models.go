@@ -1,5 +1,7 @@
 package gemini
 
+import "signalbox.dev/signalbox/proxy/dialect"
+
 // Model is an entry of the model list.
 type Model struct {
 	// ID is what clients ask for; the list shows it behind "models/".
@@ -38,7 +40,7 @@ func wire(m Model) wireModel {
 }
 
 // AppendModel appends the body of GET models/{id} to dst.
-func AppendModel(dst []byte, m Model) []byte { return appendJSON(dst, wire(m)) }
+func AppendModel(dst []byte, m Model) []byte { return dialect.AppendJSON(dst, wire(m)) }
 
 // AppendModelList appends the body of GET models to dst.
 func AppendModelList(dst []byte, models []Model) []byte {
@@ -46,5 +48,5 @@ func AppendModelList(dst []byte, models []Model) []byte {
 	for i, m := range models {
 		list.Models[i] = wire(m)
 	}
-	return appendJSON(dst, list)
+	return dialect.AppendJSON(dst, list)
 }

@@ -42,7 +42,7 @@ func (Generate) AppendError(dst []byte, e dialect.ErrorReply) []byte {
 		}
 		reply.Error.Details = []errorInfo{info}
 	}
-	return appendJSON(dst, reply)
+	return dialect.AppendJSON(dst, reply)
 }
 
 // AppendErrorEvent appends what ends a stream after its first token: an event, or the last element of the array.

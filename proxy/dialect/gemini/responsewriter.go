@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"encoding/json"
 	"strings"
 	"unicode/utf8"
 
@@ -62,16 +61,7 @@ func appendCandidate(dst []byte, c *neutral.Choice, index int) []byte {
 
 // jsonMember appends a member with a value of this package's own types.
 func jsonMember(dst []byte, name string, value any) []byte {
-	return appendJSON(key(dst, name), value)
-}
-
-// appendJSON appends a value of this package's own types, which encoding/json always takes.
-func appendJSON(dst []byte, value any) []byte {
-	written, err := json.Marshal(value)
-	if err != nil {
-		return append(dst, "{}"...)
-	}
-	return append(dst, written...)
+	return dialect.AppendJSON(key(dst, name), value)
 }
 
 // pendingSeals are sealed thoughts that have no part of their own.

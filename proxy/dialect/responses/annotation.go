@@ -3,6 +3,7 @@ package responses
 import (
 	"encoding/json"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 )
 
@@ -64,9 +65,9 @@ func annotationOf(c *neutral.Citation) json.RawMessage {
 	case c.Source == neutral.Responses && c.Raw != nil:
 		return c.Raw
 	case c.URL != "":
-		return appendJSON(nil, urlCitation{Type: "url_citation", StartIndex: c.Start, EndIndex: c.End, URL: c.URL, Title: c.Title})
+		return dialect.AppendJSON(nil, urlCitation{Type: "url_citation", StartIndex: c.Start, EndIndex: c.End, URL: c.URL, Title: c.Title})
 	}
-	return appendJSON(nil, fileCitation{Type: "file_citation", FileID: c.FileID, Filename: c.Title, Index: c.Start})
+	return dialect.AppendJSON(nil, fileCitation{Type: "file_citation", FileID: c.FileID, Filename: c.Title, Index: c.Start})
 }
 
 // appendAnnotations appends the list of a text's citations to dst.

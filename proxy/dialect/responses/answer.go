@@ -165,7 +165,7 @@ func askedMetadata(r *neutral.Request) json.RawMessage {
 	if r.Metadata == nil {
 		return json.RawMessage("{}")
 	}
-	return appendJSON(nil, r.Metadata)
+	return dialect.AppendJSON(nil, r.Metadata)
 }
 
 func askedReasoning(r *neutral.Request) json.RawMessage {
@@ -208,7 +208,7 @@ func askedTools(r *neutral.Request) json.RawMessage {
 		if tool := &r.Tools[i]; tool.Raw != nil {
 			list = appendNext(list, tool.Raw)
 		} else {
-			list = appendNext(list, appendJSON(nil, toolOf(tool)))
+			list = appendNext(list, dialect.AppendJSON(nil, toolOf(tool)))
 		}
 	}
 	return append(append([]byte("["), list...), ']')

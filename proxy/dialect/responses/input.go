@@ -152,7 +152,7 @@ func (c *conversation) add(role neutral.Role, n note, parts ...neutral.Part) {
 func (c *conversation) flush() {
 	if c.open.Role != "" {
 		c.open.PlainText = len(c.open.Parts) == 1 && len(c.notes) == 1 && c.notes[0].Plain
-		c.open.Extra = []neutral.Member{{Name: notesName, Value: appendJSON(nil, c.notes)}}
+		c.open.Extra = []neutral.Member{{Name: notesName, Value: dialect.AppendJSON(nil, c.notes)}}
 		c.messages = append(c.messages, c.open)
 	}
 	c.open, c.notes = neutral.Message{}, nil

@@ -1,8 +1,6 @@
 package responses
 
 import (
-	"encoding/json"
-
 	"signalbox.dev/signalbox/proxy/dialect"
 )
 
@@ -36,7 +34,7 @@ func wire(e dialect.ErrorReply) wireError {
 
 // AppendError appends the body of an error reply to dst.
 func (Codec) AppendError(dst []byte, e dialect.ErrorReply) []byte {
-	return appendJSON(dst, struct {
+	return dialect.AppendJSON(dst, struct {
 		Error wireError `json:"error"`
 	}{wire(e)})
 }
@@ -45,15 +43,6 @@ func (Codec) AppendError(dst []byte, e dialect.ErrorReply) []byte {
 func (Codec) AppendErrorEvent(dst []byte, e dialect.ErrorReply) []byte {
 	reply := wire(e)
 	dst = append(dst, "event: error\ndata: "...)
-	dst = appendJSON(dst, errorEvent{Type: "error", Code: reply.Code, Message: reply.Message, Param: reply.Param, SequenceNumber: e.Sequence, Error: reply})
+	dst = dialect.AppendJSON(dst, errorEvent{Type: "error", Code: reply.Code, Message: reply.Message, Param: reply.Param, SequenceNumber: e.Sequence, Error: reply})
 	return append(dst, "\n\n"...)
-}
-
-// appendJSON appends a value of this package's own types, which encoding/json always takes.
-func appendJSON(dst []byte, value any) []byte {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return append(dst, "{}"...)
-	}
-	return append(dst, text...)
 }

@@ -164,7 +164,7 @@ func readInclude(r *neutral.Request, include []string) {
 		}
 	}
 	if len(rest) > 0 {
-		r.Extra = append(r.Extra, neutral.Member{Name: "include", Value: appendJSON(nil, rest)})
+		r.Extra = append(r.Extra, neutral.Member{Name: "include", Value: dialect.AppendJSON(nil, rest)})
 	}
 }
 

@@ -212,7 +212,7 @@ func ownLogProbs(object []byte) json.RawMessage {
 	if len(object) == 0 || json.Unmarshal(object, &probs) != nil || len(probs.Content) == 0 {
 		return json.RawMessage("[]")
 	}
-	return appendJSON(nil, probs.Content)
+	return dialect.AppendJSON(nil, probs.Content)
 }
 
 // readOutput reads an item of the output. logProbs is the inside of the list of its tokens.

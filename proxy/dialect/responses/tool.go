@@ -154,18 +154,18 @@ func (c wireChoice) read(raw json.RawMessage) neutral.ToolChoice {
 func choiceOf(c neutral.ToolChoice) json.RawMessage {
 	switch c.Mode {
 	case neutral.ToolAuto, neutral.ToolNone, neutral.ToolRequired:
-		return appendJSON(nil, string(c.Mode))
+		return dialect.AppendJSON(nil, string(c.Mode))
 	case neutral.ToolNamed:
-		return appendJSON(nil, toolName{Type: "function", Name: c.Name})
+		return dialect.AppendJSON(nil, toolName{Type: "function", Name: c.Name})
 	case neutral.ToolAllowed:
 		choice := wireChoice{Type: "allowed_tools", Mode: "auto", Tools: make([]json.RawMessage, 0, len(c.Allowed))}
 		if c.AllowedRequired {
 			choice.Mode = "required"
 		}
 		for _, name := range c.Allowed {
-			choice.Tools = append(choice.Tools, appendJSON(nil, toolName{Type: "function", Name: name}))
+			choice.Tools = append(choice.Tools, dialect.AppendJSON(nil, toolName{Type: "function", Name: name}))
 		}
-		return appendJSON(nil, choice)
+		return dialect.AppendJSON(nil, choice)
 	}
 	return c.Raw
 }

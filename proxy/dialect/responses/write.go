@@ -174,7 +174,7 @@ func (w *requestWriter) tool(tool *neutral.Tool, extra []neutral.Member) []byte 
 	}
 	function := toolOf(tool)
 	if w.native() {
-		return withMembers(appendJSON(nil, function), extra)
+		return withMembers(dialect.AppendJSON(nil, function), extra)
 	}
 	if isNull(function.Parameters) {
 		function.Parameters = json.RawMessage(`{"type":"object","properties":{}}`)
@@ -182,7 +182,7 @@ func (w *requestWriter) tool(tool *neutral.Tool, extra []neutral.Member) []byte 
 	if function.Strict == nil {
 		function.Strict = new(bool)
 	}
-	return appendJSON(nil, function)
+	return dialect.AppendJSON(nil, function)
 }
 
 func toolOf(tool *neutral.Tool) wireTool {
@@ -237,7 +237,7 @@ func formatOf(f neutral.Format) json.RawMessage {
 	if f.Name == "" {
 		f.Name = "json_output"
 	}
-	return appendJSON(nil, wireFormat{Type: "json_schema", Name: f.Name, Description: f.Description, Schema: f.Schema, Strict: f.Strict})
+	return dialect.AppendJSON(nil, wireFormat{Type: "json_schema", Name: f.Name, Description: f.Description, Schema: f.Schema, Strict: f.Strict})
 }
 
 // subExtra are the members that the client gave an object of the request beyond the known ones.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 )
 
@@ -141,7 +142,7 @@ func (w *requestWriter) identity() {
 	r := w.request
 	w.quoted("user", r.User)
 	if len(r.Metadata) > 0 {
-		w.member("metadata", appendJSON(nil, r.Metadata))
+		w.member("metadata", dialect.AppendJSON(nil, r.Metadata))
 	}
 	w.quoted("prompt_cache_key", r.PromptCacheKey)
 	shared := r.Source == neutral.ChatCompletions && slices.Contains(tiers[:], r.ServiceTier)
