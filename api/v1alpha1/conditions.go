@@ -12,6 +12,8 @@ const (
 	ConditionProgrammed = "Programmed"
 	// ConditionHealthy tells whether the provider, or at least one target's provider, answered its last probe.
 	ConditionHealthy = "Healthy"
+	// ConditionModelsAvailable tells whether the providers offer the models of all targets.
+	ConditionModelsAvailable = "ModelsAvailable"
 	// ConditionKeyValid tells whether the provider took the key at the last probe.
 	ConditionKeyValid = "KeyValid"
 	// ConditionEnforced tells whether every ready proxy pod, and at least one, applies this generation of a SpendBudget.
@@ -82,6 +84,18 @@ const (
 	ReasonNoTargetAvailable = "NoTargetAvailable"
 	// ReasonDrained: the target's weight is 0.
 	ReasonDrained = "Drained"
+	// ReasonModelsAvailable: no provider is known not to offer a target's model.
+	ReasonModelsAvailable = "ModelsAvailable"
+	// ReasonModelNotListed: the provider's list of models does not have the target's model; calls to it may fail.
+	ReasonModelNotListed = "ModelNotListed"
+	// ReasonModelWithdrawn: the provider answered that it does not offer the target's model, and the target has no successor that serves.
+	ReasonModelWithdrawn = "ModelWithdrawn"
+	// ReasonSuccessorServes: the provider has withdrawn the target's model, and calls go to its successor.
+	ReasonSuccessorServes = "SuccessorServes"
+	// ReasonCircuitOpen: the target failed too often of late; single calls try whether it is back.
+	ReasonCircuitOpen = "CircuitOpen"
+	// ReasonCoolingDown: the provider limits the rate or the account, and is left alone for the time that it asked for.
+	ReasonCoolingDown = "CoolingDown"
 	// ReasonEnforced: the proxies apply this generation.
 	ReasonEnforced = "Enforced"
 	// ReasonNoProxy: the namespace has no ModelRoute, hence no proxy.

@@ -17,13 +17,42 @@ type ModelRouteSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Models []ModelPattern `json:"models,omitempty"`
 
-	// targets are the places that can answer. Those with the lowest priority number are tried first; the next one is tried when a target does not answer (connection failure, timeout, 408, 429, 5xx) before its first token.
+	// targets are the places that can answer. Those with the lowest priority number are tried first; fallback says which failures move a call on to the next one. After the first token of an answer none does.
 	// +required
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Targets []RouteTarget `json:"targets,omitempty"`
+
+	// strategy orders the targets of one priority. The default is Weighted.
+	// +optional
+	// +default="Weighted"
+	Strategy RouteStrategy `json:"strategy,omitempty"`
+
+	// affinity keeps calls that belong together on one target, so that its prompt cache stays warm. When it is left out every call is placed by itself.
+	// +optional
+	Affinity *RouteAffinity `json:"affinity,omitempty"`
+
+	// fallback says which failures move a call to the next target, which are tried again, and how much one call may try.
+	// +optional
+	// +default={}
+	Fallback RouteFallback `json:"fallback,omitzero"`
+
+	// require leaves out targets that do not declare, or are not known to have, what is listed here. What a request itself needs is required in addition.
+	// +optional
+	Require *RouteRequirements `json:"require,omitempty"`
+
+	// limits bound what callers can ask of this route. Those who exceed one get 429 and the time to come back, or wait where the limit has a queue.
+	// +optional
+	// +listType=map
+	// +listMapKey=per
+	// +kubebuilder:validation:MaxItems=2
+	Limits []RouteLimit `json:"limits,omitempty"`
+
+	// mirror sends a copy of a share of the calls to another model and throws its answers away. A mirror neither slows nor fails a call; its cost is booked under the mirror's name.
+	// +optional
+	Mirror *RouteMirror `json:"mirror,omitempty"`
 
 	// timeouts bound each call.
 	// +optional
@@ -95,11 +124,32 @@ type RouteTarget struct {
 	// prices of this target. They win over the prices of the ProviderCredential.
 	// +optional
 	Prices *TokenPrices `json:"prices,omitempty"`
+
+	// declares says what the target can do and how it treats data, where that is not known or not right. What is left out is taken from the provider's own list of models, where it tells.
+	// +optional
+	Declares *TargetDeclaration `json:"declares,omitempty"`
+
+	// successor is the upstream model id that takes over, at the same provider, when the provider has withdrawn model. Without one a withdrawn model is not called until the provider offers it again.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Successor string `json:"successor,omitempty"`
+
+	// onlyFor makes this a target for calls that failed elsewhere in one of these ways, and for no other: a model with a larger context for ContextTooLong, one with another content policy for ContentFiltered.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	OnlyFor []FailureKind `json:"onlyFor,omitempty"`
+
+	// openRouter are the provider preferences that OpenRouter is told with each call, when this target's provider is OpenRouter. A request can narrow them, never widen.
+	// +optional
+	OpenRouter *OpenRouterPreferences `json:"openRouter,omitempty"`
 }
 
-// RouteTimeouts bound a call. firstToken and idle are for streams; other calls have total alone.
+// RouteTimeouts bound a call. firstToken and idle are for streams, attempt is for other calls, total for both.
 // +kubebuilder:validation:XValidation:rule="duration(self.firstToken) <= duration(self.total)",message="firstToken must not be longer than total"
 // +kubebuilder:validation:XValidation:rule="duration(self.idle) <= duration(self.total)",message="idle must not be longer than total"
+// +kubebuilder:validation:XValidation:rule="!has(self.attempt) || duration(self.attempt) <= duration(self.total)",message="attempt must not be longer than total"
 type RouteTimeouts struct {
 	// firstToken is how long one target may take until the first token of a stream, 100ms to 1h. The default is 30s.
 	// +optional
@@ -108,6 +158,13 @@ type RouteTimeouts struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="firstToken must be between 100ms and 1h"
 	FirstToken metav1.Duration `json:"firstToken,omitempty,omitzero"`
+
+	// attempt is how long one target may take to answer a call that is not a stream, 100ms to 1h; the next target is then tried. When it is left out, total alone bounds such calls.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="attempt must be between 100ms and 1h"
+	Attempt metav1.Duration `json:"attempt,omitempty,omitzero"`
 
 	// idle is how long a stream may stay silent after its first token, 100ms to 1h. The default is 1m.
 	// +optional
@@ -192,6 +249,34 @@ type RouteTargetStatus struct {
 	// +optional
 	// +kubebuilder:validation:Enum=Priced;Unpriced
 	Priced string `json:"priced,omitempty"`
+
+	// model is the upstream model that calls go to now, when it is not the one of the spec: the successor of a withdrawn one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Model string `json:"model,omitempty"`
+
+	// traffic is what the proxies saw lately; absent without calls.
+	// +optional
+	Traffic *TargetTraffic `json:"traffic,omitempty"`
+}
+
+// TargetTraffic is what all ready proxies together saw of a target in about the last minute. It is rounded, and written every few seconds at most.
+type TargetTraffic struct {
+	// errorPermille is how many of a thousand calls failed for the target's fault.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	ErrorPermille *int32 `json:"errorPermille,omitempty"`
+
+	// timeToFirstTokenMilliseconds is the time to the first token of streams on average, in milliseconds; absent without streams.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	TimeToFirstTokenMilliseconds *int64 `json:"timeToFirstTokenMilliseconds,omitempty"`
+
+	// tokensPerSecond is how fast answers came on average; absent when not known.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	TokensPerSecond *int64 `json:"tokensPerSecond,omitempty"`
 }
 
 // ModelRouteStatus is what was observed of a ModelRoute.

@@ -46,8 +46,8 @@ func (e explanation) write(position string) {
 	fmt.Fprintf(e.out, "  budgets: %s\n", orNone(e.budgets()))
 	fmt.Fprintf(e.out, "  targets, in the order in which they are tried:\n")
 	// Any order within a priority will do here: what is printed is the share of each.
-	candidates := route.Order(nil, e.route.Targets, func(int64) int64 { return 0 })
-	slices.SortStableFunc(candidates, func(a, b route.Candidate) int {
+	candidates := route.OrderByWeight(nil, e.route.Targets, func(int64) int64 { return 0 })
+	slices.SortStableFunc(candidates, func(a, b route.WeightCandidate) int {
 		if a.Excluded == "" && b.Excluded == "" && e.route.Targets[a.Index].Priority == e.route.Targets[b.Index].Priority {
 			return a.Index - b.Index
 		}

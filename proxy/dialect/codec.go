@@ -159,6 +159,8 @@ type Target struct {
 	Betas []string
 	// Origin is whose sealed thoughts the target can read; thoughts of another origin are left out and reported as dropped "reasoning".
 	Origin neutral.Origin
+	// Preferences is the value of OpenRouter's "provider" for a target that is OpenRouter; nil takes the member out, as for all others.
+	Preferences []byte
 	// Quirks of the provider.
 	Quirks Quirks
 }

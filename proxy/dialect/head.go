@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 // MaxModelBytes is the longest model name that a request may have.
@@ -29,6 +30,14 @@ type Head struct {
 	// Array tells that a stream is wanted as one JSON array in place of events (Gemini).
 	Array bool
 
+	// Alternatives are further models to try after Model, in order: "models" of OpenRouter, what follows the first comma in "model", "fallbacks" of Anthropic's
+	// surface. They differ from Model and from each other.
+	Alternatives []string
+	// Preferences is the JSON text of OpenRouter's "provider"; nil without it. It is part of the body.
+	Preferences []byte
+	// Session names what the request belongs to: "session_id", else "prompt_cache_key"; empty without. User is the end user that it names.
+	Session, User string
+
 	// Special tells that there are members that only some providers of the API understand, so that passing the request on takes a closer look (OpenAI).
 	Special bool
 
@@ -36,6 +45,25 @@ type Head struct {
 	ModelAt Patch
 	// UsageAt is the patch that makes a stream report its usage, and OptionsAt the one that takes "stream_options" out (OpenAI).
 	UsageAt, OptionsAt Patch
+}
+
+// Inspector is a Surface that can tell more of a request than its head. That costs a walk over the whole body, so it is asked only where it matters.
+type Inspector interface {
+	// Inspect goes over a body that ReadHead accepted. What it does not understand it leaves out.
+	Inspect(body []byte, h Head) Traits
+}
+
+// Traits are what the choice of a target may depend on.
+type Traits struct {
+	// Needs are the capabilities without which a target cannot do what is asked.
+	Needs table.Capabilities
+	// PromptBytes is how much text the prompt has, tools included, without images, sound and files.
+	PromptBytes int64
+	// Media is how many images, sounds and files the prompt has.
+	Media int
+	// Prefix is a hash of the stable beginning of the prompt, which stays the same from turn to turn of a conversation: system prompt, tools and all up to the
+	// end of the first message of the user. 0 when there is no prompt.
+	Prefix uint64
 }
 
 // ReadModel reads a model's name from its JSON text.

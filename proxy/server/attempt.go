@@ -29,7 +29,7 @@ type attempt struct {
 }
 
 // tryTargets tries the targets in order until one has answered or the error is one that another target would not mend.
-func (s *Server) tryTargets(ctx context.Context, c *call, candidates []route.Candidate) error {
+func (s *Server) tryTargets(ctx context.Context, c *call, candidates []route.WeightCandidate) error {
 	for _, candidate := range candidates {
 		if candidate.Excluded != "" {
 			continue

@@ -147,7 +147,7 @@ func (c *call) visibleModels() []route.Model {
 }
 
 // noEligibleTarget tells each target and what excluded it.
-func (c *call) noEligibleTarget(candidates []route.Candidate) error {
+func (c *call) noEligibleTarget(candidates []route.WeightCandidate) error {
 	exclusions := make([]dialect.Exclusion, 0, len(candidates))
 	reasons := make([]string, 0, len(candidates))
 	for _, candidate := range candidates {

@@ -83,7 +83,7 @@ func (c *call) describeModel(m route.Model) openai.Model {
 func (c *call) priceOf(m route.Model) *table.Prices {
 	entry := c.snapshot.routes[m.Route]
 	first := func(int64) int64 { return 0 }
-	for _, candidate := range route.Order(nil, entry.Targets, first) {
+	for _, candidate := range route.OrderByWeight(nil, entry.Targets, first) {
 		if candidate.Excluded == "" {
 			target := &entry.targets[candidate.Index]
 			return target.pricesOf(target.upstreamModel(m.Name))

@@ -11,7 +11,7 @@ import (
 
 // plan is what a call may do: the targets in order, each exclusion with its reason, and the budgets that count it.
 type plan struct {
-	candidates []route.Candidate
+	candidates []route.WeightCandidate
 	budgets    []*table.Budget
 	// usable counts the targets that are not excluded, before prices are looked at.
 	usable int
@@ -21,7 +21,7 @@ type plan struct {
 
 // makePlan is pure but for the draw among targets of one priority.
 func makePlan(r *routeEntry, caller identity.Caller, model string, random route.Random) plan {
-	p := plan{candidates: route.Order(make([]route.Candidate, 0, len(r.Targets)), r.Targets, random)}
+	p := plan{candidates: route.OrderByWeight(make([]route.WeightCandidate, 0, len(r.Targets)), r.Targets, random)}
 	budgetCaller := ledgerCaller(caller)
 	for _, budget := range r.budgets {
 		if ledger.Matches(budget, r.Name, budgetCaller) {

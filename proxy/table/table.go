@@ -3,7 +3,10 @@
 // is never logged.
 package table
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Format is the version of the table's encoding. A proxy refuses a table of another format.
 const Format = 1
@@ -170,6 +173,20 @@ type Route struct {
 	Models []string `json:"models"`
 	// Targets in the order of the spec.
 	Targets []Target `json:"targets"`
+	// Strategy orders targets of one priority; empty means Weighted.
+	Strategy Strategy `json:"strategy,omitempty"`
+	// Affinity keeps calls together; nil keeps none.
+	Affinity *Affinity `json:"affinity,omitempty"`
+	// Fallback says what follows a failure.
+	Fallback Fallback `json:"fallback"`
+	// Require leaves out targets.
+	Require Requirements `json:"require,omitzero"`
+	// Limits of callers, at most one of each scope.
+	Limits []Limit `json:"limits,omitempty"`
+	// Mirror gets copies of calls; nil for none.
+	Mirror *Mirror `json:"mirror,omitempty"`
+	// Attempt bounds the time of one target for a call that is no stream; 0 for no bound but Total.
+	Attempt time.Duration `json:"attempt,omitempty"`
 	// FirstToken bounds the time of one target until the first token of a stream.
 	FirstToken time.Duration `json:"firstToken"`
 	// Idle bounds the silence of a stream after its first token.
@@ -198,6 +215,16 @@ type Target struct {
 	Weight int32 `json:"weight"`
 	// Prices of this target; nil takes those of the credential, by upstream model.
 	Prices *Prices `json:"prices,omitempty"`
+	// Declared is what is known of the model: what the target declares, and for the rest what the provider's list says.
+	Declared Declared `json:"declared,omitzero"`
+	// Unlisted tells that the provider's list of models is known and does not have Model, so that Successor, if there is one, is called in its place.
+	Unlisted bool `json:"unlisted,omitempty"`
+	// Successor is the upstream id that takes over from a withdrawn Model; empty for none.
+	Successor string `json:"successor,omitempty"`
+	// OnlyFor are the failures elsewhere after which alone the target is used; empty for every call.
+	OnlyFor []FailureKind `json:"onlyFor,omitempty"`
+	// OpenRouter are the provider preferences for OpenRouter, the JSON object that its API takes; nil for none.
+	OpenRouter json.RawMessage `json:"openRouter,omitempty"`
 	// Excluded says why the target cannot be used, in words for the caller; empty when it can.
 	Excluded string `json:"excluded,omitempty"`
 }

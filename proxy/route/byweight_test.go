@@ -55,7 +55,7 @@ func TestOrder(t *testing.T) {
 			draws := 0
 			random := func(int64) int64 { draws++; return tc.marks[draws-1] }
 			var got []entry
-			for _, c := range Order(nil, tc.targets, random) {
+			for _, c := range OrderByWeight(nil, tc.targets, random) {
 				got = append(got, entry{tc.targets[c.Index].Name, c.Excluded})
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -73,9 +73,9 @@ func TestOrderSharesByWeight(t *testing.T) {
 	generator := rand.New(rand.NewPCG(1, 2))
 	first := map[string]int{}
 	const rounds = 20000
-	var buffer []Candidate
+	var buffer []WeightCandidate
 	for range rounds {
-		buffer = Order(buffer[:0], targets, generator.Int64N)
+		buffer = OrderByWeight(buffer[:0], targets, generator.Int64N)
 		first[targets[buffer[0].Index].Name]++
 		if len(buffer) != len(targets) || targets[buffer[3].Index].Name != "late" {
 			t.Fatalf("order is not complete or breaks priority: %v", buffer)
@@ -96,7 +96,7 @@ func FuzzOrderIsAPermutation(f *testing.F) {
 		for i := 0; i+1 < len(shape) && len(targets) < 16; i += 2 {
 			targets = append(targets, table.Target{Priority: int32(shape[i] % 4), Weight: int32(shape[i+1])})
 		}
-		order := Order(nil, targets, rand.New(rand.NewPCG(seed, 0)).Int64N)
+		order := OrderByWeight(nil, targets, rand.New(rand.NewPCG(seed, 0)).Int64N)
 		seen := map[int]bool{}
 		for i, c := range order {
 			seen[c.Index] = true
@@ -115,9 +115,9 @@ func FuzzOrderIsAPermutation(f *testing.F) {
 
 func BenchmarkOrder(b *testing.B) {
 	targets := []table.Target{target("a", 0, 9), target("b", 0, 1), target("c", 1, 1)}
-	var buffer []Candidate
+	var buffer []WeightCandidate
 	b.ReportAllocs()
 	for b.Loop() {
-		buffer = Order(buffer[:0], targets, rand.Int64N)
+		buffer = OrderByWeight(buffer[:0], targets, rand.Int64N)
 	}
 }

@@ -10,42 +10,40 @@ import (
 // DrainedReason is the exclusion of a target whose weight is 0.
 const DrainedReason = "its weight is 0"
 
-// Candidate is one target of a route, in the order of trial.
-type Candidate struct {
+// WeightCandidate is one target of a route, in the order of trial.
+type WeightCandidate struct {
 	// Index of the target in the route's targets.
 	Index int
 	// Excluded says why the target cannot be used; empty when it can.
 	Excluded string
 }
 
-// Random returns a number in [0, n) with equal chances; n is positive.
-type Random func(n int64) int64
 
-// Order appends the targets to dst in the order in which they are to be tried: the usable ones first, the lowest priority number before higher ones,
+// OrderByWeight appends the targets to dst in the order in which they are to be tried: the usable ones first, the lowest priority number before higher ones,
 // targets of the same priority drawn by weight without replacement; then the excluded ones in the order of the spec. Every target appears once.
-func Order(dst []Candidate, targets []table.Target, random Random) []Candidate {
+func OrderByWeight(dst []WeightCandidate, targets []table.Target, random Random) []WeightCandidate {
 	base := len(dst)
 	for i := range targets {
-		if exclusion(&targets[i]) == "" {
-			dst = append(dst, Candidate{Index: i})
+		if exclusionOf(&targets[i]) == "" {
+			dst = append(dst, WeightCandidate{Index: i})
 		}
 	}
 	usable := dst[base:]
 	if len(usable) > 1 {
-		slices.SortStableFunc(usable, func(a, b Candidate) int {
+		slices.SortStableFunc(usable, func(a, b WeightCandidate) int {
 			return cmp.Compare(targets[a.Index].Priority, targets[b.Index].Priority)
 		})
 		shuffleEachPriority(usable, targets, random)
 	}
 	for i := range targets {
-		if reason := exclusion(&targets[i]); reason != "" {
-			dst = append(dst, Candidate{Index: i, Excluded: reason})
+		if reason := exclusionOf(&targets[i]); reason != "" {
+			dst = append(dst, WeightCandidate{Index: i, Excluded: reason})
 		}
 	}
 	return dst
 }
 
-func exclusion(t *table.Target) string {
+func exclusionOf(t *table.Target) string {
 	switch {
 	case t.Excluded != "":
 		return t.Excluded
@@ -56,7 +54,7 @@ func exclusion(t *table.Target) string {
 	}
 }
 
-func shuffleEachPriority(sorted []Candidate, targets []table.Target, random Random) {
+func shuffleEachPriority(sorted []WeightCandidate, targets []table.Target, random Random) {
 	for start := 0; start < len(sorted); {
 		end := start + 1
 		for end < len(sorted) && targets[sorted[end].Index].Priority == targets[sorted[start].Index].Priority {
@@ -68,7 +66,7 @@ func shuffleEachPriority(sorted []Candidate, targets []table.Target, random Rand
 }
 
 // drawByWeight swaps a drawn candidate to each place in turn; the chance of each one left is its weight's share of the weights left.
-func drawByWeight(group []Candidate, targets []table.Target, random Random) {
+func drawByWeight(group []WeightCandidate, targets []table.Target, random Random) {
 	var total int64
 	for _, c := range group {
 		total += int64(targets[c.Index].Weight)
