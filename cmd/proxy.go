@@ -1,10 +1,13 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
@@ -30,6 +33,8 @@ type proxyFlags struct {
 	metricsAddr string
 	pod         string
 	podUID      string
+	podIP       string
+	peers       string
 	drainDelay  time.Duration
 	drainLimit  time.Duration
 	logLevel    slog.Level
@@ -55,10 +60,12 @@ func NewProxy() *cobra.Command {
 	set.StringVar(&flags.tableSecret, "table-secret", "signalbox-table", "name of the Secret that holds the routing table")
 	set.StringVar(&flags.tableDir, "table-dir", "", "directory that the same Secret is mounted at, for a start without the API server; empty if it is not")
 	set.StringVar(&flags.addr, "addr", ":8080", "address to answer calls on")
-	set.StringVar(&flags.controlAddr, "control-addr", ":8443", "address of the control port, where the manager reads what is served; empty for none")
+	set.StringVar(&flags.controlAddr, "control-addr", ":8443", "address of the control port, where the manager reads what is served and replicas talk to each other; empty for none")
 	set.StringVar(&flags.metricsAddr, "metrics-addr", ":9090", "address of /metrics, /healthz and /readyz; empty for none")
 	set.StringVar(&flags.pod, "pod", os.Getenv("POD_NAME"), "name of the pod; $POD_NAME by default")
 	set.StringVar(&flags.podUID, "pod-uid", os.Getenv("POD_UID"), "UID of the pod; $POD_UID by default")
+	set.StringVar(&flags.podIP, "pod-ip", os.Getenv("POD_IP"), "address of the pod; $POD_IP by default. Without it the other replicas are not looked for")
+	set.StringVar(&flags.peers, "peers-service", "signalbox-control", "DNS name of the headless Service of the replicas' control ports; empty if there is none")
 	set.DurationVar(&flags.drainDelay, "drain-delay", dataplane.DefaultDrainDelay, "how long connections are taken after SIGTERM, while readiness fails")
 	set.DurationVar(&flags.drainLimit, "drain-limit", dataplane.DefaultDrainLimit, "how long requests may take to end after that")
 	set.TextVar(&flags.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR; the access log has no level")
@@ -69,7 +76,10 @@ func NewProxy() *cobra.Command {
 }
 
 func (f *proxyFlags) validate() error {
+	_, err := f.parsePodIP()
 	switch {
+	case err != nil:
+		return fmt.Errorf("reading --pod-ip: %w", err)
 	case f.namespace == "":
 		return errors.New("--namespace is required")
 	case f.podUID == "":
@@ -90,6 +100,28 @@ func (f *proxyFlags) bounded() server.Limits {
 	return limits
 }
 
+// parsePodIP returns an address that is not valid when none is given.
+func (f *proxyFlags) parsePodIP() (netip.Addr, error) {
+	if f.podIP == "" {
+		return netip.Addr{}, nil
+	}
+	return netip.ParseAddr(f.podIP)
+}
+
+// lookup asks a Service for the addresses of its pods, of the family that a pod itself has; nil without either. Go's own resolver keeps nothing, so each
+// answer is a new one of the cluster's DNS.
+func lookup(service string, pod netip.Addr) func(context.Context) ([]netip.Addr, error) {
+	if service == "" || !pod.IsValid() {
+		return nil
+	}
+	family := "ip6"
+	if pod.Unmap().Is4() {
+		family = "ip4"
+	}
+	resolver := &net.Resolver{PreferGo: true}
+	return func(ctx context.Context) ([]netip.Addr, error) { return resolver.LookupNetIP(ctx, family, service) }
+}
+
 func runProxy(command *cobra.Command, flags *proxyFlags) error {
 	started := time.Now()
 	if err := flags.validate(); err != nil {
@@ -101,8 +133,13 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 	if err != nil {
 		return err
 	}
+	podIP, err := flags.parsePodIP()
+	if err != nil {
+		return err
+	}
 	plane, err := dataplane.New(command.Context(), dataplane.Options{
 		Addr: flags.addr, MetricsAddr: flags.metricsAddr, ControlAddr: flags.controlAddr, Pod: flags.pod, PodUID: flags.podUID,
+		PodIP: podIP, LookupPeers: lookup(flags.peers, podIP),
 		Source: &feed.Cluster{Secrets: core.Secrets(flags.namespace), Name: flags.tableSecret, Dir: flags.tableDir, Log: log},
 		Owner:  ledger.NewOwner(flags.podUID, started), Store: kubernetes.New(core, flags.namespace, log), StartedAt: started,
 		DrainDelay: flags.drainDelay, DrainLimit: flags.drainLimit, Limits: flags.bounded(), HTTPProxy: http.ProxyFromEnvironment,

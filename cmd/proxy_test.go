@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"io"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -19,6 +20,7 @@ func TestProxyRefusesFlagsThatMakeNoSense(t *testing.T) {
 		"negative limit":  {[]string{"--namespace=n", "--pod-uid=u", "--drain-limit=-1s"}, "must not be negative"},
 		"no bodies":       {[]string{"--namespace=n", "--pod-uid=u", "--max-body-bytes=0"}, "must be greater than zero"},
 		"no concurrency":  {[]string{"--namespace=n", "--pod-uid=u", "--max-concurrent=-1"}, "must be greater than zero"},
+		"no address":      {[]string{"--namespace=n", "--pod-uid=u", "--pod-ip=here"}, "reading --pod-ip"},
 		"log level":       {[]string{"--log-level=LOUD"}, "log-level"},
 		"an argument":     {[]string{"file.yaml"}, "file.yaml"},
 		"no such cluster": {[]string{"--namespace=n", "--pod-uid=u", "--kubeconfig=/does/not/exist"}, "reading the kubeconfig"},
@@ -51,6 +53,33 @@ func TestLargestBodyFitsTheBuffers(t *testing.T) {
 			flags := proxyFlags{limits: server.Limits{BodyBytes: tc.body, BufferedBytes: tc.buffered}}
 			if got := flags.bounded(); got.BodyBytes != tc.want || got.BufferedBytes != tc.buffered {
 				t.Errorf("bodies of %d bytes in buffers of %d, want %d", got.BodyBytes, got.BufferedBytes, tc.want)
+			}
+		})
+	}
+}
+
+// TestReplicasAreLookedForByTheirOwnFamily: without an address or a Service there is nobody to look for.
+func TestReplicasAreLookedForByTheirOwnFamily(t *testing.T) {
+	pod := netip.MustParseAddr("10.0.0.1")
+	if lookup("", pod) != nil || lookup("signalbox-control", netip.Addr{}) != nil {
+		t.Error("something is looked up that cannot be")
+	}
+	for name, tc := range map[string]struct{ service, pod, want string }{
+		"IPv4":           {service: "192.0.2.7", pod: "10.0.0.1", want: "192.0.2.7"},
+		"IPv4 in IPv6":   {service: "192.0.2.7", pod: "::ffff:10.0.0.1", want: "192.0.2.7"},
+		"IPv6":           {service: "2001:db8::7", pod: "fd00::1", want: "2001:db8::7"},
+		"another family": {service: "2001:db8::7", pod: "10.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, err := lookup(tc.service, netip.MustParseAddr(tc.pod))(t.Context())
+			if tc.want == "" {
+				if err == nil {
+					t.Errorf("found %v", found)
+				}
+				return
+			}
+			if err != nil || len(found) != 1 || found[0].Unmap().String() != tc.want {
+				t.Errorf("found %v, %v, want %s", found, err, tc.want)
 			}
 		})
 	}

@@ -10,7 +10,7 @@ const (
 	ConditionResolvedRefs = "ResolvedRefs"
 	// ConditionProgrammed tells whether every ready proxy pod, and at least one, serves this generation.
 	ConditionProgrammed = "Programmed"
-	// ConditionHealthy tells whether the provider, or at least one target's provider, answered its last probe.
+	// ConditionHealthy tells whether the provider answered its last probe; of a ModelRoute, whether that of at least one target did that calls can go to.
 	ConditionHealthy = "Healthy"
 	// ConditionModelsAvailable tells whether the providers offer the models of all targets.
 	ConditionModelsAvailable = "ModelsAvailable"
@@ -84,6 +84,8 @@ const (
 	ReasonNoTargetAvailable = "NoTargetAvailable"
 	// ReasonDrained: the target's weight is 0.
 	ReasonDrained = "Drained"
+	// ReasonRequirementNotMet: the target does not declare, or is not known to have, what the route requires.
+	ReasonRequirementNotMet = "RequirementNotMet"
 	// ReasonModelsAvailable: no provider is known not to offer a target's model.
 	ReasonModelsAvailable = "ModelsAvailable"
 	// ReasonModelNotListed: the provider's list of models does not have the target's model; calls to it may fail.

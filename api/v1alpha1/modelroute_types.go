@@ -9,6 +9,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type ModelPattern string
 
 // ModelRouteSpec says which models clients may ask for and where such calls go.
+// +kubebuilder:validation:XValidation:rule="self.targets.exists(t, !has(t.onlyFor) || t.onlyFor.size() == 0)",message="at least one target must be without onlyFor"
+// +kubebuilder:validation:XValidation:rule="!has(self.mirror) || !self.targets.exists(t, t.name == self.mirror.name)",message="the mirror must have another name than the targets"
 type ModelRouteSpec struct {
 	// models are the names that clients put in "model": exact, or with one trailing "*". An exact name beats a pattern, a longer pattern a shorter one, an older ModelRoute a younger one, and then the name decides.
 	// +required
@@ -85,6 +87,7 @@ const (
 )
 
 // RouteTarget is one upstream model.
+// +kubebuilder:validation:XValidation:rule="!has(self.successor) || self.successor != self.model",message="successor must be another model"
 type RouteTarget struct {
 	// name of the target in status, logs and metrics.
 	// +required
@@ -214,7 +217,7 @@ type TargetState string
 
 // The states of a target.
 const (
-	// TargetAvailable means that calls can go there and nothing is known to be wrong.
+	// TargetAvailable means that calls can go there; a reason, where there is one, says what to look after.
 	TargetAvailable TargetState = "Available"
 	// TargetUnavailable means that calls cannot go there or will fail; reason and message say why. A target whose provider only failed its last probe is
 	// still tried in its turn.
@@ -281,7 +284,7 @@ type TargetTraffic struct {
 
 // ModelRouteStatus is what was observed of a ModelRoute.
 type ModelRouteStatus struct {
-	// conditions are Ready, Accepted, ResolvedRefs, Programmed and Healthy.
+	// conditions are Ready, Accepted, ResolvedRefs, Programmed, Healthy and ModelsAvailable.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -320,6 +323,9 @@ type ModelRouteStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Targets",type=string,JSONPath=`.status.availableTargets`
+// +kubebuilder:printcolumn:name="Healthy",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Healthy")].status`
+// +kubebuilder:printcolumn:name="ModelsAvailable",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="ModelsAvailable")].reason`
+// +kubebuilder:printcolumn:name="Strategy",type=string,priority=1,JSONPath=`.spec.strategy`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.address`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="the name must have at most 63 characters"

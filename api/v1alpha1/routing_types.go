@@ -56,11 +56,11 @@ const (
 
 // RouteFallback says what happens when a target fails before the first token of its answer.
 type RouteFallback struct {
-	// on lists the failures that move a call on to the next target; all others go back to the client. When it is left out these do: Unreachable, RateLimited, QuotaExhausted, KeyRejected, Unavailable, Capacity, Timeout, FirstTokenTimeout, BrokenAnswer, ModelWithdrawn, ContextTooLong, ContentFiltered. ContextTooLong moves on only to targets that are known to have a larger context or are named for it by onlyFor, ContentFiltered only to targets named for it. An empty list turns fallback off.
+	// failures lists those that move a call on to the next target; all others go back to the client. When it is left out these do: Unreachable, RateLimited, QuotaExhausted, KeyRejected, Unavailable, Capacity, Timeout, FirstTokenTimeout, BrokenAnswer, ModelWithdrawn, ContextTooLong, ContentFiltered. ContextTooLong moves on only to targets that are known to have a larger context or are named for it by onlyFor, ContentFiltered only to targets named for it. An empty list turns fallback off.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
-	On *[]FailureKind `json:"on,omitempty"`
+	Failures *[]FailureKind `json:"failures,omitempty"`
 
 	// maxAttempts bounds the calls to providers for one call of a client, retries included, 1 to 16. The default is 4.
 	// +optional
@@ -71,9 +71,10 @@ type RouteFallback struct {
 
 	// maxCost bounds the estimated cost of all attempts of one call together, in USD, "0.05". A target that would exceed it is left out. When it is left out there is no bound.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]')",message="maxCost must be greater than zero"
 	MaxCost USDAmount `json:"maxCost,omitempty"`
 
-	// retry says which failures are tried again at the same target, once no other is left to try or when the failure is not one of on.
+	// retry says which failures are tried again at the same target, once no other is left to try or when the failure is not one that moves on.
 	// +optional
 	// +default={}
 	Retry RouteRetry `json:"retry,omitzero"`
@@ -81,11 +82,11 @@ type RouteFallback struct {
 
 // RouteRetry says when a target is tried again. Retries wait as long as the provider asks for, else a random time that grows; they are at most a tenth of the calls to a target, so that they never amplify an outage.
 type RouteRetry struct {
-	// on lists the failures that are tried again. When it is left out: Unreachable, Unavailable, Capacity, RateLimited. An empty list turns retries off.
+	// failures lists those that are tried again. When it is left out: Unreachable, Unavailable, Capacity, RateLimited. An empty list turns retries off.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
-	On *[]FailureKind `json:"on,omitempty"`
+	Failures *[]FailureKind `json:"failures,omitempty"`
 
 	// max is how often one call is tried again, 0 to 5. The default is 1.
 	// +optional
@@ -353,11 +354,16 @@ type RouteMirror struct {
 
 	// maxCostPerHour bounds what each proxy spends on the mirror in any hour, in USD, "1.00"; calls beyond are not mirrored. When it is left out there is no bound. Calls whose price is not known are not mirrored under a bound.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]')",message="maxCostPerHour must be greater than zero"
 	MaxCostPerHour USDAmount `json:"maxCostPerHour,omitempty"`
 
 	// prices of the mirror. They win over the prices of the ProviderCredential.
 	// +optional
 	Prices *TokenPrices `json:"prices,omitempty"`
+
+	// declares says what the mirror can do and how it treats data. It gets the prompts of the route, so it must declare the data policy that require has.
+	// +optional
+	Declares *TargetDeclaration `json:"declares,omitempty"`
 }
 
 // ProviderSlug names a provider as OpenRouter does, such as "deepinfra" or "google-vertex/us-east5".
@@ -379,6 +385,7 @@ type ParameterSupport string
 type FallbackPolicy string
 
 // OpenRouterPreferences are OpenRouter's "provider" object, as a policy of the route.
+// +kubebuilder:validation:XValidation:rule="!has(self.dataPolicy) || !has(self.dataPolicy.region)",message="OpenRouter does not know the region of dataPolicy"
 type OpenRouterPreferences struct {
 	// order lists the providers to try first, in this order.
 	// +optional
@@ -406,7 +413,7 @@ type OpenRouterPreferences struct {
 	// +optional
 	Parameters ParameterSupport `json:"parameters,omitempty"`
 
-	// dataPolicy that providers must have. region is not known to OpenRouter.
+	// dataPolicy that providers must have. It cannot have a region, which OpenRouter does not know.
 	// +optional
 	DataPolicy *DataPolicy `json:"dataPolicy,omitempty"`
 

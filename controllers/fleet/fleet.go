@@ -1,5 +1,5 @@
-// Package fleet knows what the proxy pods serve. It keeps one stream to the control port of every running proxy pod and remembers which table each
-// acknowledged, so that a status can say that a generation is in force because it was observed.
+// Package fleet knows what the proxy pods serve and how their targets do. It keeps one stream to the control port of every running proxy pod and remembers
+// which table each acknowledged, so that a status can say that a generation is in force because it was observed, and what each says of its targets.
 package fleet
 
 import (
@@ -42,8 +42,12 @@ type Fleet struct {
 	mutex     sync.Mutex
 	pods      map[string]map[string]*pod // by namespace and name
 	listeners []func(namespace string)
-	streams   sync.WaitGroup
-	closed    bool
+	// routeListeners are those of single routes, and notices what they were told, by namespace.
+	routeListeners []func(namespace, route string)
+	notices        map[string]*notices
+
+	streams sync.WaitGroup
+	closed  bool
 }
 
 // pod is what is known of one pod.
@@ -54,6 +58,7 @@ type pod struct {
 
 	sequence int64     // of the table that it acknowledged; 0 is none
 	lostAt   time.Time // since when it has not been heard; zero while it is
+	claims   claims    // of its targets; nil before its first report
 }
 
 // observation is what the Pod object says.
@@ -65,7 +70,7 @@ type observation struct {
 
 // New returns a fleet without pods.
 func New(options Options) *Fleet {
-	return &Fleet{options: options, pods: map[string]map[string]*pod{}}
+	return &Fleet{options: options, pods: map[string]map[string]*pod{}, notices: map[string]*notices{}}
 }
 
 // Acknowledged counts the ready proxy pods of a namespace, and those of them whose table is older than the sequence since.
@@ -195,6 +200,7 @@ func (f *Fleet) open(name types.NamespacedName, known *pod) {
 // notify calls the listeners, without the mutex.
 func (f *Fleet) notify(namespace string) {
 	f.mutex.Lock()
+	f.retell(namespace)
 	listeners := f.listeners
 	f.mutex.Unlock()
 	for _, listener := range listeners {

@@ -48,6 +48,7 @@ type world struct {
 	clock   turnstile
 	streams chan *stream
 	changed chan string // namespaces
+	routes  workqueue.TypedRateLimitingInterface[reconcile.Request]
 	// identities answers what certificate there is.
 	identities Identities
 }
@@ -82,12 +83,17 @@ func newWorld(t *testing.T) *world {
 	if err := source.Start(ctx, queue); err != nil {
 		t.Fatal(err)
 	}
+	w.routes = workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	if err := w.RouteSource().Start(ctx, w.routes); err != nil {
+		t.Fatal(err)
+	}
 	var group sync.WaitGroup
 	group.Go(func() { _ = w.Start(ctx) })
 	t.Cleanup(func() {
 		cancel()
 		group.Wait()
 		queue.ShutDown()
+		w.routes.ShutDown()
 	})
 	return w
 }

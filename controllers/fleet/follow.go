@@ -87,13 +87,16 @@ func (f *follower) heard(report control.Report) {
 	f.pod.lostAt = time.Time{}
 	changed := f.pod.sequence != report.Sequence
 	f.pod.sequence = report.Sequence
+	routes := f.fleet.hear(f.name, f.pod, report.Targets)
 	f.fleet.mutex.Unlock()
 	if changed {
 		f.fleet.notify(f.name.Namespace)
+		return
 	}
+	f.fleet.notifyRoutes(f.name.Namespace, routes)
 }
 
-// lost notes that the pod is not heard any more; after the grace period its acknowledgement no longer counts.
+// lost notes that the pod is not heard any more; after the grace period its acknowledgement no longer counts, nor what it said of its targets.
 func (f *follower) lost() {
 	now := f.fleet.options.Clock.Now()
 	f.fleet.mutex.Lock()
@@ -103,6 +106,7 @@ func (f *follower) lost() {
 	expired := f.pod.sequence != 0 && now.Sub(f.pod.lostAt) >= grace
 	if expired {
 		f.pod.sequence = 0
+		f.pod.claims = nil
 	}
 	f.fleet.mutex.Unlock()
 	if expired {

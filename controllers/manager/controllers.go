@@ -35,6 +35,7 @@ type parts struct {
 	tables  *report.Reader
 	facts   *apiserver.Watcher
 	fleet   *fleet.Fleet
+	prober  *providercredential.Prober
 }
 
 // addControllers registers every controller and what they share.
@@ -76,6 +77,11 @@ func newParts(mgr ctrl.Manager, restConfig *rest.Config, options Options) (*part
 	p.fleet = fleet.New(fleet.Options{
 		Identities: p.identity, Stream: control.Client{}.Stream, Clock: wall, Log: mgr.GetLogger().WithName("fleet"),
 	})
+	caller := providercredential.Caller{
+		Config: options.Config, Facts: p.facts, Providers: registry.Default(), Clock: wall,
+		LongAnswers: make(chan struct{}, providercredential.LongAnswersAtATime),
+	}
+	p.prober = providercredential.NewProber(caller.Ask)
 	if err := mgr.Add(p.facts); err != nil {
 		return nil, fmt.Errorf("adding the watcher of the API server: %w", err)
 	}
@@ -100,11 +106,12 @@ func (p *parts) addProxyDeployment() error {
 	reconciler := &proxydeployment.Reconciler{
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), AccessKeys: p.secrets.AccessKeys, Lookup: p.lookup, Tables: p.tables, Facts: p.facts,
 		Config: p.options.Config, Events: p.mgr.GetEventRecorder(eventSource), Clock: p.clock, Pace: proxydeployment.NewPace(),
+		Lists: p.prober,
 	}
 	if p.options.InCluster {
 		reconciler.ManagerNamespace = p.options.Namespace
 	}
-	return reconciler.SetupWithManager(p.mgr, proxydeployment.Sources{Secrets: p.secrets, Facts: p.facts.Source})
+	return reconciler.SetupWithManager(p.mgr, proxydeployment.Sources{Secrets: p.secrets, Facts: p.facts.Source, Lists: p.prober.ListSource})
 }
 
 func (p *parts) addModelRoute() error {
@@ -115,10 +122,9 @@ func (p *parts) addModelRoute() error {
 }
 
 func (p *parts) addProviderCredential() error {
-	caller := providercredential.Caller{Config: p.options.Config, Facts: p.facts, Providers: registry.Default(), Clock: p.clock}
 	reconciler := &providercredential.Reconciler{
 		Client: p.mgr.GetClient(), Lookup: p.lookup, Facts: p.facts, Config: p.options.Config,
-		Prober: providercredential.NewProber(caller.Ask), Status: p.statusWriter(), Clock: p.clock,
+		Prober: p.prober, Status: p.statusWriter(), Clock: p.clock,
 	}
 	return reconciler.SetupWithManager(p.mgr, p.secrets.ProviderKeys)
 }

@@ -1,5 +1,5 @@
 // Package modelroute writes the status of ModelRoutes. It compiles nothing itself: what became of a route is in the report beside the namespace's table,
-// what the proxies serve is known by the fleet, and how the providers are is in the status of the ProviderCredentials.
+// what the proxies serve and how their calls go is known by the fleet, and how the providers are is in the status of the ProviderCredentials.
 package modelroute
 
 import (
@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/fleet"
 	"signalbox.dev/signalbox/controllers/platform"
 	"signalbox.dev/signalbox/controllers/report"
 	"signalbox.dev/signalbox/controllers/retry"
@@ -33,6 +34,8 @@ const (
 	workers = 4
 	// recheckBlocked is when to look again whether a foreign object still keeps the table from being delivered.
 	recheckBlocked = 30 * time.Second
+	// driftInterval is the shortest time between two writes of numbers that drift.
+	driftInterval = 5 * time.Second
 )
 
 // Reports read the reports of namespaces.
@@ -45,6 +48,10 @@ type Reports interface {
 type Fleet interface {
 	// Acknowledged counts the ready proxies of a namespace and those of them whose table is older than the sequence since.
 	Acknowledged(namespace string, since int64) (ready, behind int)
+	// Traffic is what the ready proxies know of a route's targets.
+	Traffic(namespace, route string) []fleet.Traffic
+	// RouteSource is a source of requests for routes whose traffic changed.
+	RouteSource() source.Source
 }
 
 // FleetSource is a source of requests at every change in a namespace's fleet.
@@ -64,6 +71,8 @@ type Reconciler struct {
 	Status status.Writer
 	// Clock tells the time.
 	Clock clock.PassiveClock
+
+	pace status.Pace
 }
 
 // +kubebuilder:rbac:groups=signalbox.dev,resources=modelroutes;providercredentials,verbs=get;list;watch
@@ -72,7 +81,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // SetupWithManager registers the reconciler. tables holds the Secrets that the manager made.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, tables cache.Cache, fleet FleetSource) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, tables cache.Cache, namespaces FleetSource) error {
 	toRoutes := func(ctx context.Context, object client.Object) []reconcile.Request {
 		return r.requestNamespace(ctx, object.GetNamespace())
 	}
@@ -85,7 +94,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, tables cache.Cache, flee
 		For(&v1alpha1.ModelRoute{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ProviderCredential{}, handler.EnqueueRequestsFromMapFunc(r.requestUsers)).
 		WatchesRawSource(source.Kind(tables, &corev1.Secret{}, tableChanged, isTable)).
-		WatchesRawSource(fleet(r.requestNamespace)).
+		WatchesRawSource(namespaces(r.requestNamespace)).
+		WatchesRawSource(r.Fleet.RouteSource()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter()}).
 		Complete(r)
 }
@@ -93,28 +103,53 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, tables cache.Cache, flee
 // Reconcile writes the status of the route that the request names.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	var route v1alpha1.ModelRoute
-	if err := r.Client.Get(ctx, request.NamespacedName, &route); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+	err := r.Client.Get(ctx, request.NamespacedName, &route)
+	if apierrors.IsNotFound(err) {
+		r.pace.Forget(request.NamespacedName)
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading ModelRoute %s: %w", request, err)
 	}
 	if !route.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, nil
 	}
 	in, err := r.gather(ctx, &route)
 	if err != nil {
-		return reconcile.Result{}, fmt.Errorf("reading ModelRoute %s: %w", request, err)
+		return reconcile.Result{}, fmt.Errorf("reading what ModelRoute %s depends on: %w", request, err)
 	}
-	after := route.DeepCopy()
-	after.Status = makeStatus(in)
-	_, err = r.Status.Patch(ctx, &route, after)
+	next, err := r.writeStatus(ctx, in)
 	switch {
 	case apierrors.IsConflict(err):
 		return reconcile.Result{RequeueAfter: retry.Soon}, nil
 	case err != nil:
 		return reconcile.Result{}, client.IgnoreNotFound(err)
-	case in.blocked:
-		return reconcile.Result{RequeueAfter: recheckBlocked}, nil
 	}
-	return reconcile.Result{}, nil
+	return reconcile.Result{RequeueAfter: next}, nil
+}
+
+// writeStatus writes the status and returns when to look again; 0 for not before something changes. Numbers that drift wait until it is their turn; all
+// else is written at once.
+func (r *Reconciler) writeStatus(ctx context.Context, in *input) (time.Duration, error) {
+	after := in.route.DeepCopy()
+	after.Status = makeStatus(in)
+	name := client.ObjectKeyFromObject(in.route)
+	if onlyDrifts(&in.route.Status, &after.Status) {
+		if wait := r.pace.Wait(name, driftInterval, in.now); wait > 0 {
+			return wait, nil
+		}
+	}
+	wrote, err := r.Status.Patch(ctx, in.route, after)
+	if err != nil {
+		return 0, err
+	}
+	if wrote {
+		r.pace.Wrote(name, in.now)
+	}
+	if in.blocked {
+		return recheckBlocked, nil
+	}
+	return 0, nil
 }
 
 // requestNamespace asks for every route of a namespace.

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/fleet"
 	"signalbox.dev/signalbox/controllers/platform"
 	"signalbox.dev/signalbox/proxy/compile"
 )
@@ -27,11 +28,15 @@ type input struct {
 	ready, behind int
 	// credentials that the targets name, by name; those that do not exist are missing.
 	credentials map[string]*v1alpha1.ProviderCredential
+	// traffic is what the proxies know of targets, by name; those that nobody called of late, and with which nothing is wrong, are missing.
+	traffic map[string]*fleet.Traffic
 }
 
 // gather reads everything about one route.
 func (r *Reconciler) gather(ctx context.Context, route *v1alpha1.ModelRoute) (*input, error) {
-	in := &input{route: route, now: r.Clock.Now(), credentials: map[string]*v1alpha1.ProviderCredential{}}
+	in := &input{
+		route: route, now: r.Clock.Now(), credentials: map[string]*v1alpha1.ProviderCredential{}, traffic: map[string]*fleet.Traffic{},
+	}
 	view, err := r.Reports.View(ctx, route.Namespace)
 	if err != nil {
 		return nil, err
@@ -43,6 +48,9 @@ func (r *Reconciler) gather(ctx context.Context, route *v1alpha1.ModelRoute) (*i
 	} else if found, ok := view.Object(compile.KindModelRoute, route.Name); ok && found.UID == string(route.UID) {
 		in.report = found
 		in.ready, in.behind = r.Fleet.Acknowledged(route.Namespace, found.Since)
+		for _, seen := range r.Fleet.Traffic(route.Namespace, route.Name) {
+			in.traffic[seen.Target] = &seen
+		}
 	}
 	for i := range route.Spec.Targets {
 		name := route.Spec.Targets[i].CredentialRef.Name

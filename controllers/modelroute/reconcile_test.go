@@ -4,7 +4,9 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,20 +17,36 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/controllertest"
+	"signalbox.dev/signalbox/controllers/fleet"
 	"signalbox.dev/signalbox/controllers/platform"
 	"signalbox.dev/signalbox/controllers/report"
 	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/status"
 	"signalbox.dev/signalbox/proxy/compile"
+	"signalbox.dev/signalbox/proxy/traffic"
 )
 
-// readyFleet has that many ready proxies, all up to date.
-type readyFleet int
+// readyFleet has that many ready proxies, all up to date, which know so much of the route chat.
+type readyFleet struct {
+	ready   int
+	traffic []fleet.Traffic
+	source.Source
+}
 
-func (f readyFleet) Acknowledged(string, int64) (ready, behind int) { return int(f), 0 }
+func (f *readyFleet) Acknowledged(string, int64) (ready, behind int) { return f.ready, 0 }
+
+func (f *readyFleet) Traffic(namespace, route string) []fleet.Traffic {
+	if namespace != "team-a" || route != "chat" {
+		return nil
+	}
+	return f.traffic
+}
+
+func (f *readyFleet) RouteSource() source.Source { return f.Source }
 
 // storedRoute is a route of generation 3.
 func storedRoute() *v1alpha1.ModelRoute {
@@ -55,11 +73,14 @@ func tableSecret(t *testing.T, uid string) *corev1.Secret {
 type world struct {
 	client     client.WithWatch
 	reconciler *Reconciler
+	fleet      *readyFleet
+	clock      *testclock.FakeClock
+	events     *events.FakeRecorder
 	writes     int
 }
 
 func newWorld(objects ...client.Object) *world {
-	w := &world{}
+	w := &world{fleet: &readyFleet{ready: 1}, clock: testclock.NewFakeClock(noon()), events: events.NewFakeRecorder(100)}
 	w.client = fake.NewClientBuilder().WithScheme(controllertest.Scheme()).WithObjects(objects...).WithStatusSubresource(&v1alpha1.ModelRoute{}).
 		WithInterceptorFuncs(interceptor.Funcs{
 			SubResourcePatch: func(ctx context.Context, next client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
@@ -69,8 +90,8 @@ func newWorld(objects ...client.Object) *world {
 		}).Build()
 	labelled := controllertest.Labelled{Reader: w.client, Label: v1alpha1.LabelManagedBy, Value: v1alpha1.ManagedByValue}
 	w.reconciler = &Reconciler{
-		Client: w.client, Live: w.client, Reports: report.NewReader(labelled), Fleet: readyFleet(1),
-		Status: status.Writer{Client: w.client, Events: events.NewFakeRecorder(100)}, Clock: testclock.NewFakeClock(noon()),
+		Client: w.client, Live: w.client, Reports: report.NewReader(labelled), Fleet: w.fleet,
+		Status: status.Writer{Client: w.client, Events: w.events}, Clock: w.clock,
 	}
 	return w
 }
@@ -107,6 +128,79 @@ func TestReconcileWritesOnce(t *testing.T) {
 	w.reconcile(t)
 	if w.writes != 1 {
 		t.Error("the same status is written again")
+	}
+}
+
+// TestReconcilePacesFigures: what turns is written at once, what drifts when its time has come.
+func TestReconcilePacesFigures(t *testing.T) {
+	w := newWorld(storedRoute(), tableSecret(t, "uid-1"), controllertest.Credential("team-a", "provider"))
+	figures := func(errors int64) {
+		w.fleet.traffic = []fleet.Traffic{{Target: "first", Proxies: 1, Figures: fleet.Figures{ErrorPermille: errors, FirstTokenMS: 100, TokensPerSecond: 50}}}
+	}
+	expect := func(when string, result reconcile.Result, again time.Duration, writes int) {
+		t.Helper()
+		if result.RequeueAfter != again || w.writes != writes {
+			t.Errorf("%s: %d writes, again after %s; want %d and %s", when, w.writes, result.RequeueAfter, writes, again)
+		}
+	}
+	expect("at first", w.reconcile(t), 0, 1)
+	figures(0)
+	w.clock.Step(driftInterval - time.Second)
+	expect("a drift too early", w.reconcile(t), time.Second, 1)
+	w.clock.Step(time.Second)
+	expect("a drift in its turn", w.reconcile(t), 0, 2)
+	expect("nothing new", w.reconcile(t), 0, 2)
+	figures(9)
+	expect("a drift that does not matter", w.reconcile(t), 0, 2)
+	w.fleet.traffic[0].Blocked, w.fleet.traffic[0].Block = 1, traffic.CircuitOpen
+	expect("a target that goes down", w.reconcile(t), 0, 3)
+	w.fleet.traffic[0].Proxies = 2
+	expect("and comes back at one of two proxies", w.reconcile(t), 0, 4)
+	w.fleet.traffic[0].Proxies = 3
+	expect("another share of proxies", w.reconcile(t), driftInterval, 4)
+	w.fleet.traffic[0].Successor, w.fleet.traffic[0].Blocked = "new-model", 0
+	expect("a successor", w.reconcile(t), 0, 5)
+	if err := w.client.Delete(t.Context(), storedRoute()); err != nil {
+		t.Fatal(err)
+	}
+	w.reconcile(t)
+	if wait := w.reconciler.pace.Wait(types.NamespacedName{Namespace: "team-a", Name: "chat"}, driftInterval, w.clock.Now()); wait != 0 {
+		t.Errorf("a route that is gone waits %s", wait)
+	}
+}
+
+// TestReconcileTellsOfWhatTurnsInEvents: once when no target is left, and once when one is again.
+func TestReconcileTellsOfWhatTurnsInEvents(t *testing.T) {
+	credential := controllertest.Credential("team-a", "provider")
+	credential.Status.Conditions = health(v1alpha1.ConditionHealthy, metav1.ConditionTrue, v1alpha1.ReasonProbeSucceeded).Status.Conditions
+	w := newWorld(storedRoute(), tableSecret(t, "uid-1"), credential)
+	told := func() string {
+		var all []string
+		for len(w.events.Events) > 0 {
+			all = append(all, <-w.events.Events)
+		}
+		return strings.Join(all, "\n")
+	}
+	w.reconcile(t)
+	told()
+	w.fleet.traffic = []fleet.Traffic{{Target: "first", Proxies: 1, Blocked: 1, Block: traffic.Withdrawn, Figures: fleet.NoFigures()}}
+	w.reconcile(t)
+	want := `Warning NoTargetAvailable Healthy: no target can be used; first: ModelWithdrawn
+Warning ModelWithdrawn ModelsAvailable: target first: provider OpenAICompatible answers that it does not offer "upstream-model", any more or to this account; ` +
+		"name one that it offers in model, or a successor"
+	if diff := cmp.Diff(want, told()); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	w.fleet.traffic[0].Figures = fleet.Figures{ErrorPermille: 1000, FirstTokenMS: fleet.Unknown, TokensPerSecond: fleet.Unknown}
+	w.clock.Step(driftInterval)
+	w.reconcile(t)
+	if got := told(); got != "" || w.writes != 3 {
+		t.Errorf("after %d writes, figures that drift are told: %s", w.writes, got)
+	}
+	w.fleet.traffic = nil
+	w.reconcile(t)
+	if got := told(); got != "Normal Ready Ready: calls to its models are served" {
+		t.Errorf("events are %q", got)
 	}
 }
 

@@ -29,7 +29,7 @@ func makeStatus(in *input) v1alpha1.ModelRouteStatus {
 		}
 	}
 	built.AvailableTargets = fmt.Sprintf("%d/%d", available, len(in.route.Spec.Targets))
-	conditions := []metav1.Condition{in.accepted(), in.resolvedRefs(), in.programmed(), in.healthy(built.Targets)}
+	conditions := []metav1.Condition{in.accepted(), in.resolvedRefs(), in.programmed(), in.healthy(built.Targets), in.modelsAvailable()}
 	conditions = append([]metav1.Condition{ready(conditions)}, conditions...)
 	status.Set(&built.Conditions, in.route.Generation, in.now, conditions...)
 	return built
@@ -117,7 +117,7 @@ func (in *input) programmed() metav1.Condition {
 	return good(v1alpha1.ConditionProgrammed, v1alpha1.ReasonProgrammed, fmt.Sprintf("served by %s", count(in.ready, "ready proxy", "ready proxies")))
 }
 
-// healthy is true if a target that calls can go to has a provider that answered its last probe.
+// healthy is true if a target that calls can go to has a provider that answered its last probe. Calls cannot go to a target that the proxies leave alone.
 func (in *input) healthy(targets []v1alpha1.RouteTargetStatus) metav1.Condition {
 	unknown := false
 	for i := range targets {
@@ -140,8 +140,17 @@ func (in *input) healthy(targets []v1alpha1.RouteTargetStatus) metav1.Condition 
 	}
 	return metav1.Condition{
 		Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNoTargetAvailable,
-		Message: "no target can be used; the list of targets says why",
+		Message: "no target can be used; " + reasons(targets),
 	}
+}
+
+// reasons lists why targets cannot be used; their messages are in the list of targets.
+func reasons(targets []v1alpha1.RouteTargetStatus) string {
+	listed := make([]string, 0, len(targets))
+	for i := range targets {
+		listed = append(listed, targets[i].Name+": "+targets[i].Reason)
+	}
+	return strings.Join(listed, ", ")
 }
 
 // providerHealth is the condition Healthy of a target's ProviderCredential, nil if there is none.
@@ -166,9 +175,14 @@ func (in *input) targets() []v1alpha1.RouteTargetStatus {
 		name := in.route.Spec.Targets[i].Name
 		state := v1alpha1.RouteTargetStatus{Name: name, State: v1alpha1.TargetUnavailable, Reason: v1alpha1.ReasonPending}
 		if found, ok := known[name]; ok {
-			state = v1alpha1.RouteTargetStatus{Name: name, State: found.State, Reason: found.Reason, Message: found.Message, Priced: found.Priced}
+			state = v1alpha1.RouteTargetStatus{
+				Name: name, State: found.State, Reason: listedReason(&found), Message: found.Message, Priced: found.Priced, Model: found.Model,
+			}
 		}
 		in.addTrouble(i, &state)
+		if in.compiled() {
+			in.addTraffic(i, &state)
+		}
 		targets = append(targets, state)
 	}
 	return targets
@@ -189,11 +203,12 @@ func (in *input) addTrouble(target int, state *v1alpha1.RouteTargetStatus) {
 }
 
 // ready sums up: the first condition that is false decides, then the first that is not known. The health of providers that cannot be probed does not
-// keep a route from being ready.
+// keep a route from being ready, nor does a model that is gone: calls are served as long as any target can be used, which Healthy tells.
 func ready(conditions []metav1.Condition) metav1.Condition {
 	for _, wanted := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown} {
 		for _, condition := range conditions {
-			if condition.Status != wanted || wanted == metav1.ConditionUnknown && condition.Type == v1alpha1.ConditionHealthy {
+			if condition.Status != wanted || wanted == metav1.ConditionUnknown && condition.Type == v1alpha1.ConditionHealthy ||
+				condition.Type == v1alpha1.ConditionModelsAvailable {
 				continue
 			}
 			return metav1.Condition{Type: v1alpha1.ConditionReady, Status: wanted, Reason: condition.Reason, Message: condition.Message}

@@ -65,42 +65,49 @@ func TestConditions(t *testing.T) {
 		want string
 	}{
 		"all is well": {
-			in:   newInput(),
-			want: "Ready=True Ready, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, Programmed=True Programmed, Healthy=True TargetsAvailable",
+			in: newInput(),
+			want: "Ready=True Ready, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, " +
+				"Programmed=True Programmed, Healthy=True TargetsAvailable, ModelsAvailable=True ModelsAvailable",
 		},
 		"nothing is compiled yet": {
-			in:   newInput(func(in *input) { in.report = nil }),
-			want: "Ready=False Pending, Accepted=Unknown Pending, ResolvedRefs=Unknown Pending, Programmed=False Pending, Healthy=Unknown Pending",
+			in: newInput(func(in *input) { in.report = nil }),
+			want: "Ready=False Pending, Accepted=Unknown Pending, ResolvedRefs=Unknown Pending, " +
+				"Programmed=False Pending, Healthy=Unknown Pending, ModelsAvailable=Unknown Pending",
 		},
 		"only an older generation is compiled": {
-			in:   newInput(func(in *input) { in.report.Generation = 2 }),
-			want: "Ready=False Pending, Accepted=Unknown Pending, ResolvedRefs=Unknown Pending, Programmed=False Pending, Healthy=Unknown Pending",
+			in: newInput(func(in *input) { in.report.Generation = 2 }),
+			want: "Ready=False Pending, Accepted=Unknown Pending, ResolvedRefs=Unknown Pending, " +
+				"Programmed=False Pending, Healthy=Unknown Pending, ModelsAvailable=Unknown Pending",
 		},
 		"the table's name is taken": {
-			in:   newInput(func(in *input) { in.report, in.blocked = nil, true }),
-			want: "Ready=False Conflict, Accepted=Unknown Pending, ResolvedRefs=Unknown Pending, Programmed=False Conflict, Healthy=Unknown Pending",
+			in: newInput(func(in *input) { in.report, in.blocked = nil, true }),
+			want: "Ready=False Conflict, Accepted=Unknown Pending, ResolvedRefs=Unknown Pending, " +
+				"Programmed=False Conflict, Healthy=Unknown Pending, ModelsAvailable=Unknown Pending",
 		},
 		"an object's name is taken": {
-			in:   newInput(finding(v1alpha1.ConditionProgrammed, v1alpha1.ReasonConflict, "", "taken")),
-			want: "Ready=False Conflict, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, Programmed=False Conflict, Healthy=True TargetsAvailable",
+			in: newInput(finding(v1alpha1.ConditionProgrammed, v1alpha1.ReasonConflict, "", "taken")),
+			want: "Ready=False Conflict, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, " +
+				"Programmed=False Conflict, Healthy=True TargetsAvailable, ModelsAvailable=True ModelsAvailable",
 		},
 		"no proxy is ready": {
-			in:   newInput(func(in *input) { in.ready = 0 }),
-			want: "Ready=False NoReadyProxy, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, Programmed=False NoReadyProxy, Healthy=True TargetsAvailable",
+			in: newInput(func(in *input) { in.ready = 0 }),
+			want: "Ready=False NoReadyProxy, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, " +
+				"Programmed=False NoReadyProxy, Healthy=True TargetsAvailable, ModelsAvailable=True ModelsAvailable",
 		},
 		"a proxy is behind": {
-			in:   newInput(func(in *input) { in.behind = 1 }),
-			want: "Ready=False Pending, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, Programmed=False Pending, Healthy=True TargetsAvailable",
+			in: newInput(func(in *input) { in.behind = 1 }),
+			want: "Ready=False Pending, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, " +
+				"Programmed=False Pending, Healthy=True TargetsAvailable, ModelsAvailable=True ModelsAvailable",
 		},
 		"the spec is invalid and the last good one is served": {
 			in: newInput(finding(v1alpha1.ConditionAccepted, v1alpha1.ReasonInvalid, "spec.models[0]", "is bad"), func(in *input) { in.report.Served = 2 }),
 			want: "Ready=False Invalid, Accepted=False Invalid, ResolvedRefs=True ResolvedRefs, Programmed=False LastGoodServed, " +
-				"Healthy=True TargetsAvailable",
+				"Healthy=True TargetsAvailable, ModelsAvailable=True ModelsAvailable",
 		},
 		"the spec is invalid and nothing is served": {
 			in: newInput(finding(v1alpha1.ConditionAccepted, v1alpha1.ReasonModelConflict, "", "lost to x"), func(in *input) { in.report.Served = 0 }),
 			want: "Ready=False ModelConflict, Accepted=False ModelConflict, ResolvedRefs=True ResolvedRefs, Programmed=False Invalid, " +
-				"Healthy=True TargetsAvailable",
+				"Healthy=True TargetsAvailable, ModelsAvailable=True ModelsAvailable",
 		},
 		"a reference does not resolve": {
 			in: newInput(finding(v1alpha1.ConditionResolvedRefs, v1alpha1.ReasonBackendNotFound, "", "gone"), func(in *input) {
@@ -108,27 +115,28 @@ func TestConditions(t *testing.T) {
 				in.credentials = nil
 			}),
 			want: "Ready=False BackendNotFound, Accepted=True Accepted, ResolvedRefs=False BackendNotFound, Programmed=True Programmed, " +
-				"Healthy=False NoTargetAvailable",
+				"Healthy=False NoTargetAvailable, ModelsAvailable=True ModelsAvailable",
 		},
 		"the provider is ill": {
 			in: newInput(func(in *input) {
 				in.credentials["provider"] = health(v1alpha1.ConditionHealthy, metav1.ConditionFalse, v1alpha1.ReasonProbeFailed)
 			}),
 			want: "Ready=False NoTargetAvailable, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, Programmed=True Programmed, " +
-				"Healthy=False NoTargetAvailable",
+				"Healthy=False NoTargetAvailable, ModelsAvailable=True ModelsAvailable",
 		},
 		"the provider may not be probed": {
 			in: newInput(func(in *input) {
 				in.credentials["provider"] = health(v1alpha1.ConditionHealthy, metav1.ConditionUnknown, v1alpha1.ReasonProbeNotPermitted)
 			}),
-			want: "Ready=True Ready, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, Programmed=True Programmed, Healthy=Unknown Pending",
+			want: "Ready=True Ready, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, " +
+				"Programmed=True Programmed, Healthy=Unknown Pending, ModelsAvailable=True ModelsAvailable",
 		},
 		"the only target is drained": {
 			in: newInput(func(in *input) {
 				in.report.Targets[0].State, in.report.Targets[0].Reason = v1alpha1.TargetDrained, v1alpha1.ReasonDrained
 			}),
 			want: "Ready=False NoTargetAvailable, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, Programmed=True Programmed, " +
-				"Healthy=False NoTargetAvailable",
+				"Healthy=False NoTargetAvailable, ModelsAvailable=True ModelsAvailable",
 		},
 	}
 	for name, tc := range cases {

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// maxAnswer is how much of an answer is read; enough to tell what it means.
+	// maxAnswer is how much of an answer is read to tell what it means.
 	maxAnswer = 64 << 10
 	// maxHeader bounds the headers of an answer.
 	maxHeader = 64 << 10
@@ -40,7 +40,12 @@ type Caller struct {
 	Resolver *net.Resolver
 	// Clock measures latency.
 	Clock clock.PassiveClock
+	// LongAnswers bounds by its capacity how many long lists of models are read at a time; nil reads none.
+	LongAnswers chan struct{}
 }
+
+// LongAnswersAtATime is a good capacity of Caller.LongAnswers: each takes some tens of megabytes.
+const LongAnswersAtATime = 4
 
 // Ask makes one probe.
 func (c Caller) Ask(ctx context.Context, namespace string, request Request) Outcome {
@@ -63,22 +68,25 @@ func (c Caller) Ask(ctx context.Context, namespace string, request Request) Outc
 	} else if err != nil {
 		return outcome.noAnswer(err)
 	}
-	call, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	line, err := c.connect(vendor, policy, request)
 	if err != nil {
 		return outcome.noAnswer(err)
 	}
-	call.Header.Set("User-Agent", userAgent)
-	for name, value := range vendor.Headers {
-		call.Header.Set(name, value)
+	defer line.transport.CloseIdleConnections()
+	list, err := vendor.ListURL(request.Account)
+	if err != nil {
+		return outcome.noAnswer(err)
 	}
-	return c.send(call, outcome, exchange{request: request, vendor: vendor, policy: policy})
+	outcome, body := c.probe(ctx, line, target, outcome, target == list)
+	return c.addList(ctx, line, outcome, listing{address: list, probed: target == list, body: body})
 }
 
-// exchange is what sending a probe needs to know.
-type exchange struct {
-	request Request
-	vendor  provider.Provider
-	policy  endpoint.Policy
+// line is a connection to a provider and what is sent with every call over it.
+type line struct {
+	vendor     provider.Provider
+	request    Request
+	transport  *http.Transport
+	authorizer auth.Authorizer
 }
 
 // policy says what a probe of a namespace's credential may reach.
@@ -99,32 +107,129 @@ func (c Caller) policy(namespace string) (endpoint.Policy, error) {
 	return endpoint.ProbePolicy(rules, namespace), nil
 }
 
-// send makes the call on a connection of its own. A redirect is an answer like any other: following it would send the key elsewhere. A token is asked for
-// anew each time, for the answer tells whether the account is still good.
-func (c Caller) send(call *http.Request, outcome Outcome, e exchange) Outcome {
-	dialer := &endpoint.Dialer{Policy: e.policy, Resolver: c.Resolver}
-	transport := &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true}
-	defer transport.CloseIdleConnections()
-	credential := &table.Credential{Region: e.request.Region}
-	authorizer, err := auth.NewKeeper(c.Clock.Now).Authorizer(e.vendor, credential, e.request.key, transport)
+// connect makes a connection of its own for one probe. A token is asked for anew each time, for the answer tells whether the account is still good.
+func (c Caller) connect(vendor provider.Provider, policy endpoint.Policy, request Request) (line, error) {
+	dialer := &endpoint.Dialer{Policy: policy, Resolver: c.Resolver}
+	l := line{
+		vendor: vendor, request: request,
+		transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true},
+	}
+	var err error
+	l.authorizer, err = auth.NewKeeper(c.Clock.Now).Authorizer(vendor, &table.Credential{Region: request.Region}, request.key, l.transport)
+	return l, err
+}
+
+// get makes a call and returns the answer's head. A redirect is an answer like any other: following it would send the key elsewhere.
+func (l line) get(ctx context.Context, address string) (*http.Response, error) {
+	call, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return outcome.noAnswer(err)
+		return nil, err
 	}
-	if err := authorizer.Authorize(call.Context(), call, nil); err != nil {
-		outcome.Latency = c.Clock.Since(outcome.At)
-		return outcome.withoutToken(err)
+	call.Header.Set("User-Agent", userAgent)
+	for name, value := range l.vendor.Headers {
+		call.Header.Set(name, value)
 	}
-	response, err := transport.RoundTrip(call)
+	if err := l.authorizer.Authorize(ctx, call, nil); err != nil {
+		return nil, &tokenlessError{err}
+	}
+	return l.transport.RoundTrip(call)
+}
+
+// tokenlessError is the error of a call that could not be authenticated.
+type tokenlessError struct{ err error }
+
+func (e *tokenlessError) Error() string { return e.err.Error() }
+
+func (e *tokenlessError) Unwrap() error { return e.err }
+
+// probe asks for what tells whether the key is good, and returns the whole answer if that is wanted and can be had.
+func (c Caller) probe(ctx context.Context, l line, address string, outcome Outcome, whole bool) (Outcome, []byte) {
+	response, err := l.get(ctx, address)
 	outcome.Latency = c.Clock.Since(outcome.At)
-	if err != nil {
-		return outcome.failed(err)
+	var tokenless *tokenlessError
+	switch {
+	case errors.As(err, &tokenless):
+		return outcome.withoutToken(tokenless.err), nil
+	case err != nil:
+		return outcome.failed(err), nil
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return outcome.noAnswer(fmt.Errorf("reading the answer: %w", err))
+		return outcome.noAnswer(fmt.Errorf("reading the answer: %w", err)), nil
 	}
-	return outcome.answered(response.StatusCode, e.vendor.Interpret(response.StatusCode, body))
+	outcome = outcome.answered(response.StatusCode, l.vendor.Interpret(response.StatusCode, body))
+	if !whole || !outcome.good() {
+		return outcome, nil
+	}
+	return outcome, c.rest(body, response.Body)
+}
+
+// rest reads what follows the beginning of an answer; nil if that is too much, or breaks off. Long answers are read a few at a time, for every one takes
+// memory; when too many come together the next probe gets its turn.
+func (c Caller) rest(beginning []byte, body io.Reader) []byte {
+	if len(beginning) < maxAnswer {
+		return beginning
+	}
+	select {
+	case c.LongAnswers <- struct{}{}:
+		defer func() { <-c.LongAnswers }()
+	default:
+		return nil
+	}
+	following, err := io.ReadAll(io.LimitReader(body, provider.MaxListBytes-maxAnswer+1))
+	if err != nil || len(beginning)+len(following) > provider.MaxListBytes {
+		return nil
+	}
+	return append(beginning, following...)
+}
+
+// listing is where the list of models is, or what the probe has of it already.
+type listing struct {
+	address string
+	// probed tells that the probe's answer, body, is the list.
+	probed bool
+	body   []byte
+}
+
+// addList adds the list of models to the outcome of a good probe. One that needs a call of its own is asked for when the request wants it. Trouble with the
+// list is no trouble with the provider.
+func (c Caller) addList(ctx context.Context, l line, outcome Outcome, list listing) Outcome {
+	if !outcome.good() || list.address == "" {
+		return outcome
+	}
+	if !list.probed {
+		if !l.request.List {
+			return outcome
+		}
+		list.body = c.whole(ctx, l, list.address)
+	}
+	outcome.ListAsked = outcome.At
+	if read, ok := l.vendor.ReadList(l.request.Account, list.body); ok {
+		outcome.List = &read
+	}
+	return outcome
+}
+
+// whole makes a call and returns a good answer to it; nil if there is none.
+func (c Caller) whole(ctx context.Context, l line, address string) []byte {
+	response, err := l.get(ctx, address)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil || !isSuccess(response.StatusCode) {
+		return nil
+	}
+	return c.rest(body, response.Body)
+}
+
+func isSuccess(status int) bool { return status >= 200 && status < 300 }
+
+// good tells whether the provider answered a probe as it should.
+func (o Outcome) good() bool {
+	return o.Result == Answered && isSuccess(int(o.HTTPStatus)) && o.Verdict.Health == provider.Healthy && o.Verdict.Key != provider.KeyInvalid
 }
 
 // withoutToken is the outcome of a probe that got no token.

@@ -60,21 +60,21 @@ func TestAskAuthenticates(t *testing.T) {
 		key      *table.Key
 		want     []string
 	}{
-		"Anthropic":   {"Anthropic", provider.Account{Endpoint: server.URL}, plain, []string{"GET /v1/models?limit=1, X-Api-Key: sk-1, Anthropic-Version: 2023-06-01"}},
-		"GoogleAI":    {"GoogleAI", provider.Account{Endpoint: server.URL}, plain, []string{"GET /v1beta/models?pageSize=1, X-Goog-Api-Key: sk-1"}},
+		"Anthropic":   {"Anthropic", provider.Account{Endpoint: server.URL}, plain, []string{"GET /v1/models?limit=1000, X-Api-Key: sk-1, Anthropic-Version: 2023-06-01"}},
+		"GoogleAI":    {"GoogleAI", provider.Account{Endpoint: server.URL}, plain, []string{"GET /v1beta/models?pageSize=1000, X-Goog-Api-Key: sk-1"}},
 		"AzureOpenAI": {"AzureOpenAI", provider.Account{Endpoint: server.URL}, plain, []string{"GET /openai/v1/models, Api-Key: sk-1"}},
 		"AzureOpenAI with version": {
 			"AzureOpenAI", provider.Account{Endpoint: server.URL, APIVersion: "2024-10-21"}, plain, []string{"GET /openai/models?api-version=2024-10-21, Api-Key: sk-1"},
 		},
-		"Cohere": {"Cohere", provider.Account{Endpoint: server.URL}, plain, []string{"GET /v1/models?page_size=1, Authorization: Bearer sk-1"}},
+		"Cohere": {"Cohere", provider.Account{Endpoint: server.URL}, plain, []string{"GET /v1/models?page_size=1000, Authorization: Bearer sk-1"}},
 		"AWSBedrock with API key": {
 			"AWSBedrock", provider.Account{Endpoint: server.URL + "/b", Region: "eu-west-1"}, plain,
-			[]string{"GET /b/foundation-models?byInferenceType=ON_DEMAND, Authorization: Bearer sk-1"},
+			[]string{"GET /b/foundation-models, Authorization: Bearer sk-1"},
 		},
 		"AWSBedrock": {
 			"AWSBedrock", provider.Account{Endpoint: server.URL, Region: "eu-west-1"},
 			&table.Key{Kind: table.AWSKey, Value: "s", AWS: &table.AWSKeyPair{AccessKeyID: "AKID", SessionToken: "tok"}},
-			[]string{"GET /foundation-models?byInferenceType=ON_DEMAND, Authorization: AWS4-HMAC-SHA256 Credential=AKID, X-Amz-Security-Token: tok"},
+			[]string{"GET /foundation-models, Authorization: AWS4-HMAC-SHA256 Credential=AKID, X-Amz-Security-Token: tok"},
 		},
 		"VertexAI": {
 			"VertexAI", provider.Account{Endpoint: server.URL + "/vertex", Project: "p", Location: "l"}, &table.Key{Kind: table.GoogleKey, Value: keyFile(t, server.URL+"/token")},

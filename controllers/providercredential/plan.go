@@ -18,6 +18,8 @@ const (
 	jitterPercent = 10
 	// minimumWait is the shortest time between two probes of a provider that fails.
 	minimumWait = 5 * time.Second
+	// listInterval is the time between two calls that ask for nothing but a list of models; some are long, and they seldom change.
+	listInterval = 10 * time.Minute
 	// defaultInterval and defaultTimeout hold for objects that were stored without the API's defaults.
 	defaultInterval = time.Minute
 	defaultTimeout  = 10 * time.Second
@@ -69,6 +71,7 @@ func (in *input) subject() Subject {
 
 func (in *input) request() Request {
 	request := Request{Subject: in.subject(), Timeout: in.credential.Spec.Probe.Timeout.Duration}
+	request.List = in.listDue(request.Subject)
 	if len(in.entry.Keys) > 0 {
 		request.key = &in.entry.Keys[0]
 	}
@@ -76,6 +79,15 @@ func (in *input) request() Request {
 		request.Timeout = defaultTimeout
 	}
 	return request
+}
+
+// listDue tells whether the list of models is to be asked for, where the probe does not have it anyway.
+func (in *input) listDue(subject Subject) bool {
+	last := in.outcome
+	if last == nil || last.Subject.Provider != subject.Provider || last.Subject.Account != subject.Account {
+		return true
+	}
+	return in.now.Sub(last.ListAsked) >= listInterval
 }
 
 func (in *input) interval() time.Duration {

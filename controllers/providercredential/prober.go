@@ -29,6 +29,8 @@ type Request struct {
 	Subject
 	// Timeout of the probe.
 	Timeout time.Duration
+	// List asks for the list of models too, where that takes a call of its own.
+	List bool
 
 	// key is nil for endpoints that take none.
 	key *table.Key
@@ -63,6 +65,31 @@ type Outcome struct {
 	Verdict provider.Verdict
 	// Message tells a user what happened. It holds no key.
 	Message string
+	// List is what the provider offered when it was last asked with success for the same account; nil when it never told.
+	List *provider.ModelList
+	// ListAsked is when it was last asked for; zero if never.
+	ListAsked time.Time
+}
+
+// keep takes over the list of an earlier outcome, if this one has none and speaks of the same account.
+func (o *Outcome) keep(earlier Outcome) {
+	if o.Subject.Provider != earlier.Subject.Provider || o.Subject.Account != earlier.Subject.Account {
+		return
+	}
+	if o.List == nil {
+		o.List = earlier.List
+	}
+	if o.ListAsked.IsZero() {
+		o.ListAsked = earlier.ListAsked
+	}
+}
+
+// sameList tells whether two outcomes have the same list of models.
+func (o *Outcome) sameList(other *Outcome) bool {
+	if o.List == nil || other.List == nil {
+		return o.List == other.List
+	}
+	return o.List.Equal(other.List)
 }
 
 // Ask makes one probe. The context carries its timeout.
@@ -77,6 +104,8 @@ type Prober struct {
 	running   map[types.NamespacedName]*probe
 	outcomes  map[types.NamespacedName]Outcome
 	listeners []func(types.NamespacedName)
+	// followers hear of lists of models that changed.
+	followers []func(namespace string)
 	probes    sync.WaitGroup
 	closed    bool
 }
@@ -113,6 +142,29 @@ func (p *Prober) Source() source.Source {
 		p.listeners = append(p.listeners, func(name types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: name}) })
 		return nil
 	})
+}
+
+// ListSource is a source of requests at every change of a list of models: for what request makes of the namespace that its credential is in.
+func (p *Prober) ListSource(request func(namespace string) reconcile.Request) source.Source {
+	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		p.mutex.Lock()
+		defer p.mutex.Unlock()
+		p.followers = append(p.followers, func(namespace string) { queue.Add(request(namespace)) })
+		return nil
+	})
+}
+
+// Lists returns the models that the providers of a namespace's credentials offer, by the name of the credential.
+func (p *Prober) Lists(namespace string) map[string]provider.ModelList {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	lists := map[string]provider.ModelList{}
+	for name, outcome := range p.outcomes {
+		if name.Namespace == namespace && outcome.List != nil {
+			lists[name.Name] = *outcome.List
+		}
+	}
+	return lists
 }
 
 // Outcome returns what the last probe of a credential found.
@@ -164,9 +216,17 @@ func (p *Prober) finish(name types.NamespacedName, done *probe, outcome Outcome)
 		return
 	}
 	delete(p.running, name)
+	earlier := p.outcomes[name]
+	outcome.keep(earlier)
 	p.outcomes[name] = outcome
-	listeners := p.listeners
+	listeners, followers := p.listeners, p.followers
 	p.mutex.Unlock()
+	if outcome.sameList(&earlier) {
+		followers = nil
+	}
+	for _, follower := range followers {
+		follower(name.Namespace)
+	}
 	for _, listener := range listeners {
 		listener(name)
 	}

@@ -19,6 +19,7 @@ import (
 	"signalbox.dev/signalbox/controllers/report"
 	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/secrets"
+	"signalbox.dev/signalbox/proxy/provider"
 )
 
 // FieldOwner is the field manager of everything that is applied.
@@ -27,6 +28,11 @@ const FieldOwner = "signalbox"
 // Facts tell what is known of the API server; ok is false before it first answered.
 type Facts interface {
 	Facts() (facts apiserver.Facts, ok bool)
+}
+
+// Lists tell what models the providers of a namespace's credentials offer, by the name of the credential.
+type Lists interface {
+	Lists(namespace string) map[string]provider.ModelList
 }
 
 // Reconciler keeps one namespace's proxy.
@@ -43,6 +49,8 @@ type Reconciler struct {
 	Tables *report.Reader
 	// Facts are about the API server.
 	Facts Facts
+	// Lists tell what models providers offer; nil when nobody asks them.
+	Lists Lists
 	// Config is the platform's configuration.
 	Config *platform.Config
 	// ManagerNamespace is where the manager itself runs; empty outside a cluster.

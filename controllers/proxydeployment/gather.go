@@ -18,6 +18,7 @@ import (
 	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/secrets"
 	"signalbox.dev/signalbox/proxy/compile"
+	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -37,6 +38,8 @@ type input struct {
 	accessKeys  []corev1.Secret
 	namespaces  []corev1.Namespace
 	facts       apiserver.Facts
+	// lists are the models that providers offer.
+	lists map[string]provider.ModelList
 
 	// previous is the table in force, and secret the object that holds it; both nil if there is none.
 	previous *table.Table
@@ -250,6 +253,9 @@ func (r *Reconciler) gatherFresh(_ context.Context, in *input) error {
 		return nil
 	}
 	in.pace = r.Pace.Wait(in.namespace, in.now)
+	if r.Lists != nil {
+		in.lists = r.Lists.Lists(in.namespace)
+	}
 	if in.previous == nil {
 		in.fresh.AccessKeySalt = newSalt()
 		in.fresh.FirstSequence = in.now.Unix()

@@ -1,6 +1,8 @@
 package proxydeployment
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,7 +47,7 @@ func controlService(s settings) *corev1.Service {
 }
 
 // networkPolicy opens the data port to those who may call, the control port to the manager and the other proxies of the namespace, and the metrics
-// port to those who scrape.
+// port to those who scrape. Where egress is restricted, the control ports of the other proxies stay open besides.
 func networkPolicy(s settings) *networkingv1.NetworkPolicy {
 	ingress := []networkingv1.NetworkPolicyIngressRule{
 		{From: s.network.DataFrom, Ports: policyPort(platform.DataPort)},
@@ -55,8 +57,12 @@ func networkPolicy(s settings) *networkingv1.NetworkPolicy {
 		ingress = append(ingress, networkingv1.NetworkPolicyIngressRule{From: s.network.MetricsFrom, Ports: policyPort(platform.MetricsPort)})
 	}
 	types := []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
+	var egress []networkingv1.NetworkPolicyEgressRule
 	if len(s.network.Egress) > 0 {
 		types = append(types, networkingv1.PolicyTypeEgress)
+		egress = append(slices.Clone(s.network.Egress), networkingv1.NetworkPolicyEgressRule{
+			To: []networkingv1.NetworkPolicyPeer{{PodSelector: platform.ProxySelector()}}, Ports: policyPort(platform.ControlPort),
+		})
 	}
 	return &networkingv1.NetworkPolicy{
 		TypeMeta:   typeMeta(networkingv1.SchemeGroupVersion.WithKind(kindNetworkPolicy)),
@@ -65,7 +71,7 @@ func networkPolicy(s settings) *networkingv1.NetworkPolicy {
 			PodSelector: *platform.ProxySelector(),
 			PolicyTypes: types,
 			Ingress:     ingress,
-			Egress:      s.network.Egress,
+			Egress:      egress,
 		},
 	}
 }

@@ -106,6 +106,7 @@ func (in *input) compileInput() compile.Input {
 		Issuers:           in.issuers(),
 		Endpoints:         in.config.EndpointRules(in.facts.Addresses),
 		ClusterDomain:     in.config.ClusterDomain,
+		Lists:             in.lists,
 		Previous:          in.previous,
 		Fresh:             in.fresh,
 	}

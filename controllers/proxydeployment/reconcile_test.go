@@ -28,6 +28,7 @@ import (
 	"signalbox.dev/signalbox/controllers/report"
 	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/secrets"
+	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -38,6 +39,11 @@ type knownFacts struct {
 }
 
 func (k knownFacts) Facts() (apiserver.Facts, bool) { return k.facts, k.known }
+
+// fixedLists are lists of models, by namespace and credential.
+type fixedLists map[string]map[string]provider.ModelList
+
+func (l fixedLists) Lists(namespace string) map[string]provider.ModelList { return l[namespace] }
 
 // world is one namespace and a reconciler that reads without caches.
 type world struct {
@@ -142,6 +148,24 @@ var _ = Describe("Reconcile", func() {
 		Expect(*deployment.Spec.Replicas).To(Equal(int32(3)))
 		w.reconcile(ctx)
 		Expect(w.writes).To(Equal(9), "the second time everything is in force")
+	})
+
+	It("puts what providers list into the table, and keeps it while nobody knows the list", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.populate(ctx)
+		w.reconcile(ctx)
+		Expect(w.table(ctx).Routes[0].Targets[0].Unlisted).To(BeFalse())
+		account := provider.Account{Endpoint: "http://model-server." + w.namespace + ":8000/v1"}
+		w.reconciler.Lists = fixedLists{w.namespace: {"provider": {
+			Provider: "OpenAICompatible", Account: account, Models: []provider.ListedModel{{ID: "another-model"}}, Complete: true,
+		}}}
+		w.reconcile(ctx)
+		Expect(w.table(ctx).Routes[0].Targets[0].Unlisted).To(BeTrue())
+		writes := w.writes
+		w.reconciler.Lists = fixedLists{}
+		w.reconcile(ctx)
+		Expect(w.table(ctx).Routes[0].Targets[0].Unlisted).To(BeTrue())
+		Expect(w.writes).To(Equal(writes), "a manager that was restarted changes nothing")
 	})
 
 	It("does nothing for a namespace without routes", func(ctx SpecContext) {

@@ -34,6 +34,8 @@ type Sources struct {
 	Secrets *secrets.Caches
 	// Facts is a source of requests at every change of what is known of the API server.
 	Facts func(requests func(ctx context.Context) []reconcile.Request) source.Source
+	// Lists is a source of requests at every change of a list of models; nil when nobody asks for them.
+	Lists func(request func(namespace string) reconcile.Request) source.Source
 }
 
 // SetupWithManager registers the reconciler for all that a table or a proxy depends on.
@@ -50,6 +52,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources Sources) error {
 		// A ledger changes with every settlement; only which ledgers exist matters here.
 		Watches(&corev1.ConfigMap{}, toNamespace, builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(sources.Facts(r.requestAll))
+	if sources.Lists != nil {
+		build = build.WatchesRawSource(sources.Lists(requestFor))
+	}
 	for _, object := range []client.Object{
 		&corev1.Service{}, &corev1.ServiceAccount{}, &rbacv1.Role{}, &rbacv1.RoleBinding{}, &policyv1.PodDisruptionBudget{},
 		&autoscalingv2.HorizontalPodAutoscaler{}, &networkingv1.NetworkPolicy{},

@@ -135,6 +135,7 @@ func arguments(proxy platform.Proxy) []string {
 		"--addr=" + listen(platform.DataPort),
 		"--control-addr=" + listen(platform.ControlPort),
 		"--metrics-addr=" + listen(platform.MetricsPort),
+		"--peers-service=" + platform.ControlService,
 		"--drain-delay=" + proxy.DrainDelay.Duration.String(),
 		"--drain-limit=" + proxy.DrainLimit.Duration.String(),
 	}
@@ -160,6 +161,7 @@ func environment(proxy platform.Proxy) []corev1.EnvVar {
 		field("POD_NAME", "metadata.name"),
 		field("POD_NAMESPACE", "metadata.namespace"),
 		field("POD_UID", "metadata.uid"),
+		field("POD_IP", "status.podIP"),
 	}
 	if limit := memoryLimit(proxy); limit > 0 {
 		list = append(list, corev1.EnvVar{Name: "GOMEMLIMIT", Value: percentOf(limit, heapPercent)})

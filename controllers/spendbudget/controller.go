@@ -5,6 +5,7 @@ package spendbudget
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -28,8 +29,12 @@ import (
 	"signalbox.dev/signalbox/proxy/ledger/kubernetes"
 )
 
-// workers is how many budgets are worked on at a time.
-const workers = 4
+const (
+	// workers is how many budgets are worked on at a time.
+	workers = 4
+	// driftInterval is the shortest time between two writes of numbers that drift.
+	driftInterval = 2 * time.Second
+)
 
 // Reports read the reports of namespaces.
 type Reports interface {
@@ -61,7 +66,7 @@ type Reconciler struct {
 	// Clock tells the time.
 	Clock clock.PassiveClock
 
-	pace pace
+	pace status.Pace
 }
 
 // Adverse are the condition types whose True is the bad state, for the status.Writer of the Reconciler.
@@ -121,7 +126,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 // reconcileDeleted removes the ledger of a budget that is gone once the last of its windows has ended.
 func (r *Reconciler) reconcileDeleted(ctx context.Context, name types.NamespacedName) (reconcile.Result, error) {
-	r.pace.forget(name)
+	r.pace.Forget(name)
 	object, err := r.cachedLedger(ctx, name)
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("reading the ledger of SpendBudget %s: %w", name, err)

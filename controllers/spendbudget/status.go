@@ -28,7 +28,7 @@ const notifyAction = "Notify"
 func (r *Reconciler) writeStatus(ctx context.Context, budget *v1alpha1.SpendBudget, planned plan) (time.Duration, error) {
 	name, now := client.ObjectKeyFromObject(budget), r.Clock.Now()
 	if onlyDrifts(&budget.Status, &planned.status) {
-		if wait := r.pace.wait(name, now); wait > 0 {
+		if wait := r.pace.Wait(name, driftInterval, now); wait > 0 {
 			return min(wait, planned.next), nil
 		}
 	}
@@ -39,7 +39,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, budget *v1alpha1.SpendBudg
 		return 0, err
 	}
 	if wrote {
-		r.pace.wrote(name, now)
+		r.pace.Wrote(name, now)
 		r.notify(budget, &planned.status)
 	}
 	return planned.next, nil

@@ -38,6 +38,7 @@
 //	POST   /faults              appends one Fault or a list of them
 //	DELETE /faults              forgets them
 //	GET    /requests?last=N     the last N requests received, oldest first; 256 are kept
+//	GET    /arrivals            when the last 131072 requests came, oldest first
 //	GET    /counters            Counters since the start or the last reset
 //	POST   /reset               back to the state at start: settings, faults, requests and counters
 //	GET    /vertex/service-account?token_uri=URL
@@ -45,6 +46,12 @@
 //
 // An answer is counted right after its last byte was written: a test that compares sums waits until inFlight is 0.
 //
-// Faults stand in a queue: a request takes the first one that matches it, before its key is checked, and uses up one of its times.
+// Faults stand in a queue: a request takes the first one that matches it, before its key is checked, and uses up one of its times. One with permille
+// takes only so many of a thousand, the same ones for the same seed.
+//
+// What a bad day needs beside faults are settings: firstTokenDelay for a provider that is slow to begin, keys with a status for a key that is revoked,
+// withdrawn for models that are no longer offered, and quota for limits that are enforced and told in every answer. A provider that is gone is a process
+// that was killed.
+//
 // Errors of the control API are a 4xx with {"error": "..."}.
 package fakeprovider

@@ -32,6 +32,10 @@ type (
 	Key = core.Key
 	// RateLimit is what the rate-limit headers say.
 	RateLimit = core.RateLimit
+	// Quota is what a key may ask of a model.
+	Quota = core.Quota
+	// Arrival is when a request came, and how it was taken.
+	Arrival = core.Arrival
 	// UsageOverride replaces parts of the usage that answers report and are billed for.
 	UsageOverride = core.UsageOverride
 	// APIError is what a refusal says.

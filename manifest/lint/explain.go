@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,24 +46,34 @@ func (e explanation) write(position string) {
 	fmt.Fprintf(e.out, "  timeouts: first token %s, idle %s, total %s\n", e.route.FirstToken, e.route.Idle, e.route.Total)
 	fmt.Fprintf(e.out, "  budgets: %s\n", orNone(e.budgets()))
 	fmt.Fprintf(e.out, "  targets, in the order in which they are tried:\n")
-	// Any order within a priority will do here: what is printed is the share of each.
-	candidates := route.OrderByWeight(nil, e.route.Targets, func(int64) int64 { return 0 })
-	slices.SortStableFunc(candidates, func(a, b route.WeightCandidate) int {
-		if a.Excluded == "" && b.Excluded == "" && e.route.Targets[a.Index].Priority == e.route.Targets[b.Index].Priority {
-			return a.Index - b.Index
-		}
-		return 0
-	})
-	for _, candidate := range candidates {
-		if candidate.Excluded == "" {
-			e.writeTarget(&e.route.Targets[candidate.Index])
+	for _, target := range e.inOrder() {
+		if reason := excluded(target); reason == "" {
+			e.writeTarget(target)
 		}
 	}
-	for _, candidate := range candidates {
-		if candidate.Excluded != "" {
-			fmt.Fprintf(e.out, "    excluded: %s: %s\n", e.route.Targets[candidate.Index].Name, candidate.Excluded)
+	for _, target := range e.inOrder() {
+		if reason := excluded(target); reason != "" {
+			fmt.Fprintf(e.out, "    excluded: %s: %s\n", target.Name, reason)
 		}
 	}
+}
+
+// inOrder are the targets by priority; what is printed of those of one priority is the share of each.
+func (e explanation) inOrder() []*table.Target {
+	targets := make([]*table.Target, len(e.route.Targets))
+	for i := range e.route.Targets {
+		targets[i] = &e.route.Targets[i]
+	}
+	slices.SortStableFunc(targets, func(a, b *table.Target) int { return cmp.Compare(a.Priority, b.Priority) })
+	return targets
+}
+
+// excluded says why a target gets no new calls; empty when it does.
+func excluded(target *table.Target) string {
+	if target.Excluded == "" && target.Weight == 0 {
+		return "its weight is 0"
+	}
+	return target.Excluded
 }
 
 // matched says which of the route's models the name matches best.

@@ -52,6 +52,7 @@ type assembly struct {
 	states map[objectKey]settled
 	// backends are the credentials of the table, by name; a nil entry exists in the namespace but is not usable.
 	backends map[string]*table.Credential
+	listings listings
 	table    table.Table
 	objects  []ObjectReport
 }
@@ -62,6 +63,7 @@ func (d *drafts) assemble(states map[objectKey]settled) Result {
 		drafts:   d,
 		states:   states,
 		backends: make(map[string]*table.Credential, len(d.credentials)),
+		listings: listings{},
 		table: table.Table{
 			Format:        table.Format,
 			Namespace:     d.in.Namespace,
@@ -77,6 +79,7 @@ func (d *drafts) assemble(states map[objectKey]settled) Result {
 	a.addAccessKeys()
 	a.addCredentials()
 	a.addRoutes()
+	a.addListings()
 	a.addBudgets()
 	return a.finish()
 }

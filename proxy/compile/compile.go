@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -51,6 +52,9 @@ type Input struct {
 	Endpoints table.EndpointRules
 	// ClusterDomain is the DNS domain of the cluster; empty means cluster.local.
 	ClusterDomain string
+	// Lists are the models that providers offer, by the name of the credential that they were asked with. One of another account than the credential's is
+	// not used, and while one is missing what the previous table knows of its models stays.
+	Lists map[string]provider.ModelList
 	// Previous is the table that is in force; nil when there is none.
 	Previous *table.Table
 	// Fresh is what has to be made outside, for it is random or depends on the time.

@@ -16,8 +16,7 @@ func prices(spec v1alpha1.TokenPrices, path, condition string) (table.Prices, []
 	take := func(into *int64, field string, amount v1alpha1.USDPerMillionTokens) {
 		nano, err := meter.ParseUSD(string(amount))
 		if err != nil {
-			findings = append(findings, invalid(condition, path+"."+field,
-				fmt.Sprintf("%q is not a price: a price is a decimal such as 0.59, with at most nine digits before the point and nine after it", bounded(string(amount)))))
+			findings = append(findings, invalid(condition, path+"."+field, notAPrice(amount)))
 		}
 		*into = nano
 	}
@@ -30,4 +29,8 @@ func prices(spec v1alpha1.TokenPrices, path, condition string) (table.Prices, []
 		take(&read.Output, "output", spec.Output)
 	}
 	return read, findings
+}
+
+func notAPrice(amount v1alpha1.USDPerMillionTokens) string {
+	return fmt.Sprintf("%q is not a price: a price is a decimal such as 0.59, with at most nine digits before the point and nine after it", bounded(string(amount)))
 }

@@ -5,9 +5,11 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/compile"
@@ -19,10 +21,11 @@ func world() compile.Input {
 	in := input(
 		withCredentials(credential("groq"), credential("openai"), credential("local", keyIn("groq", "api-key"))),
 		withKeys(secret("groq", "sk-groq-1"), secret("openai", "sk-openai-1")),
-		withRoutes(route("a", serving("a", "x/*")), route("b", serving("b")), route("c", serving("c", "x/y*"))),
+		withRoutes(route("a", serving("a", "x/*")), route("b", serving("b"), resilient), route("c", serving("c", "x/y*"))),
 		withBudgets(budget("day"), budget("month")),
 	)
 	in.AccessKeys = []corev1.Secret{accessKey("ci", "key-ci", nil), accessKey("dev", "key-dev", nil)}
+	withList(listed("llama", 8192, 1024), listed("large-2", 1, 1))(&in)
 	return in
 }
 
@@ -97,6 +100,7 @@ func addBad(in *compile.Input, kind uint8, text string, number int32) string {
 			r.Spec.Models = []v1alpha1.ModelPattern{"a", v1alpha1.ModelPattern(text), "b"}
 			r.Spec.Targets[0].Weight = &number
 			r.Spec.Targets[0].Model = ""
+			spoilPolicy(&r.Spec, text, number)
 		}))
 	case 1:
 		in.Credentials = append(slices.Clone(in.Credentials), credential(name, endpointAt(text), func(c *v1alpha1.ProviderCredential) {
@@ -111,6 +115,31 @@ func addBad(in *compile.Input, kind uint8, text string, number int32) string {
 		in.AccessKeys = append(slices.Clone(in.AccessKeys), accessKey(name, text+" ", nil))
 	}
 	return name
+}
+
+// spoilPolicy fills the policies of a route with values that no schema has seen.
+func spoilPolicy(spec *v1alpha1.ModelRouteSpec, text string, number int32) {
+	kinds := &[]v1alpha1.FailureKind{v1alpha1.FailureKind(text), v1alpha1.FailureTimeout}
+	wide := int64(number)
+	long := metav1.Duration{Duration: time.Duration(number) * time.Second}
+	policy := &v1alpha1.DataPolicy{Collection: v1alpha1.DataCollection(text), Region: text}
+	highest := &v1alpha1.MaxPrice{Input: v1alpha1.USDPerMillionTokens(text), Output: "1"}
+	declared := &v1alpha1.TargetDeclaration{
+		Capabilities: &[]v1alpha1.ModelCapability{v1alpha1.ModelCapability(text)}, ContextTokens: &wide, DataPolicy: policy, Quantization: v1alpha1.Quantization(text),
+	}
+	spec.Strategy = v1alpha1.RouteStrategy(text)
+	spec.Affinity = &v1alpha1.RouteAffinity{By: v1alpha1.AffinityKey(text), TTL: long}
+	spec.Fallback = v1alpha1.RouteFallback{
+		Failures: kinds, MaxAttempts: &number, MaxCost: v1alpha1.USDAmount(text), Retry: v1alpha1.RouteRetry{Failures: kinds, Max: &number},
+	}
+	spec.Require = &v1alpha1.RouteRequirements{DataPolicy: policy, MinContextTokens: &wide, MaxPrice: highest}
+	spec.Limits = []v1alpha1.RouteLimit{{Per: v1alpha1.LimitScope(text), Concurrency: &wide, Queue: &v1alpha1.LimitQueue{MaxWait: long, MaxLength: &number}}}
+	spec.Mirror = &v1alpha1.RouteMirror{Name: text, Model: text, Percent: &number, MaxCostPerHour: v1alpha1.USDAmount(text), Declares: declared}
+	target := &spec.Targets[0]
+	target.Declares, target.Successor, target.OnlyFor = declared, text, *kinds
+	target.OpenRouter = &v1alpha1.OpenRouterPreferences{
+		Order: []v1alpha1.ProviderSlug{v1alpha1.ProviderSlug(text)}, Sort: v1alpha1.OpenRouterSort(text), MaxPrice: highest, DataPolicy: policy,
+	}
 }
 
 // without returns a table without the entries of an object and without what tells that it is another table.

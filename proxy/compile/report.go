@@ -66,6 +66,8 @@ type ObjectReport struct {
 	Findings []Finding `json:"findings,omitempty"`
 	// Targets of a ModelRoute, in the order of its spec.
 	Targets []TargetReport `json:"targets,omitempty"`
+	// Mirror of a ModelRoute; nil without one.
+	Mirror *TargetReport `json:"mirror,omitempty"`
 	// Keys of a ProviderCredential, in the order of its spec.
 	Keys []KeyReport `json:"keys,omitempty"`
 }
@@ -88,12 +90,16 @@ type TargetReport struct {
 	Name string `json:"name"`
 	// State of the target.
 	State v1alpha1.TargetState `json:"state"`
-	// Reason of a state that is not Available.
+	// Reason of a state that is not Available, or ReasonModelNotListed of one that is; empty when nothing is to be said.
 	Reason string `json:"reason,omitempty"`
-	// Message says what is wrong.
+	// Message says what is wrong and what follows.
 	Message string `json:"message,omitempty"`
 	// Priced is Priced or Unpriced.
 	Priced string `json:"priced,omitempty"`
+	// Listing is Listed or Unlisted where the provider's list of models tells, else empty.
+	Listing string `json:"listing,omitempty"`
+	// Model is the successor that is called because the list does not have the target's model; empty when that itself is called.
+	Model string `json:"model,omitempty"`
 }
 
 // KeyReport is the state of one key of a credential.

@@ -5,9 +5,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
@@ -17,17 +14,12 @@ import (
 // wildcard ends a pattern, and alone as a target's model it stands for what the client asked for.
 const wildcard = "*"
 
-// Bounds and defaults of the API, for objects that were stored under an older schema or never met one.
+// Bounds and defaults of the API for names and targets.
 const (
-	defaultFirstToken = 30 * time.Second
-	defaultIdle       = time.Minute
-	defaultTotal      = 10 * time.Minute
-	minTimeout        = 100 * time.Millisecond
-	maxStreamTimeout  = time.Hour
-	maxTotal          = 24 * time.Hour
-	maxModelName      = 256
-	maxPriority       = 100
-	maxWeight         = 1000
+	maxModelName  = 256
+	maxPriority   = 100
+	defaultWeight = 1
+	maxWeight     = 1000
 )
 
 // routeDraft is a ModelRoute on its way into the table.
@@ -55,14 +47,14 @@ func (c routeCompiler) compile(object *v1alpha1.ModelRoute) *routeDraft {
 	if previous := c.previous[object.Name]; previous != nil && previous.UID == d.uid {
 		last := *previous
 		last.Access = narrow(previous.Access, access)
+		if last.Fallback.MaxAttempts == 0 {
+			last.Fallback = table.DefaultFallback()
+		}
 		d.last, d.before = &last, previous.Object
 	}
-	entry := table.Route{Object: d.identity(), Access: access, Created: d.created}
-	var modelDefects, targetDefects, timeoutDefects []Finding
-	entry.Models, modelDefects = models(object.Spec.Models)
-	entry.Targets, targetDefects = targets(object.Spec.Targets)
-	timeoutDefects = timeouts(&entry, object.Spec.Timeouts)
-	d.findings = slices.Concat(modelDefects, targetDefects, timeoutDefects, accessDefects)
+	entry, defects := readRoute(&object.Spec)
+	entry.Object, entry.Access, entry.Created = d.identity(), access, d.created
+	d.findings = slices.Concat(defects, accessDefects)
 	d.accept(&entry)
 	if d.last != nil && !reflect.DeepEqual(d.last.Access, access) {
 		d.changed = d.fresh != nil
@@ -70,100 +62,111 @@ func (c routeCompiler) compile(object *v1alpha1.ModelRoute) *routeDraft {
 	return &d
 }
 
-func models(spec []v1alpha1.ModelPattern) ([]string, []Finding) {
+// readRoute reads all of a spec but who may call.
+func readRoute(spec *v1alpha1.ModelRouteSpec) (table.Route, []Finding) {
+	var c complaints
+	entry := table.Route{
+		Models:   c.models(spec.Models),
+		Targets:  c.targets(spec.Targets),
+		Strategy: c.strategy(spec.Strategy),
+		Affinity: c.affinity(spec.Affinity),
+		Fallback: c.fallback(spec.Fallback),
+		Require:  c.require(spec.Require),
+		Limits:   c.limits(spec.Limits),
+	}
+	entry.Mirror = c.mirror(spec.Mirror, &entry)
+	c.checkOnlyFor(&entry)
+	c.timeouts(&entry, spec.Timeouts)
+	return entry, c.findings
+}
+
+func (c *complaints) models(spec []v1alpha1.ModelPattern) []string {
 	if len(spec) == 0 {
-		return nil, []Finding{invalid(v1alpha1.ConditionAccepted, "spec.models", "a route needs at least one model")}
+		c.invalid("spec.models", "a route needs at least one model")
+		return nil
 	}
 	names := make([]string, 0, len(spec))
-	var findings []Finding
 	for i, pattern := range spec {
 		name := string(pattern)
 		prefix := strings.TrimSuffix(name, wildcard)
 		if name == "" || len(name) > maxModelName || strings.Contains(prefix, wildcard) || strings.ContainsFunc(name, notPrintable) {
-			findings = append(findings, invalid(v1alpha1.ConditionAccepted, fmt.Sprintf("spec.models[%d]", i),
-				fmt.Sprintf("%q is not a model name: it has 1 to %d printable characters and at most one *, at its end", bounded(name), maxModelName)))
+			c.invalid(fmt.Sprintf("spec.models[%d]", i),
+				fmt.Sprintf("%q is not a model name: it has 1 to %d printable characters and at most one *, at its end", bounded(name), maxModelName))
 		}
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	return names, findings
+	return names
 }
 
 func notPrintable(r rune) bool { return r <= ' ' || r > '~' }
 
-func targets(spec []v1alpha1.RouteTarget) ([]table.Target, []Finding) {
+func (c *complaints) targets(spec []v1alpha1.RouteTarget) []table.Target {
 	if len(spec) == 0 {
-		return nil, []Finding{invalid(v1alpha1.ConditionAccepted, "spec.targets", "a route needs at least one target")}
+		c.invalid("spec.targets", "a route needs at least one target")
+		return nil
 	}
 	read := make([]table.Target, 0, len(spec))
-	var findings []Finding
 	for i := range spec {
 		path := fmt.Sprintf("spec.targets[%d]", i)
-		entry, defects := target(&spec[i], path)
+		entry := c.target(&spec[i], path)
 		if slices.ContainsFunc(read, func(t table.Target) bool { return t.Name == entry.Name }) {
-			defects = append(defects, invalid(v1alpha1.ConditionAccepted, path+".name", fmt.Sprintf("%q is there twice", bounded(entry.Name))))
+			c.invalid(path+".name", fmt.Sprintf("%q is there twice", bounded(entry.Name)))
 		}
-		findings = append(findings, defects...)
 		read = append(read, entry)
 	}
-	return read, findings
+	return read
 }
 
-func target(spec *v1alpha1.RouteTarget, path string) (table.Target, []Finding) {
-	read := table.Target{Name: spec.Name, Credential: spec.CredentialRef.Name, Model: spec.Model, API: string(spec.API), Weight: 1}
-	var findings []Finding
-	required := func(value, field string) {
-		if value == "" {
-			findings = append(findings, invalid(v1alpha1.ConditionAccepted, path+"."+field, "it is required"))
-		}
+func (c *complaints) target(spec *v1alpha1.RouteTarget, path string) table.Target {
+	c.required(spec.Name, path+".name")
+	c.required(spec.CredentialRef.Name, path+".credentialRef.name")
+	c.required(spec.Model, path+".model")
+	if api := neutral.API(spec.API); api != "" && (api.Family() != neutral.Generation || api == neutral.Completions) {
+		c.unsupported(path+".api", string(spec.API))
 	}
-	required(read.Name, "name")
-	required(read.Credential, "credentialRef.name")
-	required(read.Model, "model")
-	if api := neutral.API(read.API); api != "" && (api.Family() != neutral.Generation || api == neutral.Completions) {
-		findings = append(findings, unsupported(v1alpha1.ConditionAccepted, path+".api", read.API))
+	read := table.Target{
+		Name: spec.Name, Credential: spec.CredentialRef.Name, Model: spec.Model, API: string(spec.API),
+		Priority:   c.rank(spec.Priority, 0, maxPriority, path+".priority"),
+		Weight:     c.rank(spec.Weight, defaultWeight, maxWeight, path+".weight"),
+		Declared:   c.declared(spec.Declares, path+".declares"),
+		Successor:  c.successor(spec, path+".successor"),
+		OnlyFor:    c.kinds(spec.OnlyFor, path+".onlyFor"),
+		OpenRouter: c.openRouter(spec.OpenRouter, path+".openRouter"),
 	}
-	within := func(value *int32, into *int32, highest int32, field string) {
-		if value == nil {
-			return
-		}
-		*into = *value
-		if *value < 0 || *value > highest {
-			findings = append(findings, invalid(v1alpha1.ConditionAccepted, path+"."+field, fmt.Sprintf("%d is not between 0 and %d", *value, highest)))
-		}
-	}
-	within(spec.Priority, &read.Priority, maxPriority, "priority")
-	within(spec.Weight, &read.Weight, maxWeight, "weight")
 	if spec.Prices != nil {
 		price, defects := prices(*spec.Prices, path+".prices", v1alpha1.ConditionAccepted)
 		read.Prices = &price
-		findings = append(findings, defects...)
+		c.add(defects...)
 	}
-	return read, findings
+	return read
 }
 
-// timeouts fills in the timeouts of an entry.
-func timeouts(entry *table.Route, spec v1alpha1.RouteTimeouts) []Finding {
-	var findings []Finding
-	take := func(given metav1.Duration, standard, highest time.Duration, field string) time.Duration {
-		if given.Duration == 0 {
-			return standard
-		}
-		if given.Duration < minTimeout || given.Duration > highest {
-			findings = append(findings, invalid(v1alpha1.ConditionAccepted, "spec.timeouts."+field,
-				fmt.Sprintf("%s is not between %s and %s", given.Duration, minTimeout, highest)))
-		}
-		return given.Duration
+// rank reads an optional number from 0 up.
+func (c *complaints) rank(given *int32, standard, highest int32, field string) int32 {
+	if given == nil {
+		return standard
 	}
-	entry.FirstToken = take(spec.FirstToken, defaultFirstToken, maxStreamTimeout, "firstToken")
-	entry.Idle = take(spec.Idle, defaultIdle, maxStreamTimeout, "idle")
-	entry.Total = take(spec.Total, defaultTotal, maxTotal, "total")
-	if entry.FirstToken > entry.Total {
-		findings = append(findings, invalid(v1alpha1.ConditionAccepted, "spec.timeouts.firstToken", "firstToken must not be longer than total"))
+	wide := int64(*given)
+	c.number(&wide, 0, span{0, int64(highest)}, field)
+	return *given
+}
+
+func (c *complaints) required(value, field string) {
+	if value == "" {
+		c.invalid(field, "it is required")
 	}
-	if entry.Idle > entry.Total {
-		findings = append(findings, invalid(v1alpha1.ConditionAccepted, "spec.timeouts.idle", "idle must not be longer than total"))
+}
+
+// successor reads which model takes over from a withdrawn one.
+func (c *complaints) successor(spec *v1alpha1.RouteTarget, field string) string {
+	switch {
+	case spec.Successor == "":
+	case spec.Successor == spec.Model:
+		c.invalid(field, "it is the target's own model; name another one, or leave it out")
+	case len(spec.Successor) > maxModelName || strings.Contains(spec.Successor, wildcard):
+		c.invalid(field, fmt.Sprintf("%q is not one model of the provider", bounded(spec.Successor)))
 	}
-	return findings
+	return spec.Successor
 }

@@ -32,6 +32,7 @@ func TestRouteIsCompiledWhole(t *testing.T) {
 			{Name: "second", Credential: "groq", Model: "*", Priority: 1, Weight: 9,
 				Prices: &table.Prices{Input: 1_500_000_000, CachedInput: 1, Output: 999_999_999_999_999_999}},
 		},
+		Strategy: table.Weighted, Fallback: table.DefaultFallback(),
 		FirstToken: 5 * time.Second, Idle: time.Minute, Total: 10 * time.Minute,
 		Access:  table.Access{Namespaces: []string{namespace}, AnyAccessKey: true},
 		Created: start(),

@@ -40,38 +40,53 @@ func (c claims) take(route *table.Route) (won []string, lost []Finding) {
 	return won, lost
 }
 
-// resolveTargets finds the credentials of a route's targets. A target without a usable one stays in the table, excluded, so that a caller can be told.
+// resolveTargets finds the credentials of a route's targets and of its mirror. A target without a usable one stays in the table, excluded, so that a caller
+// can be told.
 func (a *assembly) resolveTargets(route *table.Route, report *ObjectReport) {
 	route.Targets = slices.Clone(route.Targets)
 	for i := range route.Targets {
-		target := &route.Targets[i]
-		reason, problem, field := a.targetProblem(target)
-		target.Excluded = problem
-		report.Targets = append(report.Targets, a.targetReport(route, target, reason))
-		if problem == "" {
-			continue
-		}
+		report.Targets = append(report.Targets, a.resolveTarget(route, &route.Targets[i], fmt.Sprintf("spec.targets[%d]", i), report))
+	}
+	if route.Mirror != nil {
+		// Nothing of how a route chooses among its targets is for its mirror.
+		mirrored := table.Route{Models: route.Models}
+		mirror := *route.Mirror
+		resolved := a.resolveTarget(&mirrored, &mirror.Target, mirrorPath, report)
+		route.Mirror, report.Mirror = &mirror, &resolved
+	}
+}
+
+// resolveTarget finds the credential of one target, adds a finding to the report if there is no usable one, and returns what is to be said of the target.
+func (a *assembly) resolveTarget(route *table.Route, target *table.Target, path string, report *ObjectReport) TargetReport {
+	reason, problem, field := a.targetProblem(target)
+	target.Excluded = problem
+	listed := a.applyListing(target)
+	if problem != "" {
 		report.Findings = append(report.Findings, Finding{
 			Condition: v1alpha1.ConditionResolvedRefs,
 			Reason:    reason,
 			Message:   fmt.Sprintf("target %q: %s", target.Name, problem),
-			Field:     fmt.Sprintf("spec.targets[%d].%s", i, field),
+			Field:     path + "." + field,
 		})
 	}
+	return a.targetReport(route, target, reason, listed)
 }
 
 // targetProblem tells why a target cannot be used, and which of its fields is at fault.
 func (a *assembly) targetProblem(target *table.Target) (reason, problem, field string) {
 	reason, problem = a.backendProblem(target.Credential)
-	if problem != "" || target.API == "" {
+	if problem != "" {
 		return reason, problem, "credentialRef.name"
 	}
 	backend := a.backends[target.Credential]
 	vendor, known := a.providers.Lookup(backend.Provider)
-	if known && vendor.For(provider.AccountOf(backend)).Has(neutral.API(target.API)) {
-		return "", "", ""
+	if api := neutral.API(target.API); api != "" && !(known && vendor.For(provider.AccountOf(backend)).Has(api)) {
+		return v1alpha1.ReasonUnsupportedValue, fmt.Sprintf("provider %s has no API %s", backend.Provider, target.API), "api"
 	}
-	return v1alpha1.ReasonUnsupportedValue, fmt.Sprintf("provider %s has no API %s", backend.Provider, target.API), "api"
+	if target.OpenRouter != nil && backend.Provider != string(v1alpha1.ProviderOpenRouter) {
+		return v1alpha1.ReasonUnsupportedValue, fmt.Sprintf("its preferences are for OpenRouter, and provider %s would not keep them", backend.Provider), "openRouter"
+	}
+	return "", "", ""
 }
 
 func (a *assembly) backendProblem(name string) (reason, problem string) {
@@ -88,31 +103,37 @@ func (a *assembly) backendProblem(name string) (reason, problem string) {
 	}
 }
 
-func (a *assembly) targetReport(route *table.Route, target *table.Target, reason string) TargetReport {
-	report := TargetReport{Name: target.Name, State: v1alpha1.TargetAvailable, Priced: Unpriced}
+func (a *assembly) targetReport(route *table.Route, target *table.Target, reason string, listed listedTarget) TargetReport {
+	backend := a.backends[target.Credential]
+	report := TargetReport{
+		Name: target.Name, State: v1alpha1.TargetAvailable, Priced: Unpriced, Listing: string(listed.listing), Model: listed.serving,
+	}
+	if priced(route, target, backend) {
+		report.Priced = Priced
+	}
+	lacking := unmet(&route.Require, target, backend)
 	switch {
 	case target.Excluded != "":
 		report.State, report.Reason, report.Message = v1alpha1.TargetUnavailable, reason, target.Excluded
 	case target.Weight == 0:
 		report.State, report.Reason, report.Message = v1alpha1.TargetDrained, v1alpha1.ReasonDrained, "its weight is 0"
-	}
-	if priced(route, target, a.backends[target.Credential]) {
-		report.Priced = Priced
+	case lacking != "":
+		report.State, report.Reason, report.Message = v1alpha1.TargetUnavailable, v1alpha1.ReasonRequirementNotMet, lacking
+	case listed.listing == provider.Unlisted:
+		report.Reason, report.Message = v1alpha1.ReasonModelNotListed, listed.describe(target, backend.Provider)
+	case route.Strategy == table.LowestCost && report.Priced == Unpriced:
+		report.Message = "its price is not known, so the strategy LowestCost tries it after those with a price"
 	}
 	return report
 }
 
 // priced tells whether the cost of every call to a target is known. backend is nil when there is none.
 func priced(route *table.Route, target *table.Target, backend *table.Credential) bool {
-	if target.Prices != nil {
+	if pricesOf(target, backend) != nil {
 		return true
 	}
-	if backend == nil {
+	if backend == nil || target.Model != wildcard {
 		return false
-	}
-	if target.Model != wildcard {
-		_, known := backend.Prices[target.Model]
-		return known
 	}
 	return !slices.ContainsFunc(route.Models, func(model string) bool {
 		_, known := backend.Prices[model]

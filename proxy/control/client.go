@@ -77,21 +77,39 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
+// firstReportBytes is what a stream keeps for its reports at first. It grows with the reports, for the manager has many streams and most are short.
+const firstReportBytes = 4 << 10
+
 // readReports reads lines until the stream ends, which is an error too.
 func readReports(stream io.Reader, handle func(Report)) error {
-	reader := bufio.NewReaderSize(stream, MaxReportBytes)
+	reader := bufio.NewReaderSize(stream, firstReportBytes)
+	var text []byte
 	for {
-		line, err := reader.ReadSlice('\n')
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			return ErrReportTooLong
-		case err != nil:
-			return fmt.Errorf("reading reports: %w", err)
+		var err error
+		if text, err = readLine(reader, text[:0]); err != nil {
+			return err
 		}
 		var report Report
-		if err := json.Unmarshal(bytes.TrimSpace(line), &report); err != nil {
-			return fmt.Errorf("decoding a report of %d bytes: %w", len(line), err)
+		if err := json.Unmarshal(bytes.TrimSpace(text), &report); err != nil {
+			return fmt.Errorf("decoding a report of %d bytes: %w", len(text), err)
 		}
 		handle(report)
+	}
+}
+
+// readLine appends one line of at most MaxReportBytes to text.
+func readLine(reader *bufio.Reader, text []byte) ([]byte, error) {
+	for {
+		part, err := reader.ReadSlice('\n')
+		if len(text)+len(part) > MaxReportBytes {
+			return text, ErrReportTooLong
+		}
+		text = append(text, part...)
+		switch {
+		case err == nil:
+			return text, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return text, fmt.Errorf("reading reports: %w", err)
+		}
 	}
 }

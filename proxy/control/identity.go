@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -42,6 +43,11 @@ func NewIdentity(control table.Control) (*Identity, error) {
 	identity.pinned = append(identity.pinned, block.Bytes)
 	identity.roots.AppendCertsFromPEM(control.PreviousPEM)
 	return identity, nil
+}
+
+// same tells whether two identities present and accept the same certificates. An identity may be nil.
+func (i *Identity) same(other *Identity) bool {
+	return i != nil && other != nil && slices.EqualFunc(i.pinned, other.pinned, bytes.Equal)
 }
 
 // pins tells whether a certificate, in DER, is accepted.

@@ -1,6 +1,12 @@
 package control
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/traffic"
+)
 
 // ReportsPath is the path of the stream of reports.
 const ReportsPath = "/v1/reports"
@@ -9,7 +15,7 @@ const ReportsPath = "/v1/reports"
 const ContentType = "application/x-ndjson"
 
 // MaxReportBytes bounds one line of the stream; a reader refuses a longer one.
-const MaxReportBytes = 64 << 10
+const MaxReportBytes = 1 << 20
 
 // Report is what a proxy says about itself. It is sent when a stream opens, on every change and at a fixed interval.
 type Report struct {
@@ -32,4 +38,22 @@ type Stats struct {
 	Draining bool `json:"draining,omitempty"`
 	// InFlight is the number of requests that are being served.
 	InFlight int64 `json:"inFlight"`
+	// Targets are those that were called of late or that something is wrong with. A report holds at most traffic.MaxTargets of them, troubled ones first,
+	// and fewer where they do not fit into MaxReportBytes.
+	Targets []traffic.Target `json:"targets,omitempty"`
+}
+
+// line is a report as it is sent, its end of line included. What does not fit is left out, the least interesting targets first.
+func line(report Report) ([]byte, error) {
+	report.Targets = traffic.Bounded(report.Targets)
+	for {
+		text, err := json.Marshal(report)
+		if err != nil {
+			return nil, fmt.Errorf("encoding a report: %w", err)
+		}
+		if len(text) < MaxReportBytes || len(report.Targets) == 0 {
+			return append(text, '\n'), nil
+		}
+		report.Targets = report.Targets[:len(report.Targets)/2]
+	}
 }

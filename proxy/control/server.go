@@ -3,9 +3,9 @@ package control
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,9 +21,14 @@ const (
 	// DefaultMaxStreams bounds the streams that are open at a time.
 	DefaultMaxStreams = 64
 
-	headerTimeout  = 5 * time.Second
-	writeTimeout   = 10 * time.Second
+	headerTimeout = 5 * time.Second
+	writeTimeout  = 10 * time.Second
+	// reportGap is the shortest time between a report and the next one that a change asks for. Many targets may get into trouble within a moment, and a
+	// report of all of them takes milliseconds to make.
+	reportGap      = 100 * time.Millisecond
 	maxHeaderBytes = 8 << 10
+	// idleTimeout is how long a connection without a request is kept.
+	idleTimeout = time.Minute
 )
 
 // errNoIdentity refuses a handshake before the first table has arrived.
@@ -47,12 +52,16 @@ type Options struct {
 	Interval time.Duration
 	// MaxStreams bounds the open streams; 0 means DefaultMaxStreams.
 	MaxStreams int
+	// Answer takes what another replica of the proxy says, at most MaxExchangeBytes, and returns what it is told in turn. An error refuses a message that
+	// cannot be read. nil means that replicas are not answered.
+	Answer func(said []byte) ([]byte, error)
 }
 
 // Server serves the control port. It accepts nobody before the first call of Use.
 type Server struct {
-	options Options
-	slots   chan struct{}
+	options   Options
+	slots     chan struct{}
+	exchanges chan struct{}
 
 	mutex   sync.Mutex
 	current served
@@ -74,7 +83,9 @@ func NewServer(options Options) *Server {
 	if options.MaxStreams == 0 {
 		options.MaxStreams = DefaultMaxStreams
 	}
-	return &Server{options: options, slots: make(chan struct{}, options.MaxStreams), changed: make(chan struct{})}
+	return &Server{
+		options: options, slots: make(chan struct{}, options.MaxStreams), exchanges: make(chan struct{}, maxExchanges), changed: make(chan struct{}),
+	}
 }
 
 // Use takes the identity of a table and reports its sequence and revision. Call it once the data plane serves the table. On an error the server
@@ -86,12 +97,23 @@ func (s *Server) Use(t *table.Table) error {
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	if s.current.identity.same(identity) {
+		// Connections are kept for as long as the identity is the same one.
+		identity = s.current.identity
+	}
 	s.current = served{identity: identity, sequence: t.Sequence, revision: t.Revision}
 	s.wake()
 	return nil
 }
 
-// Announce sends a report to every stream at once, because something other than the table changed.
+// Identity returns the identity of the newest table; nil before the first.
+func (s *Server) Identity() *Identity {
+	current, _ := s.state()
+	return current.identity
+}
+
+// Announce sends a report to every stream at once, because something other than the table changed; several within reportGap are one. It does not wait,
+// and any goroutine may call it as often as it likes.
 func (s *Server) Announce() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -125,9 +147,13 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+ReportsPath, s.streamReports)
+	if s.options.Answer != nil {
+		mux.HandleFunc("POST "+PeersPath, s.exchange)
+	}
 	server := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -163,7 +189,6 @@ func (s *Server) streamReports(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", ContentType)
 	controller := http.NewResponseController(w)
-	encoder := json.NewEncoder(w)
 	ticker := time.NewTicker(s.options.Interval)
 	defer ticker.Stop()
 	for {
@@ -171,29 +196,48 @@ func (s *Server) streamReports(w http.ResponseWriter, r *http.Request) {
 		if current.identity.verify(*r.TLS) != nil {
 			return
 		}
-		if err := s.send(controller, encoder, current); err != nil {
+		if err := s.send(w, controller, current); err != nil {
 			s.options.Log.Debug("control stream ended", "error", err)
 			return
 		}
-		select {
-		case <-r.Context().Done():
+		if !awaitReport(r.Context(), changed, ticker.C) {
 			return
-		case <-changed:
-		case <-ticker.C:
 		}
 	}
 }
 
+// awaitReport waits until the next report is due; false when the stream has ended before.
+func awaitReport(ctx context.Context, changed <-chan struct{}, tick <-chan time.Time) bool {
+	gap := time.NewTimer(reportGap)
+	defer gap.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-tick:
+		return true
+	case <-changed:
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-gap.C:
+		return true
+	}
+}
+
 // send writes one report; a reader that does not take it within writeTimeout loses the stream.
-func (s *Server) send(controller *http.ResponseController, encoder *json.Encoder, current served) error {
+func (s *Server) send(w io.Writer, controller *http.ResponseController, current served) error {
 	if err := controller.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return fmt.Errorf("setting the deadline of a report: %w", err)
 	}
-	report := Report{
+	text, err := line(Report{
 		Pod: s.options.Pod, PodUID: s.options.PodUID, StartedAt: s.options.StartedAt,
 		Sequence: current.sequence, Revision: current.revision, Stats: s.options.Stats(),
+	})
+	if err != nil {
+		return err
 	}
-	if err := encoder.Encode(report); err != nil {
+	if _, err := w.Write(text); err != nil {
 		return fmt.Errorf("writing a report: %w", err)
 	}
 	if err := controller.Flush(); err != nil {

@@ -9,15 +9,20 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/control"
 	"signalbox.dev/signalbox/proxy/endpoint"
+	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/limit"
+	"signalbox.dev/signalbox/proxy/peers"
 	"signalbox.dev/signalbox/proxy/provider/registry"
 	"signalbox.dev/signalbox/proxy/server"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
+	"signalbox.dev/signalbox/proxy/traffic"
 	"signalbox.dev/signalbox/proxy/upstream"
 )
 
@@ -43,6 +48,8 @@ type DataPlane struct {
 	server  *server.Server
 	keeper  *ledger.Keeper
 	control *control.Server
+	mesh    *peers.Mesh // nil without other replicas
+	limited atomic.Bool // the table in use has limits
 	lines   *telemetry.Buffer
 
 	requests     *http.Server
@@ -61,21 +68,31 @@ func New(ctx context.Context, options Options) (*DataPlane, error) {
 	}
 	book := ledger.NewBook(options.Owner)
 	d := &DataPlane{options: options, lines: lines}
+	upstreams := health.NewRegistry(health.Options{Changed: d.changedHealth})
+	limits := limit.NewSet(limit.Options{Changed: d.changedLimits})
 	d.keeper = ledger.NewKeeper(book, options.Store, ledger.KeeperOptions{Logger: options.Log, Wrote: metrics.LedgerWrote})
 	d.server = server.New(server.Options{
 		Book: book, Providers: registry.Default(), NewTransport: d.newTransport, Metrics: metrics, AccessLog: telemetry.NewAccessLog(lines),
-		Log: options.Log, Limits: options.Limits,
+		Log: options.Log, Limits: options.Limits, Health: upstreams, CallerLimits: limits,
 	})
+	if err := metrics.WatchTargets(func() []traffic.Target { return d.server.Targets(time.Now()) }); err != nil {
+		return nil, fmt.Errorf("registering the metrics of targets: %w", err)
+	}
 	d.requests = d.server.HTTPServer()
 	d.operations = &http.Server{
 		Handler: d.operationsHandler(metrics), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: operationsLimit,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(options.Log.Handler(), slog.LevelDebug),
 	}
-	d.control = control.NewServer(control.Options{
-		Pod: options.Pod, PodUID: options.PodUID, StartedAt: options.StartedAt, Stats: d.stats, Log: options.Log,
-	})
+	serving := control.Options{Pod: options.Pod, PodUID: options.PodUID, StartedAt: options.StartedAt, Stats: d.stats, Log: options.Log}
+	if options.hasPeers() {
+		serving.Answer = d.answerPeer
+	}
+	d.control = control.NewServer(serving)
 	if err := d.listen(ctx); err != nil {
 		return nil, err
+	}
+	if options.hasPeers() {
+		d.mesh = d.newMesh(metrics, upstreams, limits)
 	}
 	return d, nil
 }
@@ -87,7 +104,7 @@ func (d *DataPlane) newTransport(rules table.EndpointRules) (http.RoundTripper, 
 		return nil, err
 	}
 	dialer := &endpoint.Dialer{Policy: endpoint.ProxyPolicy(endpoint.Rules{Allow: allow, APIServers: deny})}
-	return upstream.NewSelecting(upstream.Options{DialContext: dialer.DialContext}, d.options.HTTPProxy), nil
+	return upstream.NewSelecting(upstream.Options{DialContext: dialer.DialContext, Resolver: dialer}, d.options.HTTPProxy), nil
 }
 
 func (d *DataPlane) listen(ctx context.Context) error {
@@ -131,12 +148,16 @@ func (d *DataPlane) Close() error {
 }
 
 func (d *DataPlane) stats() control.Stats {
-	return control.Stats{Draining: d.server.Draining(), InFlight: d.server.InFlight()}
+	return control.Stats{Draining: d.server.Draining(), InFlight: d.server.InFlight(), Targets: d.server.Targets(time.Now())}
 }
 
 // use puts a table in force: the ledger must know its budgets before they are asked, and what is acknowledged must be served already.
 func (d *DataPlane) use(t *table.Table) {
 	d.keeper.Follow(t.Budgets)
+	// Readiness must know of limits before they are in force.
+	if hasLimits(t) {
+		d.limited.Store(true)
+	}
 	if err := d.server.Use(t); err != nil {
 		d.options.Log.Error("a routing table cannot be used; the one before it stays", "sequence", t.Sequence, "error", err)
 		return
@@ -176,12 +197,20 @@ func (d *DataPlane) Run(ctx context.Context) error {
 	if d.controlOn != nil {
 		start("serving the control port", func(ctx context.Context) error { return d.control.Serve(ctx, d.controlOn) })
 	}
+	if d.mesh != nil {
+		start("talking to the other replicas", func(ctx context.Context) error { d.mesh.Run(ctx); return nil })
+	}
 	select {
 	case <-ctx.Done():
 	case <-parts.Done():
 	}
 	broken := context.Cause(parts)
-	err := errors.Join(broken, d.drain(parts), d.flushLedger(parts))
+	err := errors.Join(broken, d.drain(parts), d.awaitMirrors(parts))
+	// The others may have this replica's shares only once nothing can use them any more.
+	var leaving sync.WaitGroup
+	leaving.Go(func() { d.goodbye(parts) })
+	err = errors.Join(err, d.flushLedger(parts))
+	leaving.Wait()
 	stop(nil)
 	closed := d.operations.Close()
 	running.Wait()
@@ -231,6 +260,13 @@ func (d *DataPlane) awaitCut(parts context.Context) {
 		case <-look.C:
 		}
 	}
+}
+
+// awaitMirrors waits for copies of requests that were given up, for they still settle what they used.
+func (d *DataPlane) awaitMirrors(parts context.Context) error {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(parts), cutLimit)
+	defer cancel()
+	return d.server.AwaitMirrors(limited)
 }
 
 func (d *DataPlane) flushLedger(parts context.Context) error {

@@ -13,6 +13,8 @@ func (d *DataPlane) operationsHandler(metrics *telemetry.Metrics) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		switch {
+		case d.server.Ready() && d.awaitsPeers():
+			answer(w, http.StatusServiceUnavailable, "the other replicas are not known yet\n")
 		case d.server.Ready():
 			answer(w, http.StatusOK, "ok\n")
 		case d.server.Draining():

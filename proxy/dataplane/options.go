@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -37,6 +38,10 @@ type Options struct {
 	ControlAddr string
 	// Pod and PodUID are told on the control port.
 	Pod, PodUID string
+	// PodIP is the address by which the other replicas know this one, and LookupPeers asks for the addresses of all of them. Without either, and without a
+	// control port, a proxy is the only one: it has all of every limit.
+	PodIP       netip.Addr
+	LookupPeers func(context.Context) ([]netip.Addr, error)
 	// Source of tables; required.
 	Source Source
 	// Owner of what is counted in the ledger; required.

@@ -68,11 +68,16 @@ func match(name []byte, watched []string, seen uint32) (int, error) {
 			}
 			return i, nil
 		}
-		if LooksLike(name, watch) {
+		if mayLook(name, watch) && LooksLike(name, watch) {
 			return i, &RequestError{Code: CodeInvalidValue, Param: watch, Message: "the name of \"" + watch + "\" must be written in exactly these letters"}
 		}
 	}
 	return -1, nil
+}
+
+// mayLook rules out most names at little cost: what begins with another letter of ASCII cannot differ by case alone. watch begins with such a letter.
+func mayLook(name []byte, watch string) bool {
+	return len(name) > 0 && (name[0] >= utf8.RuneSelf || name[0]|0x20 == watch[0]|0x20)
 }
 
 // LooksLike tells whether name is watch, or differs from it only by case. A letter of ASCII has at most two bytes more in a form of another case.

@@ -128,6 +128,8 @@ type Exchange struct {
 	// Embedding and Rerank are the same of their families; nil when the request passed as it was.
 	Embedding *neutral.EmbeddingRequest
 	Rerank    *neutral.RerankRequest
+	// Metadata tells how the call was routed, at the end of the answer; nil when the client did not ask for it.
+	Metadata func() *RoutingMetadata
 	// Timing tells how long the parts of the call have taken so far; nil when nobody measures.
 	Timing func() Timing
 }
@@ -159,7 +161,8 @@ type Target struct {
 	Betas []string
 	// Origin is whose sealed thoughts the target can read; thoughts of another origin are left out and reported as dropped "reasoning".
 	Origin neutral.Origin
-	// Preferences is the value of OpenRouter's "provider" for a target that is OpenRouter; nil takes the member out, as for all others.
+	// Preferences is the value of OpenRouter's "provider" for a target that is OpenRouter; nil takes the member out, as for all others. A
+	// Joint sees to it.
 	Preferences []byte
 	// Quirks of the provider.
 	Quirks Quirks

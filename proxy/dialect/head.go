@@ -38,7 +38,8 @@ type Head struct {
 	// Session names what the request belongs to: "session_id", else "prompt_cache_key"; empty without. User is the end user that it names.
 	Session, User string
 
-	// Special tells that there are members that only some providers of the API understand, so that passing the request on takes a closer look (OpenAI).
+	// Special tells that there are members that only some providers of the API understand, or that are for the proxy, so that passing the request on takes a
+	// closer look (OpenAI, reranking).
 	Special bool
 
 	// ModelAt is where the value of "model" stands; empty where the model is no part of the body.
@@ -55,7 +56,8 @@ type Inspector interface {
 
 // Traits are what the choice of a target may depend on.
 type Traits struct {
-	// Needs are the capabilities without which a target cannot do what is asked.
+	// Needs are the capabilities without which a target cannot do what is asked. Thinking is among them only where a client demands it ("enabled": true): an
+	// effort or a budget is no more than a measure of it, which is left out, and reported, where a model does not think.
 	Needs table.Capabilities
 	// PromptBytes is how much text the prompt has, tools included, without images, sound and files.
 	PromptBytes int64
@@ -73,26 +75,29 @@ func ReadModel(raw []byte) (string, error) {
 	}
 	name, whole := jsonscan.Unquote(nil, raw)
 	if !whole {
-		return "", unprintable()
+		return "", unprintable("model")
 	}
 	return string(name), CheckModel(string(name))
 }
 
 // CheckModel checks a model's name.
-func CheckModel(name string) error {
+func CheckModel(name string) error { return checkModel(name, "model") }
+
+// checkModel checks a model's name that a parameter gave.
+func checkModel(name, param string) error {
 	switch {
 	case name == "":
-		return &RequestError{Code: CodeInvalidValue, Param: "model", Message: "\"model\" must not be empty"}
+		return &RequestError{Code: CodeInvalidValue, Param: param, Message: "\"" + param + "\" must not be empty"}
 	case len(name) > MaxModelBytes:
-		return &RequestError{Code: CodeInvalidValue, Param: "model", Message: "\"model\" must have at most " + strconv.Itoa(MaxModelBytes) + " bytes"}
+		return &RequestError{Code: CodeInvalidValue, Param: param, Message: "\"" + param + "\" must name models with at most " + strconv.Itoa(MaxModelBytes) + " bytes"}
 	case strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }):
-		return unprintable()
+		return unprintable(param)
 	}
 	return nil
 }
 
-func unprintable() error {
-	return &RequestError{Code: CodeInvalidValue, Param: "model", Message: "\"model\" must consist of printable characters"}
+func unprintable(param string) error {
+	return &RequestError{Code: CodeInvalidValue, Param: param, Message: "\"" + param + "\" must consist of printable characters"}
 }
 
 // MissingModel is the error of a request without a model.

@@ -41,14 +41,22 @@ type passing struct{ Passer }
 
 // AppendRequest passes the request on.
 func (p passing) AppendRequest(dst []byte, in *Inbound, to Target) ([]byte, neutral.Report, error) {
-	return p.AppendPassed(dst, in.Body, in.Head, to)
+	return p.AppendPassed(dst, in.Body, in.Head, to.withPreferences())
 }
 
 // ReadAnswer reads an answer that passes.
-func (p passing) ReadAnswer(body []byte, o Exchange) (Answer, error) { return p.ReadPassed(body, o) }
+func (p passing) ReadAnswer(body []byte, o Exchange) (Answer, error) {
+	answer, err := p.ReadPassed(body, o)
+	if err != nil {
+		return nil, err
+	}
+	return annotateAnswer(answer, p.Passer, &o), nil
+}
 
 // NewStream goes over a stream that passes.
-func (p passing) NewStream(o Exchange) Stream { return p.NewPassedStream(o) }
+func (p passing) NewStream(o Exchange) Stream {
+	return annotateStream(p.NewPassedStream(o), p.Passer, &o)
+}
 
 // CrossGeneration joins two APIs of the Generation family.
 func CrossGeneration(surface GenerationSurface, upstream GenerationUpstream) Joint {
@@ -70,7 +78,7 @@ func (g generation) AppendRequest(dst []byte, in *Inbound, to Target) ([]byte, n
 		request.SettleResults()
 		in.generation = request
 	}
-	return g.upstream.AppendRequest(dst, in.generation, to)
+	return g.upstream.AppendRequest(dst, in.generation, to.withPreferences())
 }
 
 // ReadAnswer reads an answer that is to be translated.
@@ -79,12 +87,12 @@ func (g generation) ReadAnswer(body []byte, o Exchange) (Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &crossingAnswer{read: read, surface: g.surface, call: o}, nil
+	return annotateAnswer(&crossingAnswer{read: read, surface: g.surface, call: o}, g.surface, &o), nil
 }
 
 // NewStream translates a stream.
 func (g generation) NewStream(o Exchange) Stream {
-	return NewCrossingStream(g.sealed(o).NewStreamReader(), g.surface.NewStreamWriter(o))
+	return annotateStream(NewCrossingStream(g.sealed(o).NewStreamReader(), g.surface.NewStreamWriter(o)), g.surface, &o)
 }
 
 // sealed is the upstream, knowing who seals the thoughts in its answers.
@@ -115,7 +123,7 @@ func (e *embedding) AppendRequest(dst []byte, in *Inbound, to Target) ([]byte, n
 		}
 		in.embedding = request
 	}
-	return e.upstream.AppendEmbeddingRequest(dst, in.embedding, to)
+	return e.upstream.AppendEmbeddingRequest(dst, in.embedding, to.withPreferences())
 }
 
 // ReadAnswer reads an answer that is to be translated.
@@ -152,7 +160,7 @@ func (r *reranking) AppendRequest(dst []byte, in *Inbound, to Target) ([]byte, n
 		}
 		in.rerank = request
 	}
-	return r.upstream.AppendRerankRequest(dst, in.rerank, to)
+	return r.upstream.AppendRerankRequest(dst, in.rerank, to.withPreferences())
 }
 
 // ReadAnswer reads an answer that is to be translated.

@@ -33,6 +33,8 @@ type ErrorReply struct {
 	Code string
 	// Metadata tells more; nil when there is no more.
 	Metadata *Metadata
+	// Routing tells how the call was routed, beside the error; nil when the client did not ask for it. It has no place at the end of a stream.
+	Routing *RoutingMetadata
 	// Array tells that the error ends a stream that is written as one JSON array (Gemini); see Exchange.Array.
 	Array bool
 }

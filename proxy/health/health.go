@@ -3,7 +3,7 @@
 package health
 
 import (
-	"encoding/json"
+	"math"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/table"
@@ -18,35 +18,6 @@ type Subject struct {
 	// Model is the upstream id; empty for the key as a whole.
 	Model string
 }
-
-// Options of a Registry.
-type Options struct {
-	// Random returns a number in [0, n); nil means the system's random numbers.
-	Random func(n int64) int64
-	// Changed is called, without locks, when an upstream begins to be left alone, so that the other replicas can be told at once; may be nil.
-	Changed func()
-}
-
-// Registry holds the states of all upstreams, over all tables. Its methods may be called by any number of goroutines.
-type Registry struct{ options Options }
-
-// NewRegistry returns an empty registry.
-func NewRegistry(o Options) *Registry { return &Registry{options: o} }
-
-// Upstream returns the state of a subject, always the same until Retain drops it.
-func (r *Registry) Upstream(s Subject) *Upstream { return &Upstream{} }
-
-// Retain drops the states of all credentials and keys that are not live. Requests that still use one of them do no harm.
-func (r *Registry) Retain(live func(credential, key string) bool) {}
-
-// Say is what another replica is to be told: what this one has found out itself and how long it still holds, as durations; nil for nothing.
-func (r *Registry) Say(now time.Time) json.RawMessage { return nil }
-
-// Hear takes in what another replica said. A deadline only ever grows by it. What cannot be read is ignored and is an error.
-func (r *Registry) Hear(said json.RawMessage, now time.Time) error { return nil }
-
-// Upstream is the state of one model behind one key. Its methods may be called by any number of goroutines.
-type Upstream struct{}
 
 // Block is why an upstream is left alone.
 type Block uint8
@@ -71,6 +42,30 @@ const (
 	NoHeadroom
 )
 
+// String is the block's name, which is also what replicas call it among themselves.
+func (b Block) String() string {
+	switch b {
+	case Open:
+		return "Open"
+	case CircuitOpen:
+		return "CircuitOpen"
+	case ErrorRate:
+		return "ErrorRate"
+	case CoolingDown:
+		return "CoolingDown"
+	case NoQuota:
+		return "NoQuota"
+	case KeyRefused:
+		return "KeyRefused"
+	case Withdrawn:
+		return "Withdrawn"
+	case NoHeadroom:
+		return "NoHeadroom"
+	default:
+		return "Unknown"
+	}
+}
+
 // View is what is known of an upstream at one moment. A zero statistic is not known.
 type View struct {
 	// Block is why it is left alone, and For how much longer.
@@ -78,7 +73,7 @@ type View struct {
 	For   time.Duration
 	// Probe tells that the upstream was left alone and the time is over: single attempts find out whether it is back. Busy tells that one is under way.
 	Probe, Busy bool
-	// Ramp is the share of its calls that it should get, in permille: below 1000 for some seconds after it came back.
+	// Ramp is the share of its calls that it should get, in permille: below 1000 while it is left alone and for some seconds after it came back.
 	Ramp int
 	// InFlight is how many attempts are under way.
 	InFlight int64
@@ -86,7 +81,7 @@ type View struct {
 	FirstToken, Answer time.Duration
 	// TokensPerSecond is the average rate of completion tokens after the first.
 	TokensPerSecond float64
-	// ErrorPermille is the share of attempts that failed by the upstream's fault.
+	// ErrorPermille is the share of attempts that failed by the upstream's fault, since it last came back.
 	ErrorPermille int
 	// CachedPermille is the share of prompt tokens that its cache answered.
 	CachedPermille int
@@ -107,18 +102,11 @@ type Headroom struct {
 	RequestsReset, TokensReset time.Duration
 }
 
-// View returns the state. It allocates nothing and waits for nobody.
-func (u *Upstream) View(now time.Time) View { return View{Ramp: 1000, Headroom: Headroom{Requests: -1, Tokens: -1}} }
-
-// Begin asks for an attempt of about so many tokens. It is refused when the upstream is left alone by now, or somebody else's single attempt is under way.
-// lastResort asks for an upstream that is left alone for ErrorRate or NoHeadroom all the same. An attempt that was given must End.
-func (u *Upstream) Begin(now time.Time, tokens int64, lastResort bool) (Attempt, bool) { return Attempt{}, true }
-
-// AllowRetry takes one retry of the upstream's budget of them, a tenth of its attempts; false when it is used up.
-func (u *Upstream) AllowRetry(now time.Time) bool { return true }
-
-// Attempt is one that was begun. The zero Attempt does nothing.
-type Attempt struct{}
+// RateLimits are what an answer's headers say. Figures are below 0 when not told.
+type RateLimits struct {
+	RequestsLeft, TokensLeft   int64
+	RequestsReset, TokensReset time.Duration
+}
 
 // Outcome is how an attempt ended.
 type Outcome struct {
@@ -138,14 +126,22 @@ type Outcome struct {
 	Prompt, Cached, Completion int64
 }
 
-// Answered tells what the head of the answer says, before its end.
-func (a Attempt) Answered(now time.Time, limits RateLimits) {}
+// instant is a moment, in nanoseconds after the first one that the registry was told of.
+type instant int64
 
-// End ends the attempt. Only the first End counts.
-func (a Attempt) End(now time.Time, o Outcome) {}
+// never is before all moments.
+const never = instant(math.MinInt64)
 
-// RateLimits are what an answer's headers say. Figures are below 0 when not told.
-type RateLimits struct {
-	RequestsLeft, TokensLeft   int64
-	RequestsReset, TokensReset time.Duration
+// maxSpan bounds what is added to a moment, so that no sum overflows; a moment is far below the rest of the range.
+const maxSpan = 24 * time.Hour
+
+// after returns the moment so much later, at most maxSpan.
+func (i instant) after(d time.Duration) instant { return i + instant(min(max(d, 0), maxSpan)) }
+
+// since returns how long ago an earlier moment was.
+func (i instant) since(earlier instant) time.Duration {
+	if earlier == never {
+		return math.MaxInt64
+	}
+	return time.Duration(i - earlier)
 }

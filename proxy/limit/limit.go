@@ -3,8 +3,8 @@
 package limit
 
 import (
-	"context"
-	"encoding/json"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/table"
@@ -21,13 +21,118 @@ type Options struct {
 }
 
 // Set holds the limits of all routes, over all tables. Its methods may be called by any number of goroutines.
-type Set struct{}
+type Set struct {
+	now     func() time.Time
+	after   func(time.Duration) <-chan time.Time
+	changed func()
+	// start is the time that all others are told from.
+	start time.Time
+	// maxCallers bounds the callers of a route that are counted by themselves.
+	maxCallers int
+
+	// limited has the routes that have limits, by name, for the path of a call.
+	limited atomic.Pointer[map[string]*route]
+	mu      sync.Mutex
+	// routes has those as well that had limits within the last minute.
+	routes map[string]*route
+
+	// self is this replica's name, empty until a peer has said it.
+	self string
+	// peers are the others, ghosts included, and departed the last ones that were forgotten.
+	peers    map[string]*peer
+	departed []string
+	// meshed tells that Members was called; settled that it once said so; active that this replica has a part in the limits.
+	meshed, settled, active bool
+	view                    view
+	// number counts the messages, and names the pairs.
+	number int64
+	names  atomic.Int64
+	// ripe is when ghosts have to be looked at.
+	ripe atomic.Int64
+	// urgent tells that the others should be told something at once; they last were at urged.
+	urgent atomic.Bool
+	urged  atomic.Int64
+}
 
 // NewSet returns a set without limits that belongs to a replica without peers: it has all of every limit.
-func NewSet(o Options) *Set { return &Set{} }
+func NewSet(o Options) *Set {
+	s := &Set{now: o.Now, after: o.After, changed: o.Changed, maxCallers: maxCallers, routes: map[string]*route{}, peers: map[string]*peer{},
+		active: true, view: view{size: 1, active: true, open: true}}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.after == nil {
+		s.after = time.After
+	}
+	if s.changed == nil {
+		s.changed = func() {}
+	}
+	s.start = s.now()
+	s.limited.Store(&map[string]*route{})
+	s.ripe.Store(int64(never))
+	s.urged.Store(-int64(urgency))
+	return s
+}
+
+// elapsed is the time.
+func (s *Set) elapsed() time.Duration { return max(0, s.now().Sub(s.start)) }
+
+// never is later than any time.
+const never = time.Duration(1<<63 - 1)
+
+// tell calls the other replicas if there is something urgent, but not all the time: what is not told now goes with the next regular exchange.
+func (s *Set) tell() {
+	if !s.urgent.Load() || !s.urgent.Swap(false) {
+		return
+	}
+	now, last := int64(s.elapsed()), s.urged.Load()
+	if now-last >= int64(urgency) && s.urged.CompareAndSwap(last, now) {
+		s.changed()
+	}
+}
+
+// ripenInTime lets ghosts go also when there is nobody left to talk to.
+func (s *Set) ripenInTime(now time.Duration) {
+	if int64(now) < s.ripe.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ripen(now)
+}
+
+// routeOf is the route of a name; nil when it has no limits.
+func (s *Set) routeOf(name string) *route { return (*s.limited.Load())[name] }
 
 // Use takes over the limits of a table. What was counted stays, also where a limit's numbers changed.
-func (s *Set) Use(routes []table.Route) {}
+func (s *Set) Use(routes []table.Route) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limited := make(map[string]*route, len(routes))
+	for i := range routes {
+		name := routes[i].Name
+		r := s.routes[name]
+		if r == nil {
+			if len(routes[i].Limits) == 0 {
+				continue
+			}
+			r = newRoute(s, name)
+			s.routes[name] = r
+		}
+		if r.use(routes[i].Limits) {
+			limited[name] = r
+		}
+	}
+	for name, r := range s.routes {
+		if limited[name] != nil {
+			continue
+		}
+		if r.use(nil); r.empty() {
+			delete(s.routes, name)
+		}
+	}
+	s.limited.Store(&limited)
+}
 
 // Call is what wants to be admitted.
 type Call struct {
@@ -36,22 +141,6 @@ type Call struct {
 	// Tokens is an estimate of what it will use.
 	Tokens int64
 }
-
-// Admission is a call that was admitted. A nil Admission, and the zero one, do nothing: the route has no limits.
-type Admission struct{}
-
-// Admit admits a call, at once or after its time in the queue, or refuses it. An admission must be released. The route's limits are all asked; a refusal
-// leaves no trace in any of them. When the context ends in the queue the refusal's Left is true.
-func (s *Set) Admit(ctx context.Context, c Call) (*Admission, *Refusal) { return nil, nil }
-
-// Correct replaces the estimate by what the call really used. A call that reached no provider gives back its request, too: tokens is then below 0.
-func (a *Admission) Correct(tokens int64) {}
-
-// Release ends the call. Only the first counts.
-func (a *Admission) Release() {}
-
-// Standing is how the tightest of the call's limits stands, for x-ratelimit-* headers; false when the route has no limit of requests or tokens.
-func (a *Admission) Standing() (Standing, bool) { return Standing{}, false }
 
 // Standing is how limits stand, as this replica knows it. A figure below 0 is that of no limit.
 type Standing struct {
@@ -76,15 +165,3 @@ type Refusal struct {
 	// Standing of the limits.
 	Standing Standing
 }
-
-// Peers, below, are the other replicas.
-
-// Say is what a peer is to be told now; nil for nothing.
-func (s *Set) Say(to string) json.RawMessage { return nil }
-
-// Hear takes in what a peer said. What cannot be read is ignored and is an error.
-func (s *Set) Hear(from string, said json.RawMessage) error { return nil }
-
-// Members tells who the other live replicas are. settled tells that this replica knows all of them and has exchanged with each; before that, a replica that
-// is new admits nothing from a limit.
-func (s *Set) Members(peers []string, settled bool) {}

@@ -37,8 +37,32 @@ type Preferences struct {
 }
 
 // Read reads the JSON text of "provider". The error is a *dialect.RequestError that names the member; an unknown member is one.
-func Read(raw []byte) (Preferences, error) { return Preferences{}, nil }
+//
+// Of "max_price" the bounds for requests, images and audio are checked and then have no effect here: no target is known to have a price for one, and
+// OpenRouter is told them. Of percentiles the strictest counts, against averages.
+func Read(raw []byte) (Preferences, error) {
+	m, err := readMembers(raw)
+	if err != nil {
+		return Preferences{}, err
+	}
+	return m.preferences(), nil
+}
 
-// Forward makes the "provider" object for a target that is OpenRouter itself: what the route declares, raw and possibly nil, narrowed by what the request
-// asked for. own tells whether a slug names a target of ours rather than one of OpenRouter's providers; such slugs are not passed on. Nil means none.
-func Forward(route, request []byte, own func(slug string) bool) ([]byte, error) { return request, nil }
+// preferences are the members with their defaults.
+func (m *members) preferences() Preferences {
+	return Preferences{
+		Order: lowered(m.Order), Only: lowered(m.Only), Ignore: lowered(m.Ignore),
+		NoFallbacks:       m.AllowFallbacks != nil && !*m.AllowFallbacks,
+		RequireParameters: isTrue(m.RequireParameters),
+		DataPolicy:        table.DataPolicy{NoCollection: m.DataCollection == collectionDeny, NoRetention: isTrue(m.ZDR)},
+		Distillable:       isTrue(m.Distillable),
+		Quantizations:     m.Quantizations,
+		Sort:              m.sortBy(),
+		AcrossModels:      m.Sort != nil && m.Sort.Partition == partitionNone,
+		MaxPrice:          m.MaxPrice.tokens(),
+		MinThroughput:     m.MinThroughput.highest(),
+		MaxLatencySeconds: m.MaxLatency.lowest(),
+	}
+}
+
+func isTrue(flag *bool) bool { return flag != nil && *flag }

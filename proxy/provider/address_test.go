@@ -245,13 +245,13 @@ func TestProbeURL(t *testing.T) {
 		"Cerebras":             {"Cerebras", "", "https://api.cerebras.ai/v1/models"},
 		"OpenAICompatible":     {"OpenAICompatible", "http://vllm:8000", "http://vllm:8000/v1/models"},
 		"AzureOpenAI":          {"AzureOpenAI", "https://acme.openai.azure.com", "https://acme.openai.azure.com/openai/v1/models"},
-		"Anthropic":            {"Anthropic", "", "https://api.anthropic.com/v1/models?limit=1"},
-		"GoogleAI":             {"GoogleAI", "", "https://generativelanguage.googleapis.com/v1beta/models?pageSize=1"},
+		"Anthropic":            {"Anthropic", "", "https://api.anthropic.com/v1/models?limit=1000"},
+		"GoogleAI":             {"GoogleAI", "", "https://generativelanguage.googleapis.com/v1beta/models?pageSize=1000"},
 		"VertexAI":             {"VertexAI", "", "https://europe-west4-aiplatform.googleapis.com/v1beta1/publishers/google/models?pageSize=1"},
-		"AWSBedrock":           {"AWSBedrock", "", "https://bedrock.eu-central-1.amazonaws.com/foundation-models?byInferenceType=ON_DEMAND"},
-		"AWSBedrock, explicit": {"AWSBedrock", "https://bedrock-runtime.eu-central-1.amazonaws.com", "https://bedrock.eu-central-1.amazonaws.com/foundation-models?byInferenceType=ON_DEMAND"},
-		"AWSBedrock, private":  {"AWSBedrock", "https://vpce.test", "https://vpce.test/foundation-models?byInferenceType=ON_DEMAND"},
-		"Cohere":               {"Cohere", "", "https://api.cohere.com/v1/models?page_size=1"},
+		"AWSBedrock":           {"AWSBedrock", "", "https://bedrock.eu-central-1.amazonaws.com/foundation-models"},
+		"AWSBedrock, explicit": {"AWSBedrock", "https://bedrock-runtime.eu-central-1.amazonaws.com", "https://bedrock.eu-central-1.amazonaws.com/foundation-models"},
+		"AWSBedrock, private":  {"AWSBedrock", "https://vpce.test", "https://vpce.test/foundation-models"},
+		"Cohere":               {"Cohere", "", "https://api.cohere.com/v1/models?page_size=1000"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -82,17 +82,24 @@ func NoFreeCall() Sign {
 
 // ProbeURL returns the address to GET for a probe.
 func (p Provider) ProbeURL(a Account) (string, error) {
+	return p.freeURL(a, place{p.Probe.Path, p.Probe.RootPath, p.Probe.Endpoint})
+}
+
+// place is where a free call goes; Probe says what its parts mean.
+type place struct{ path, rootPath, endpoint string }
+
+func (p Provider) freeURL(a Account, to place) (string, error) {
 	base, own, err := p.base(a)
 	if err != nil {
 		return "", err
 	}
-	path := p.Probe.Path
-	if own && p.Probe.RootPath != "" {
+	path := to.path
+	if own && to.rootPath != "" {
 		base.Path, base.RawPath = "", ""
-		path = p.Probe.RootPath
+		path = to.rootPath
 	}
-	if p.Probe.Endpoint != "" && base.Host == p.ownHost(a) {
-		if base, err = url.Parse(a.fill(p.Probe.Endpoint, "")); err != nil {
+	if to.endpoint != "" && base.Host == p.ownHost(a) {
+		if base, err = url.Parse(a.fill(to.endpoint, "")); err != nil {
 			return "", errors.New("the endpoint is not a URL")
 		}
 	}

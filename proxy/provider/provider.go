@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"time"
+
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/table"
@@ -36,6 +38,10 @@ type Provider struct {
 	Headers map[string]string
 	// Probe says how a key is tried.
 	Probe Probe
+	// List says where the list of models is.
+	List List
+	// CacheLifetime is how long prompts stay in the vendor's cache after their last use; 0 where that is not known.
+	CacheLifetime time.Duration
 }
 
 // OpenAICompatible returns a vendor that follows OpenAI in everything: base path /v1, bearer keys, chat completions, usage
@@ -49,6 +55,7 @@ func OpenAICompatible(name, defaultEndpoint string) Provider {
 		AuthHeader:      "Authorization",
 		AuthPrefix:      "Bearer ",
 		Probe:           Probe{Path: modelList, NotFound: Unhealthy},
+		List:            List{Path: modelList},
 	}
 }
 

@@ -80,6 +80,12 @@ func (x *Index) Lookup(model string) (*table.Route, bool) {
 	return nil, false
 }
 
+// Exact tells whether a route lists exactly this name.
+func (x *Index) Exact(model string) bool {
+	_, ok := x.exact[model]
+	return ok
+}
+
 // Models returns the names and patterns whose route passes the filter, by name, each once with the route that wins it.
 func (x *Index) Models(allowed func(*table.Route) bool) []Model {
 	models := make([]Model, 0, len(x.exact)+len(x.patterns))

@@ -27,17 +27,65 @@ type Target struct {
 	CacheTTL time.Duration
 }
 
-// Memory is what a route remembers over all tables: who leads by its strategy and where sessions are. It may be used by any number of goroutines.
-type Memory struct{}
-
-// NewMemory returns an empty memory.
-func NewMemory() *Memory { return &Memory{} }
-
 // Router puts the targets of one route into the order in which a call tries them. It may be used by any number of goroutines.
-type Router struct{}
+type Router struct {
+	route   *table.Route
+	targets []routed
+	memory  *Memory
+	// aggregator tells that one of the targets is OpenRouter.
+	aggregator bool
+	// owns is Owns, kept so that passing it on allocates nothing.
+	owns func(slug string) bool
+}
+
+// routed is a target as the router keeps it.
+type routed struct {
+	Target
+	// slugs are the names that a request can call it by, in lower case: its own, its provider's, and OpenRouter's for that provider.
+	slugs [3]string
+	// key is the hash of its name: the same at every proxy and in every table.
+	key uint64
+	// traits outlast the table.
+	traits *traits
+	// passed are the preferences that the route has OpenRouter told; nil for other providers and without any.
+	passed *preference.Preferences
+	// openRouter tells that its provider is OpenRouter.
+	openRouter bool
+}
 
 // NewRouter returns the router of a route. Nothing of what it is given may change afterwards, but for the memory.
-func NewRouter(r *table.Route, targets []Target, memory *Memory) *Router { return &Router{} }
+func NewRouter(r *table.Route, targets []Target, memory *Memory) *Router {
+	router := &Router{route: r, targets: make([]routed, len(targets)), memory: memory}
+	names := make([]string, len(targets))
+	for i, t := range targets {
+		names[i] = t.Name
+		router.targets[i] = routed{
+			Target:     t,
+			slugs:      slugsOf(t.Name, t.Provider),
+			key:        hashName(t.Name),
+			passed:     passedOn(t),
+			openRouter: t.Provider == openRouter,
+		}
+		router.aggregator = router.aggregator || t.Provider == openRouter
+	}
+	for i, kept := range memory.keep(names) {
+		router.targets[i].traits = kept
+	}
+	router.owns = router.Owns
+	return router
+}
+
+// passedOn reads what the route has OpenRouter told. What cannot be read is for the call itself to stumble over.
+func passedOn(t Target) *preference.Preferences {
+	if t.Provider != openRouter || t.OpenRouter == nil {
+		return nil
+	}
+	p, err := preference.Read(t.OpenRouter)
+	if err != nil {
+		return nil
+	}
+	return &p
+}
 
 // Query is what a call asks for.
 type Query struct {
@@ -49,6 +97,8 @@ type Query struct {
 	Stream bool
 	// Needs are capabilities that the request itself needs.
 	Needs table.Capabilities
+	// Drops has the bit of each target, by its index, that would drop a parameter of the request. It counts only if the preferences require all parameters.
+	Drops uint64
 	// PromptTokens is an estimate of the prompt's length; MaxOutputTokens bounds the answer, 0 for no bound.
 	PromptTokens, MaxOutputTokens int64
 	// Affinity is a hash of what the call belongs to; 0 for nothing.
@@ -61,8 +111,8 @@ type Query struct {
 	Random Random
 }
 
-// Exclusion is why a target is left out of a call.
-type Exclusion uint8
+// Random returns a number in [0, n) with equal chances; n is positive.
+type Random func(n int64) int64
 
 // Candidate is one target of a route for one call.
 type Candidate struct {
@@ -75,24 +125,40 @@ type Candidate struct {
 	// LastResort tells that it is tried only because nothing better is left; Wait is how long a call should wait first, at most.
 	LastResort bool
 	Wait       time.Duration
-}
-
-// Order appends all targets of the route to dst: those that can be tried in the order of trial, then the others with why they are left out.
-// It allocates nothing but dst's growth.
-func (r *Router) Order(dst []Candidate, route int, q *Query) []Candidate { return dst }
-
-// Reason says in words for the caller why a candidate is left out; empty when it is not.
-func (r *Router) Reason(c Candidate, q *Query) string { return "" }
-
-// Next returns the place in candidates of the one to try after the candidate at place failed that failed with this kind; false when there is none.
-// Candidates before it that were passed over are not looked at again unless the kind makes them eligible (OnlyFor). tried tells which places were tried.
-// routers are those of the candidates' routes.
-func Next(routers []*Router, candidates []Candidate, tried uint64, failed int, kind table.FailureKind) (int, bool) {
-	return 0, false
+	// Despite is what a last resort would be left out for if there were anything better.
+	Despite Exclusion
+	// Returning tells that the target is coming back, and is behind all others of its route for this call.
+	Returning bool
 }
 
 // Served tells that a call with this query was answered by the target at index, so that its session stays there.
-func (r *Router) Served(q *Query, index int) {}
+func (r *Router) Served(q *Query, index int) {
+	if r.route.Affinity == nil || q.Affinity == 0 || index < 0 || index >= len(r.targets) {
+		return
+	}
+	r.memory.put(q.Affinity, seat{target: r.targets[index].key, at: q.Now})
+}
 
-// Random returns a number in [0, n) with equal chances; n is positive.
-type Random func(n int64) int64
+// RetryAfter is how soon a target could be tried that is left out, or a last resort, for its health: the shortest time that is left of any, 0 when there
+// is none. A caller whose call found nothing is told to come back then.
+func RetryAfter(routers []*Router, candidates []Candidate, q *Query) time.Duration {
+	var shortest time.Duration
+	for _, c := range candidates {
+		left := routers[c.Route].left(c, q)
+		if left > 0 && (shortest == 0 || left < shortest) {
+			shortest = left
+		}
+	}
+	return shortest
+}
+
+// Estimate is what a call would cost at the target at index, in nano-dollars, as MaxCost bounds it; false when the price is not known.
+func (r *Router) Estimate(index int, q *Query) (int64, bool) {
+	t := &r.targets[index]
+	prices := t.Backend.Prices(q.Asked)
+	if prices == nil {
+		return 0, false
+	}
+	view := t.Backend.View(q.Now, q.Asked)
+	return mostCost(t, q, &view, prices), true
+}

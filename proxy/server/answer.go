@@ -7,6 +7,7 @@ import (
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 // answerRoom is how many bytes an answer may grow by what the proxy adds, such as its cost.
@@ -28,7 +29,7 @@ func (s *Server) relayAnswer(ctx context.Context, x *exchange) *Error {
 		return failure
 	}
 	used := answer.Settle(c.promptBytes())
-	c.charge(used, x.attempt.prices)
+	c.charge(used, x.attempt)
 	c.settle()
 	c.waited += now.Sub(x.attempt.began)
 	return s.sendAnswer(x, answer.Body(used))
@@ -45,11 +46,11 @@ func (x *exchange) declaredLength() int64 {
 // judge finds what of an answer of status 200 is none. A broken JSON object may have been paid for; what is none, such as a page of HTML, was not.
 func (x *exchange) judge(body []byte, answer dialect.Answer, err error) *Error {
 	if err != nil {
-		x.call.bill.reached = true
+		x.call.reach(x.attempt)
 		if len(body) > 0 && body[0] == '{' {
-			x.call.charge(meter.EstimateUsage(x.call.promptBytes(), int64(len(body)), 0), x.attempt.prices)
+			x.call.charge(meter.EstimateUsage(x.call.promptBytes(), int64(len(body)), 0), x.attempt)
 		}
-		failure := x.attempt.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is not a JSON object of its API")
+		failure := x.attempt.fail(table.BrokenAnswer, CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is not a JSON object of its API")
 		failure.Cause = err
 		return failure
 	}
@@ -57,9 +58,9 @@ func (x *exchange) judge(body []byte, answer dialect.Answer, err error) *Error {
 	if said == nil {
 		return nil
 	}
-	x.call.bill.reached = true
+	x.call.reach(x.attempt)
 	if usage, reported := answer.Reported(); reported {
-		x.call.charge(usage, x.attempt.prices)
+		x.call.charge(usage, x.attempt)
 	}
 	return x.saidInside(*said)
 }

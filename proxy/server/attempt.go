@@ -9,96 +9,148 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/upstream"
 )
 
-var errFirstTokenTimeout = errors.New("no first token within the route's firstToken timeout")
+var (
+	errFirstTokenTimeout = errors.New("no first token within the route's firstToken timeout")
+	errAttemptTimeout    = errors.New("no answer within the route's attempt timeout")
+)
 
 // attempt is one call to a provider.
 type attempt struct {
-	target   *targetEntry
-	prices   *table.Prices
-	secrets  []string // to keep them out of everything that the provider says
-	began    time.Time
-	duration time.Duration
-	status   int
-	failure  *Error
-}
-
-// tryTargets tries the targets in order until one has answered or the error is one that another target would not mend.
-func (s *Server) tryTargets(ctx context.Context, c *call, candidates []route.WeightCandidate) error {
-	for _, candidate := range candidates {
-		if candidate.Excluded != "" {
-			continue
-		}
-		failure := s.attempt(ctx, c, &c.route.targets[candidate.Index])
-		switch {
-		case failure == nil:
-			return nil
-		case failure.Code == CodeUnsupportedByTargets:
-			continue
-		case len(c.attempts) == 0:
-			return failure
-		case c.started() || !failure.Code.mayTryNext():
-			return c.conclude(failure)
-		case ctx.Err() != nil || !c.mayRepeat():
-			return c.conclude(mostTelling(c.attempts))
-		}
-	}
-	if len(c.attempts) == 0 {
-		return c.unsupported()
-	}
-	return c.conclude(mostTelling(c.attempts))
+	target *targetEntry
+	// leg is the number of the call's leg that it belongs to, and account that of the one that is charged.
+	leg, account int
+	model   string // that the provider was asked for
+	prices  *table.Prices
+	secrets []string // to keep them out of everything that the provider says
+	began   time.Time
+	// health is told how the attempt goes.
+	health     health.Attempt
+	firstToken time.Duration
+	duration   time.Duration
+	usage      meter.Usage
+	status     int
+	failure    *Error
 }
 
 // mayRepeat tells whether the request can be sent again: a form whose client broke off cannot.
 func (c *call) mayRepeat() bool { return c.form == nil || c.form.spool.whole() }
 
-// attempt calls one target and relays its answer. A nil result means that the client has its answer.
-func (s *Server) attempt(parent context.Context, c *call, t *targetEntry) *Error {
+// attempt calls a candidate's target and relays its answer. A nil failure means that the client has its answer. A target that is passed over is no attempt.
+func (s *Server) attempt(parent context.Context, c *call, candidate route.Candidate) (failure *Error, passed route.Exclusion) {
+	l := &c.legs[candidate.Route]
+	t := &l.route.targets[candidate.Index]
 	// The key and the endpoint that belongs to it come from the newest table, so that a new key is used and a removed one is not.
 	newest := s.current.Load()
 	credential := newest.credentials[t.credential]
-	model := t.upstreamModel(c.inbound.Head.Model)
+	now := s.now()
+	model, upstreamHealth := s.serving(t, credential, now, l.model)
 	unusable := unusable(credential, t)
 	var x *exchange
+	var begun health.Attempt
 	if unusable == "" {
 		defer c.dropOutbound(s.buffers)
-		var failure *Error
-		if x, failure = s.prepare(c, t, credential); failure != nil {
-			return failure
+		var refusal *Error
+		if x, refusal = s.prepare(c, t, credential, model); refusal != nil {
+			return passedOver(refusal)
+		}
+		if l.wantsAllParameters() && len(x.report.Dropped) > 0 {
+			return passedOver(c.unsuitable(t, &neutral.UnsupportedError{Field: x.report.Dropped[0], Reason: parameterDropped}))
+		}
+		var may bool
+		if begun, may = upstreamHealth.Begin(now, l.query.PromptTokens+l.query.MaxOutputTokens, candidate.LastResort); !may {
+			return nil, outBegun
 		}
 	}
-	ctx, cancel := parent, context.CancelCauseFunc(nil)
-	if c.mayStream() {
-		// Only a stream has timeouts of its own.
-		ctx, cancel = context.WithCancelCause(parent)
-		defer cancel(nil)
-	}
 	c.target, c.model = t, model
-	c.attempts = append(c.attempts, attempt{target: t, prices: t.pricesOf(c.model)})
+	c.attempts = append(c.attempts, attempt{target: t, leg: candidate.Route, account: l.account, model: model, prices: t.pricesOf(model), began: now, health: begun})
 	a := &c.attempts[len(c.attempts)-1]
-	a.began = s.now()
 	if unusable != "" {
-		a.failure = a.fail(CodeUpstreamUnreachable, http.StatusBadGateway, unusable)
+		a.failure = a.fail(table.Unreachable, CodeUpstreamUnreachable, http.StatusBadGateway, unusable)
 	} else {
 		a.secrets, c.report = credential.secrets, x.report
 		x.attempt, x.transport = a, newest.transport
-		a.failure = s.exchange(ctx, cancel, x)
+		a.failure = s.runExchange(parent, x, l)
 	}
-	a.duration = s.now().Sub(a.began)
-	code := CodeOK
+	s.endAttempt(parent, c, a)
+	return a.failure, 0
+}
+
+// passedOver tells a target that cannot do what is asked for, which is no attempt, from an error of the request itself.
+func passedOver(refusal *Error) (*Error, route.Exclusion) {
+	if refusal.Code == CodeUnsupportedByTargets {
+		return nil, outUnsuitable
+	}
+	return refusal, 0
+}
+
+// serving is the upstream model that a target's calls go to now, and its state under the newest key.
+func (s *Server) serving(t *targetEntry, credential *credentialEntry, now time.Time, asked string) (string, *health.Upstream) {
+	model, known := t.serving(now, asked)
+	if credential == nil || credential.fingerprint == t.fingerprint {
+		return model, known
+	}
+	return model, s.health.Upstream(health.Subject{Credential: t.credential, Key: credential.fingerprint, Model: model})
+}
+
+// runExchange makes the exchange within the timeouts that its kind of answer has.
+func (s *Server) runExchange(parent context.Context, x *exchange, l *leg) *Error {
+	ctx := parent
+	if l.query.Affinity != 0 {
+		ctx = upstream.WithAffinity(ctx, l.query.Affinity)
+	}
+	switch {
+	case x.call.mayStream():
+		// A stream has timeouts of its own.
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		return s.exchange(ctx, cancel, x)
+	case l.route.Attempt > 0:
+		ctx, cancel := context.WithTimeoutCause(ctx, l.route.Attempt, errAttemptTimeout)
+		defer cancel()
+		return s.exchange(ctx, nil, x)
+	default:
+		return s.exchange(ctx, nil, x)
+	}
+}
+
+// endAttempt tells how an attempt went.
+func (s *Server) endAttempt(parent context.Context, c *call, a *attempt) {
+	now := s.now()
+	a.duration = now.Sub(a.began)
+	code, kind := CodeOK, table.None
 	if a.failure != nil {
-		code = a.failure.Code
+		code, kind = a.failure.Code, a.failure.Kind
 	}
-	t.metrics.Attempted(string(code))
+	a.target.metrics.Attempted(string(code))
 	if !c.started() {
 		c.waited += a.duration
 	}
-	return a.failure
+	outcome := health.Outcome{
+		Kind: kind, Neutral: a.failure != nil && (kind == table.None || a.tooLargeAlone() || a.cutShort(parent, c.route)),
+		Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1},
+		Stream: c.inbound.Head.Stream, FirstToken: a.firstToken, Duration: a.duration,
+		Prompt: a.usage.Prompt, Cached: a.usage.Cached, Completion: a.usage.Completion,
+	}
+	if a.failure != nil {
+		outcome.RetryAfter = a.failure.RetryAfter
+	}
+	a.health.End(now, outcome)
+}
+
+// tooLargeAlone tells whether the provider refused the request because it alone is above the rate limit, which says nothing of smaller ones (Groq).
+func (a *attempt) tooLargeAlone() bool { return a.status == http.StatusRequestEntityTooLarge }
+
+// cutShort tells whether the call's total time ended an attempt that had had little of it, which is not the target's fault.
+func (a *attempt) cutShort(call context.Context, r *routeEntry) bool {
+	return call.Err() != nil && a.duration < r.Total/2
 }
 
 // mayStream tells whether the answer can be a stream, asked for or not.
@@ -140,6 +192,8 @@ func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x
 	}
 	defer func() { _ = response.Body.Close() }()
 	x.response, x.attempt.status = response, response.StatusCode
+	now := s.now()
+	x.attempt.health.Answered(now, health.ReadRateLimits(response.Header, now))
 	x.answer, err = decompress(response)
 	switch {
 	case response.StatusCode != http.StatusOK:
@@ -163,7 +217,7 @@ func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x
 func (x *exchange) unanswered(ctx context.Context, err error) *Error {
 	var token *auth.TokenError
 	if errors.As(err, &token) && token.Refused() {
-		return x.keyRefused(token.Status)
+		return x.keyRefused(table.KeyRejected, token.Status)
 	}
 	return x.broken(ctx, err, meter.EstimateUsage(x.call.promptBytes(), 0, 0))
 }

@@ -7,8 +7,8 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/identity"
-	"signalbox.dev/signalbox/proxy/ledger"
-	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/limit"
+	"signalbox.dev/signalbox/proxy/route"
 )
 
 // call is the state of one request. It belongs to the goroutine that answers it.
@@ -34,16 +34,38 @@ type call struct {
 	// bodyRead tells that the whole body was read.
 	bodyRead bool
 
-	route      *routeEntry
+	// legs are the models that the call names, and candidates the targets of all of them, in the order of trial.
+	legs       []leg
+	candidates []route.Candidate
+	// traits are what the body says beyond its head, once it was inspected.
+	traits    dialect.Traits
+	inspected bool
+
+	route      *routeEntry // of the newest attempt; the first leg's until then
 	target     *targetEntry
-	model      string    // that target was asked for
-	attempts   []attempt // most calls need first only
-	first      [1]attempt
+	model      string // that target was asked for
+	attempts   []attempt
 	unsuited   []dialect.Exclusion       // targets that cannot do what is asked for
 	unsuitedBy *neutral.UnsupportedError // why the first of them cannot
 	report     neutral.Report            // of the newest attempt
-	admission  *ledger.Admission
 	bill       bill
+	settled    bool
+	// everybody tells that the call is nobody's, and may use every route: it is only explained.
+	everybody bool
+	// mirror tells that the call is a copy whose answer nobody gets.
+	mirror bool
+	// standing of the limits that refused the call, if hasStanding.
+	standing    limit.Standing
+	hasStanding bool
+
+	// Most calls need no more than this.
+	firstLeg        [1]leg
+	firstCandidates [4]route.Candidate
+	firstRouters    [1]*route.Router
+	firstAttempt    [1]attempt
+
+	// queued is the time spent in queues of limits.
+	queued time.Duration
 
 	// waited is the time spent on the client's body and on providers until the first byte of the answer.
 	waited     time.Duration
@@ -56,16 +78,6 @@ type call struct {
 	clientWriteErr error
 	// torn tells that the answer broke off in a way that only the end of the connection can tell.
 	torn bool
-}
-
-// bill is what a call has used so far, over all its attempts.
-type bill struct {
-	usage    meter.Usage
-	nano     int64
-	priced   bool // some of it has a price
-	unpriced bool // some of it has none
-	reached  bool // a provider was reached, whether or not it did anything
-	settled  bool
 }
 
 // started tells whether the answer's status and headers have been sent; from then on only the body can tell of an error.

@@ -32,6 +32,8 @@ func (s *Server) dispatch(c *call) error {
 		return s.getModel(c)
 	case actionCountTokens:
 		return s.countTokens(c)
+	case actionExplain:
+		return s.explain(c)
 	case actionForm:
 		return s.generateFromForm(c)
 	default:

@@ -11,7 +11,7 @@ import (
 func (s *Server) countTokens(c *call) error {
 	err := s.generate(c)
 	var failure *Error
-	if !errors.As(err, &failure) || c.started() || failure.Code != CodeUnsupportedByTargets && !failure.Code.mayTryNext() {
+	if !errors.As(err, &failure) || c.started() || failure.Code != CodeUnsupportedByTargets && !failure.upstreamFault() {
 		return err
 	}
 	c.w.Header()[headerEstimated] = []string{"true"}

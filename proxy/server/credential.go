@@ -26,10 +26,12 @@ type credentialEntry struct {
 	// templates are requests for the offers whose address depends on nothing of the call, by path; without header and body.
 	templates map[string]*http.Request
 	excluded  string
+	// fingerprint of the key in use; empty without one.
+	fingerprint string
 }
 
 func (s *Server) compileCredential(c *table.Credential, transport http.RoundTripper) *credentialEntry {
-	entry := &credentialEntry{name: c.Name}
+	entry := &credentialEntry{name: c.Name, fingerprint: fingerprintOf(c)}
 	vendor, known := s.providers.Lookup(c.Provider)
 	if !known {
 		entry.excluded = fmt.Sprintf("this proxy does not know the provider %s of ProviderCredential %q", c.Provider, c.Name)

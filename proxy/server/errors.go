@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 // Code is what went wrong, one word of a closed list. It is the "code" of error bodies, a metric label and a field of the access log.
@@ -44,6 +45,8 @@ const (
 	CodeUnpriced Code = "price_unknown"
 	// CodeLedgerUnavailable: 503, a SpendBudget cannot be counted.
 	CodeLedgerUnavailable Code = "ledger_unavailable"
+	// CodeRateLimited: 429, a limit of the route refuses the call.
+	CodeRateLimited Code = "rate_limit_exceeded"
 	// CodeNoEligibleTarget: 503, every target of the route is excluded.
 	CodeNoEligibleTarget Code = "no_eligible_target"
 	// CodeUnsupportedByTargets: 400, no target of the route can do what the request asks for.
@@ -80,6 +83,10 @@ const statusClientClosed = 499
 
 // Error is a refused or failed request, and all that its reply says.
 type Error struct {
+	// Kind is how an attempt at a target failed, which decides what follows; None for all other errors.
+	Kind table.FailureKind
+	// RetryAfter is how long the provider wants to be left alone; 0 when it did not say.
+	RetryAfter time.Duration
 	// Code of the error.
 	Code Code
 	// Status of the reply.

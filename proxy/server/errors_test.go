@@ -90,6 +90,7 @@ func policyRefusals() map[string]refusal {
 	return map[string]refusal{
 		"budget spent":          {setups: []setup{spent}, status: 402, code: CodeBudgetExceeded, message: "it resets at "},
 		"budget spent for ever": {setups: []setup{spent, forever}, status: 402, code: CodeBudgetExceeded, message: "it does not reset by itself"},
+		"limit reached":         {setups: []setup{limited(table.Limit{Per: table.PerCaller, TokensPerMinute: 1})}, status: 429, code: CodeRateLimited, message: "1 tokens per minute"},
 		"price unknown":         {setups: []setup{unpriced}, status: 402, code: CodeUnpriced, message: `SpendBudget "monthly"`},
 		"budget uncountable":    {setups: []setup{noZone}, status: 503, code: CodeLedgerUnavailable, header: map[string]string{"Retry-After": "60"}},
 		"no eligible target":    {upstreams: six, setups: []setup{excluded}, status: 503, code: CodeNoEligibleTarget, message: "t0: its Secret is missing; t1: "},
@@ -166,12 +167,12 @@ func TestErrors(t *testing.T) {
 			if upstreams == nil {
 				upstreams = []http.HandlerFunc{good}
 			}
-			h := newHarness(t, upstreams, tc.setups...)
 			for _, surface := range []string{"", "/api", "/openai"} {
+				h := newHarness(t, upstreams, tc.setups...)
 				checkRefusal(t, h, tc, surface)
-			}
-			if strings.Contains(h.log.text(), providerKey) || strings.Contains(h.log.text(), appKey) {
-				t.Errorf("the log holds a key:\n%s", h.log.text())
+				if strings.Contains(h.log.text(), providerKey) || strings.Contains(h.log.text(), appKey) {
+					t.Errorf("the log holds a key:\n%s", h.log.text())
+				}
 			}
 		})
 	}

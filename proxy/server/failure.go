@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"compress/gzip"
 	"context"
@@ -16,30 +17,26 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/endpoint"
+	"signalbox.dev/signalbox/proxy/failure"
+	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/upstream"
 )
 
 const (
 	// maxErrorBody bounds what is read of a provider's error.
 	maxErrorBody = 256 << 10
-	// statusCapacityExceeded is Groq's status for a flex tier without capacity.
-	statusCapacityExceeded = 498
-	// statusOverloaded is what some providers say for 503.
-	statusOverloaded = 529
-	// statusTimeoutUpstream is what Cloudflare says when the server behind it did not answer in time.
-	statusTimeoutUpstream = 524
-	redacted              = "[redacted]"
+	redacted     = "[redacted]"
 )
 
-// mayTryNext tells whether another target may mend the error. What the provider finds wrong with the request itself would be wrong elsewhere too.
-func (c Code) mayTryNext() bool {
-	switch c {
-	case CodeUpstreamRateLimited, CodeUpstreamUnavailable, CodeUpstreamUnreachable, CodeUpstreamAuthFailed, CodeUpstreamInvalidAnswer,
-		CodeUpstreamBroken, CodeUpstreamTimeout:
-		return true
-	default:
+// upstreamFault tells whether a target failed for a reason that is not in the request.
+func (e *Error) upstreamFault() bool {
+	switch e.Kind {
+	case table.None, table.BadRequest, table.ContextTooLong, table.ContentFiltered:
 		return false
+	default:
+		return true
 	}
 }
 
@@ -83,7 +80,7 @@ func (a *attempt) describe() dialect.Attempt {
 }
 
 // fail makes an error of this attempt. The text is said of the target's provider.
-func (a *attempt) fail(code Code, status int, text string) *Error {
+func (a *attempt) fail(kind table.FailureKind, code Code, status int, text string) *Error {
 	name := a.target.provider
 	if name == "" {
 		name = "of target " + strconv.Quote(a.target.name)
@@ -91,7 +88,7 @@ func (a *attempt) fail(code Code, status int, text string) *Error {
 	if a.status != 0 {
 		name += " (" + strconv.Itoa(a.status) + ")"
 	}
-	return &Error{Code: code, Status: status, Message: "provider " + name + ": " + a.redact(text)}
+	return &Error{Kind: kind, Code: code, Status: status, Message: "provider " + name + ": " + a.redact(text)}
 }
 
 // redact keeps the credential's secrets out of what the provider says; some providers quote it.
@@ -106,7 +103,7 @@ func (a *attempt) redact(text string) string {
 func (x *exchange) broken(ctx context.Context, err error, spent meter.Usage) *Error {
 	kind, known := upstream.KindOf(err)
 	if !known || kind != upstream.NotSent {
-		x.call.charge(spent, x.attempt.prices)
+		x.call.charge(spent, x.attempt)
 	}
 	if failure := x.brokenForm(); failure != nil {
 		return failure
@@ -136,40 +133,42 @@ func (x *exchange) describeBreak(ctx context.Context, err error, kind upstream.K
 	var encoding *encodingError
 	switch a := x.attempt; {
 	case endpoint.IsDenied(err):
-		return a.fail(CodeUpstreamUnreachable, http.StatusBadGateway, "its endpoint is at an address that must not be called")
+		return a.fail(table.Unreachable, CodeUpstreamUnreachable, http.StatusBadGateway, "its endpoint is at an address that must not be called")
 	case errors.As(err, &encoding):
-		return a.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer has a content encoding that cannot be undone")
+		return a.fail(table.BrokenAnswer, CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer has a content encoding that cannot be undone")
 	case errors.As(err, &tooLarge), errors.Is(err, errTooLarge):
-		return a.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is larger than the proxy takes")
+		return a.fail(table.BrokenAnswer, CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is larger than the proxy takes")
 	case errors.Is(err, errNoBuffers):
 		return overloaded("the proxy holds as many answers as it can; try again")
 	case kind == upstream.NotSent:
-		return a.fail(CodeUpstreamUnreachable, http.StatusBadGateway, "no connection could be made")
+		return a.fail(table.Unreachable, CodeUpstreamUnreachable, http.StatusBadGateway, "no connection could be made")
 	case kind == upstream.SentNoResponse:
-		return a.fail(CodeUpstreamBroken, http.StatusBadGateway, "the connection broke before the answer came")
+		return a.fail(table.BrokenAnswer, CodeUpstreamBroken, http.StatusBadGateway, "the connection broke before the answer came")
 	case kind == upstream.BadResponse:
-		return a.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is not proper HTTP")
+		return a.fail(table.BrokenAnswer, CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is not proper HTTP")
 	default:
-		return a.fail(CodeUpstreamBroken, http.StatusBadGateway, "its answer broke off")
+		return a.fail(table.BrokenAnswer, CodeUpstreamBroken, http.StatusBadGateway, "its answer broke off")
 	}
 }
 
 // timedOut names the timeout that ended the attempt.
 func (x *exchange) timedOut(cause error) *Error {
 	timeouts := x.call.route
-	text := "the call took longer than timeouts.total, " + timeouts.Total.String()
+	kind, text := table.Timeout, "the call took longer than timeouts.total, "+timeouts.Total.String()
 	switch {
 	case errors.Is(cause, errFirstTokenTimeout):
-		text = "no first token within timeouts.firstToken, " + timeouts.FirstToken.String()
+		kind, text = table.FirstTokenTimeout, "no first token within timeouts.firstToken, "+timeouts.FirstToken.String()
+	case errors.Is(cause, errAttemptTimeout):
+		text = "no answer within timeouts.attempt, " + timeouts.Attempt.String()
 	case errors.Is(cause, errIdleTimeout):
-		text = "its stream was silent for timeouts.idle, " + timeouts.Idle.String()
+		kind, text = table.Stalled, "its stream was silent for timeouts.idle, "+timeouts.Idle.String()
 	}
-	return x.attempt.fail(CodeUpstreamTimeout, http.StatusGatewayTimeout, text)
+	return x.attempt.fail(kind, CodeUpstreamTimeout, http.StatusGatewayTimeout, text)
 }
 
 // refused is the failure of an exchange that ended with an HTTP status other than 200.
 func (s *Server) refused(x *exchange) *Error {
-	x.call.bill.reached = true
+	x.call.reach(x.attempt)
 	body := s.buffers.get()
 	defer s.buffers.put(body)
 	// What can be read of the error is enough; a broken rest changes nothing.
@@ -210,41 +209,50 @@ func (x *exchange) quotesSecret(body []byte) bool {
 	return slices.ContainsFunc(x.attempt.secrets, func(secret string) bool { return bytes.Contains(body, []byte(secret)) })
 }
 
-// classify maps the status of an error, the answer's own or one that stands inside an answer of status 200.
+// classify makes the failure of an error that the provider said, with the answer's own status or that of an error inside an answer of status 200.
 func (x *exchange) classify(status int, said neutral.Error) *Error {
 	a := x.attempt
-	switch {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired:
-		return x.keyRefused(status)
-	case status == http.StatusTooManyRequests:
-		return x.retryLater(a.fail(CodeUpstreamRateLimited, http.StatusTooManyRequests, said.Message))
-	case status == http.StatusRequestTimeout, status == http.StatusGatewayTimeout, status == statusTimeoutUpstream:
-		return a.fail(CodeUpstreamTimeout, http.StatusGatewayTimeout, said.Message)
-	case status == http.StatusServiceUnavailable, status == statusCapacityExceeded, status == statusOverloaded:
-		return x.retryLater(a.fail(CodeUpstreamUnavailable, http.StatusServiceUnavailable, said.Message))
-	case status >= http.StatusInternalServerError:
-		return a.fail(CodeUpstreamUnavailable, http.StatusBadGateway, said.Message)
-	case status >= http.StatusBadRequest:
-		failure := a.fail(CodeUpstreamRejected, status, said.Message)
-		failure.Param, failure.DialectCode = said.Param, said.Code
-		return failure
+	if status < http.StatusBadRequest {
+		return a.fail(table.BrokenAnswer, CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its endpoint answered with a status that the API does not have")
+	}
+	switch kind := failure.Of(a.target.provider, status, said); kind {
+	case table.KeyRejected, table.QuotaExhausted:
+		return x.retryLater(x.keyRefused(kind, status), said)
+	case table.RateLimited:
+		return x.retryLater(a.fail(kind, CodeUpstreamRateLimited, http.StatusTooManyRequests, said.Message), said)
+	case table.Timeout:
+		return a.fail(kind, CodeUpstreamTimeout, http.StatusGatewayTimeout, said.Message)
+	case table.Capacity:
+		return x.retryLater(a.fail(kind, CodeUpstreamUnavailable, http.StatusServiceUnavailable, said.Message), said)
+	case table.Unavailable:
+		answered := http.StatusBadGateway
+		if status == http.StatusServiceUnavailable {
+			answered = status
+		}
+		return x.retryLater(a.fail(kind, CodeUpstreamUnavailable, answered, said.Message), said)
 	default:
-		return a.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its endpoint answered with a status that the API does not have")
+		rejected := a.fail(kind, CodeUpstreamRejected, min(status, http.StatusInternalServerError-1), said.Message)
+		rejected.Param, rejected.DialectCode = said.Param, said.Code
+		return rejected
 	}
 }
 
 // keyRefused is the failure of a key that the provider does not take. The caller's credentials are fine, and the provider's words may quote ours.
-func (x *exchange) keyRefused(status int) *Error {
-	return x.attempt.fail(CodeUpstreamAuthFailed, http.StatusBadGateway,
-		fmt.Sprintf("it refused the key or account of ProviderCredential %q with status %d", x.attempt.target.credential, status))
+func (x *exchange) keyRefused(kind table.FailureKind, status int) *Error {
+	what := "it refused the key or account of ProviderCredential %q with status %d"
+	if kind == table.QuotaExhausted {
+		what = "the quota or credit of ProviderCredential %q is used up, it said with status %d"
+	}
+	return x.attempt.fail(kind, CodeUpstreamAuthFailed, http.StatusBadGateway, fmt.Sprintf(what, x.attempt.target.credential, status))
 }
 
 // retryLater passes on when the provider wants to be asked again.
-func (x *exchange) retryLater(failure *Error) *Error {
-	for _, name := range []string{headerRetryAfter, "Retry-After-Ms"} {
-		failure = failure.withHeader(name, x.response.Header.Get(name))
+func (x *exchange) retryLater(refused *Error, said neutral.Error) *Error {
+	refused.RetryAfter = cmp.Or(health.ReadRetryAfter(x.response.Header, x.server.now()), failure.RetryAfter(said))
+	if refused.RetryAfter > 0 && refused.Status != http.StatusBadGateway {
+		refused.withRetryAfter(refused.RetryAfter)
 	}
-	return failure
+	return refused
 }
 
 // saidInside is the failure of an answer of status 200 that holds an error. Its code is a status in OpenRouter's dialect.

@@ -10,8 +10,6 @@ import (
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/identity"
-	"signalbox.dev/signalbox/proxy/ledger"
-	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -49,26 +47,21 @@ func (c *call) closeForm() {
 
 // serve answers a request whose head was read.
 func (s *Server) serve(c *call) error {
-	if err := c.findRoute(); err != nil {
+	if err := s.findLegs(c); err != nil {
 		return err
 	}
-	plan := makePlan(c.route, c.caller, c.inbound.Head.Model, s.random)
-	if plan.usable == 0 {
-		return c.noEligibleTarget(plan.candidates)
-	}
-	if !c.place.free() {
-		if err := s.admit(c, plan); err != nil {
-			return err
-		}
-		defer c.settle()
-	}
+	s.plan(c)
+	defer c.leave()
 	deadline := time.Now().Add(c.route.Total)
 	if c.form != nil {
 		c.form.paced.until = deadline
 	}
 	ctx, cancel := context.WithDeadlineCause(c.r.Context(), deadline, errTotalTimeout)
 	defer cancel()
-	return s.tryTargets(ctx, c, plan.candidates)
+	shadow := s.copyForMirror(c)
+	err := s.tryTargets(ctx, c)
+	s.sendToMirror(shadow)
+	return err
 }
 
 func (c *call) readHead() error {
@@ -93,19 +86,6 @@ func requestError(err error) error {
 	return &Error{
 		Code: CodeInvalidRequest, Status: http.StatusBadRequest, Message: refusal.Message, Param: refusal.Param, DialectCode: string(refusal.Code),
 	}
-}
-
-// findRoute finds the route of the model and asks whether the caller may use it.
-func (c *call) findRoute() error {
-	found, ok := c.snapshot.index.Lookup(c.inbound.Head.Model)
-	if !ok {
-		return c.modelNotFound(c.inbound.Head.Model)
-	}
-	if !identity.Allows(found.Access, c.caller) {
-		return c.accessDenied(c.inbound.Head.Model, found.Name)
-	}
-	c.route = c.snapshot.routes[found]
-	return nil
 }
 
 func (c *call) accessDenied(model, routeName string) error {
@@ -144,67 +124,4 @@ func (c *call) modelNotFound(model string) error {
 // visibleModels are the names and patterns that the caller may use.
 func (c *call) visibleModels() []route.Model {
 	return c.snapshot.index.Models(func(r *table.Route) bool { return identity.Allows(r.Access, c.caller) })
-}
-
-// noEligibleTarget tells each target and what excluded it.
-func (c *call) noEligibleTarget(candidates []route.WeightCandidate) error {
-	exclusions := make([]dialect.Exclusion, 0, len(candidates))
-	reasons := make([]string, 0, len(candidates))
-	for _, candidate := range candidates {
-		name := c.route.targets[candidate.Index].name
-		exclusions = append(exclusions, dialect.Exclusion{Target: name, Reason: candidate.Excluded})
-		reasons = append(reasons, name+": "+candidate.Excluded)
-	}
-	return &Error{
-		Code: CodeNoEligibleTarget, Status: http.StatusServiceUnavailable,
-		Message:  fmt.Sprintf("no target of ModelRoute %q can be used: %s", c.route.Name, strings.Join(reasons, "; ")),
-		Metadata: &dialect.Metadata{Targets: exclusions},
-	}
-}
-
-// admit asks the budgets.
-func (s *Server) admit(c *call, p plan) error {
-	now := s.now()
-	admission, refusal := s.book.Admit(now, p.budgets, ledger.Call{Unpriced: p.unpriced})
-	if refusal != nil {
-		return budgetRefusal(refusal, now)
-	}
-	c.admission = admission
-	return nil
-}
-
-func budgetRefusal(r *ledger.Refusal, now time.Time) *Error {
-	switch r.Reason {
-	case ledger.LimitReached:
-		return limitReached(r, now)
-	case ledger.Unpriced:
-		return &Error{
-			Code: CodeUnpriced, Status: http.StatusPaymentRequired,
-			Message: fmt.Sprintf("the price of this call is not known, and SpendBudget %q refuses such calls: add prices to the target or its "+
-				"ProviderCredential, or set unpriced: Allow", r.Budget),
-			Metadata: &dialect.Metadata{Budget: &dialect.BudgetState{Name: r.Budget}},
-		}
-	default:
-		refusal := &Error{
-			Code: CodeLedgerUnavailable, Status: http.StatusServiceUnavailable,
-			Message:  fmt.Sprintf("SpendBudget %q cannot be counted by this proxy", r.Budget),
-			Metadata: &dialect.Metadata{Budget: &dialect.BudgetState{Name: r.Budget}},
-		}
-		return refusal.withRetryAfter(time.Minute)
-	}
-}
-
-func limitReached(r *ledger.Refusal, now time.Time) *Error {
-	state := &dialect.BudgetState{Name: r.Budget, Limit: meter.FormatUSD(r.Limit), Spent: meter.FormatUSD(r.Spent)}
-	message := fmt.Sprintf("SpendBudget %q is spent: %s of %s USD", r.Budget, state.Spent, state.Limit)
-	if r.End.IsZero() {
-		message += "; it does not reset by itself"
-		return &Error{Code: CodeBudgetExceeded, Status: http.StatusPaymentRequired, Message: message, Metadata: &dialect.Metadata{Budget: state}}
-	}
-	state.Resets = r.End.Format(time.RFC3339)
-	refusal := &Error{
-		Code: CodeBudgetExceeded, Status: http.StatusPaymentRequired,
-		Message: message + "; it resets at " + state.Resets, Metadata: &dialect.Metadata{Budget: state},
-	}
-	return refusal.withRetryAfter(r.End.Sub(now))
 }

@@ -155,10 +155,19 @@ func baseTable() *table.Table {
 		AccessKeys: []table.AccessKey{{Name: "app", HMAC: sign(salt, appKey)}, {Name: "stranger", HMAC: sign(salt, strangerKey)}},
 		Routes: []table.Route{{
 			Object: table.Object{Name: "chat-route"}, Models: []string{"chat", "any/*"},
+			Fallback:   table.Fallback{On: movingOn(), MaxAttempts: 4},
 			FirstToken: patience, Idle: patience, Total: 2 * patience, Access: table.Access{AccessKeys: []string{"app"}},
 			Created: time.Unix(1700000000, 0),
 		}},
 		Endpoints: table.EndpointRules{AllowCIDRs: []string{"127.0.0.0/8"}},
+	}
+}
+
+// movingOn are the failures that move a call on unless a route says otherwise.
+func movingOn() []table.FailureKind {
+	return []table.FailureKind{
+		table.Unreachable, table.RateLimited, table.QuotaExhausted, table.KeyRejected, table.Unavailable, table.Capacity, table.Timeout,
+		table.FirstTokenTimeout, table.BrokenAnswer, table.ModelWithdrawn, table.ContextTooLong, table.ContentFiltered,
 	}
 }
 

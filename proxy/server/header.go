@@ -139,8 +139,35 @@ func setRouting(c *call) {
 	if len(c.report.Dropped) > 0 {
 		header[headerDropped] = []string{strings.Join(c.report.Dropped, ", ")}
 	}
-	if c.bill.settled && c.bill.priced {
+	if c.settled && c.bill.priced {
 		header[headerCost] = []string{meter.FormatUSD(c.bill.nano)}
+	}
+	c.setLimits(header)
+}
+
+// setLimits tells how the limits of the route stand, in place of the provider's own, which the caller cannot use up alone.
+func (c *call) setLimits(header http.Header) {
+	standing, ok := c.standing, c.hasStanding
+	if !ok && len(c.legs) > 0 {
+		standing, ok = c.legs[0].limit.Standing()
+	}
+	if !ok {
+		return
+	}
+	for _, figure := range [...]struct {
+		subject          string
+		limit, remaining int64
+		reset            time.Duration
+	}{
+		{"Requests", standing.LimitRequests, standing.RemainingRequests, standing.ResetRequests},
+		{"Tokens", standing.LimitTokens, standing.RemainingTokens, standing.ResetTokens},
+	} {
+		if figure.limit < 0 {
+			continue
+		}
+		header["X-Ratelimit-Limit-"+figure.subject] = []string{strconv.FormatInt(figure.limit, 10)}
+		header["X-Ratelimit-Remaining-"+figure.subject] = []string{strconv.FormatInt(max(0, figure.remaining), 10)}
+		header["X-Ratelimit-Reset-"+figure.subject] = []string{roundUp(figure.reset).String()}
 	}
 }
 

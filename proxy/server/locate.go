@@ -18,11 +18,14 @@ const (
 	actionCountTokens
 	actionListModels
 	actionGetModel
+	actionExplain
 )
 
 // place is what a path stands for.
 type place struct {
 	action action
+	// explains is what would be done with the request that is to be explained.
+	explains action
 	// api that requests at this path speak; for lists, and where nothing is found, the one whose manners the reply has.
 	api    neutral.API
 	flavor dialect.Flavor
@@ -37,7 +40,7 @@ type place struct {
 }
 
 const pathsServed = "this proxy serves POST chat/completions, completions, responses, messages, messages/count_tokens, embeddings, rerank, moderations, " +
-	"images/generations, images/edits, images/variations, audio/speech, audio/transcriptions, audio/translations, GET models and models/{id}, each under " +
+	"images/generations, images/edits, images/variations, audio/speech, audio/transcriptions, audio/translations, route/explain, GET models and models/{id}, each under " +
 	"/v1, /api/v1 and /openai/v1; and Gemini's models/{id}:generateContent and models/{id}:streamGenerateContent under /v1beta"
 
 // locate finds out what a path stands for, and refuses paths and methods that the proxy does not serve.
@@ -78,6 +81,8 @@ func find(r *http.Request) (place, bool) {
 		return found, true
 	}
 	switch {
+	case suffix == "route/explain":
+		return findExplained(r, found)
 	case suffix == "models" || strings.HasPrefix(suffix, "models/"):
 		if verbOf(r.URL.Path) != "" {
 			return findGemini(r, prefix)
@@ -263,7 +268,7 @@ func (p place) free() bool { return p.api == neutral.CountTokens }
 
 // operation is the endpoint's in the words of metrics.
 func (p place) operation() telemetry.Operation {
-	if p.method() == http.MethodGet {
+	if p.method() == http.MethodGet || p.action == actionExplain {
 		return telemetry.OtherOperation
 	}
 	switch p.api {

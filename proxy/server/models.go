@@ -82,11 +82,10 @@ func (c *call) describeModel(m route.Model) openai.Model {
 // priceOf is what the first target that a call would try charges, if one can be used.
 func (c *call) priceOf(m route.Model) *table.Prices {
 	entry := c.snapshot.routes[m.Route]
-	first := func(int64) int64 { return 0 }
-	for _, candidate := range route.OrderByWeight(nil, entry.Targets, first) {
-		if candidate.Excluded == "" {
-			target := &entry.targets[candidate.Index]
-			return target.pricesOf(target.upstreamModel(m.Name))
+	q := route.Query{Now: c.start, Asked: m.Name, Random: func(int64) int64 { return 0 }}
+	for _, candidate := range entry.router.Order(nil, 0, &q) {
+		if candidate.Out == 0 {
+			return entry.targets[candidate.Index].Prices(m.Name)
 		}
 	}
 	return nil

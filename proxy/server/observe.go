@@ -41,7 +41,7 @@ const (
 func (s *Server) observe(next handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{w: w, r: r, control: http.NewResponseController(w), start: s.now(), id: requestID(r.Header), snapshot: s.current.Load()}
-		c.attempts = c.first[:0]
+		c.attempts = c.firstAttempt[:0]
 		s.inFlight.Add(1)
 		s.metrics.RequestStarted()
 		defer func() {
@@ -142,7 +142,13 @@ func (s *Server) entry(c *call, failure *Error, usage telemetry.Usage, duration 
 		Time: c.start, RequestID: c.id, Method: c.r.Method, Path: c.place.path, Operation: c.place.operation(),
 		Model: c.inbound.Head.Model, Stream: c.inbound.Head.Stream, Status: c.status, Code: string(failure.Code), Attempts: len(c.attempts),
 		Usage: usage, Priced: c.bill.priced, FirstToken: c.firstToken, Upstream: c.waited, Duration: duration,
-		BytesIn: c.bytesIn, BytesOut: c.bytesOut,
+		BytesIn: c.bytesIn, BytesOut: c.bytesOut, Mirror: c.mirror, Queued: c.queued,
+	}
+	if len(c.attempts) > 1 {
+		e.Retries, e.FallbackFrom = c.detours()
+	}
+	if len(c.candidates) > 0 && !c.mirror {
+		e.Excluded = c.excluded()
 	}
 	if c.caller != (identity.Caller{}) {
 		e.Caller = c.caller.String()
@@ -157,6 +163,29 @@ func (s *Server) entry(c *call, failure *Error, usage telemetry.Usage, duration 
 		e.Detail = failure.Cause.Error()
 	}
 	return e
+}
+
+// detours counts the attempts that were made again at the same target, and names the targets that failed before the call moved on.
+func (c *call) detours() (retries int, from []string) {
+	for i := 1; i < len(c.attempts); i++ {
+		if c.attempts[i].target == c.attempts[i-1].target {
+			retries++
+			continue
+		}
+		from = append(from, c.attempts[i-1].target.name)
+	}
+	return retries, from
+}
+
+// excluded counts the targets that were left out.
+func (c *call) excluded() int {
+	count := 0
+	for _, candidate := range c.candidates {
+		if candidate.Out != 0 {
+			count++
+		}
+	}
+	return count
 }
 
 // metricsOf is the handle of what the request came to: a target, a route without one, or neither.

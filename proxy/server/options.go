@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/limit"
 	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
@@ -18,7 +20,7 @@ type Providers interface {
 	Lookup(name string) (provider.Provider, bool)
 }
 
-// Options are what a Server needs. All fields are required but Limits, Now and Random.
+// Options are what a Server needs. All fields are required but Limits, Now, Random, Health and CallerLimits.
 type Options struct {
 	// Book counts and refuses by budget.
 	Book *ledger.Book
@@ -38,6 +40,10 @@ type Options struct {
 	Now func() time.Time
 	// Random draws targets of one priority; nil means the system's random numbers.
 	Random route.Random
+	// Health knows how upstreams have been doing; nil means one of the server's own.
+	Health *health.Registry
+	// CallerLimits are those of the routes; nil means a set of the server's own, which no other replica shares.
+	CallerLimits *limit.Set
 }
 
 // Limits bound what one client, and all together, can take of the proxy.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 
 	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/ledger"
@@ -9,58 +10,123 @@ import (
 	"signalbox.dev/signalbox/proxy/table"
 )
 
-// plan is what a call may do: the targets in order, each exclusion with its reason, and the budgets that count it.
-type plan struct {
-	candidates []route.WeightCandidate
-	budgets    []*table.Budget
-	// usable counts the targets that are not excluded, before prices are looked at.
-	usable int
-	// unpriced tells that no usable target has a known price.
-	unpriced bool
+// maxCandidates bounds the targets that one call considers, over all its models.
+const maxCandidates = 64
+
+// Exclusions by the server, beside those of package route.
+const (
+	// outUnpriced: a budget refuses calls without a price, and other targets have one.
+	outUnpriced route.Exclusion = 255 - iota
+	// outRefused: a limit or a budget of the target's route refused the call.
+	outRefused
+	// outUnsuitable: the request cannot be said in the words of the target's API.
+	outUnsuitable
+	// outParameters: the request wants all its parameters to count, and the target lacks one.
+	outParameters
+	// outTooDear: the estimated cost of the attempt and of those before it is above the route's bound.
+	outTooDear
+	// outBegun: the upstream was left alone by the time that the call came to it.
+	outBegun
+)
+
+// plan puts the targets of all legs in order. It says for each leg which budgets count it.
+func (s *Server) plan(c *call) {
+	c.candidates = c.firstCandidates[:0]
+	for i := range c.legs {
+		l := &c.legs[i]
+		from := len(c.candidates)
+		c.candidates = l.route.router.Order(c.candidates, i, &l.query)
+		if l.account == i {
+			l.budgets = c.budgetsOf(l.route)
+		}
+		l.applyPrices(c.legs[l.account].budgets, c.candidates[from:])
+	}
+	if len(c.legs) > 1 {
+		c.joinLegs()
+	}
+	if len(c.candidates) > maxCandidates {
+		c.candidates = c.candidates[:maxCandidates]
+	}
 }
 
-// makePlan is pure but for the draw among targets of one priority.
-func makePlan(r *routeEntry, caller identity.Caller, model string, random route.Random) plan {
-	p := plan{candidates: route.OrderByWeight(make([]route.WeightCandidate, 0, len(r.Targets)), r.Targets, random)}
-	budgetCaller := ledgerCaller(caller)
+// joinLegs makes one order of the targets of all models.
+func (c *call) joinLegs() {
+	first := &c.legs[0].query
+	if first.Preferences != nil && first.Preferences.AcrossModels {
+		route.AcrossModels(c.routers(), c.candidates, first)
+		return
+	}
+	route.Join(c.candidates)
+}
+
+func (c *call) routers() []*route.Router {
+	routers := c.firstRouters[:0]
+	for i := range c.legs {
+		routers = append(routers, c.legs[i].route.router)
+	}
+	return routers
+}
+
+// budgetsOf are the budgets that count the call on a route.
+func (c *call) budgetsOf(r *routeEntry) []*table.Budget {
+	var budgets []*table.Budget
+	caller := ledgerCaller(c.caller)
 	for _, budget := range r.budgets {
-		if ledger.Matches(budget, r.Name, budgetCaller) {
-			p.budgets = append(p.budgets, budget)
+		if ledger.Matches(budget, r.Name, caller) {
+			budgets = append(budgets, budget)
 		}
 	}
-	priced := 0
-	for _, candidate := range p.candidates {
-		if candidate.Excluded != "" {
+	return budgets
+}
+
+// applyPrices leaves out the targets without a price when a budget refuses such calls and other targets are left.
+func (l *leg) applyPrices(budgets []*table.Budget, candidates []route.Candidate) {
+	usable, priced := 0, 0
+	for _, candidate := range candidates {
+		if candidate.Out != 0 {
 			continue
 		}
-		p.usable++
-		if r.targets[candidate.Index].priced(model) {
+		usable++
+		if l.route.targets[candidate.Index].priced(l.model) {
 			priced++
 		}
 	}
-	p.unpriced = priced == 0
-	if priced > 0 && priced < p.usable {
-		p.excludeUnpriced(r, model)
+	l.unpriced = usable > 0 && priced == 0
+	if priced == 0 || priced == usable || denying(budgets) == nil {
+		return
 	}
-	return p
+	for i, candidate := range candidates {
+		if candidate.Out == 0 && !l.route.targets[candidate.Index].priced(l.model) {
+			candidates[i].Out = outUnpriced
+		}
+	}
 }
 
-// priced tells whether the cost of a call to the target will be known.
-func (t *targetEntry) priced(asked string) bool { return t.pricesOf(t.upstreamModel(asked)) != nil }
+// denying is the first budget that refuses calls without a price; nil when none does.
+func denying(budgets []*table.Budget) *table.Budget {
+	at := slices.IndexFunc(budgets, func(b *table.Budget) bool { return b.Enforcement == table.Soft && !b.AllowUnpriced })
+	if at < 0 {
+		return nil
+	}
+	return budgets[at]
+}
 
-// excludeUnpriced leaves out the targets without a price when a budget refuses such calls and other targets are left.
-func (p *plan) excludeUnpriced(r *routeEntry, model string) {
-	for _, budget := range p.budgets {
-		if budget.Enforcement != table.Soft || budget.AllowUnpriced {
-			continue
-		}
-		reason := fmt.Sprintf("its price is not known, and SpendBudget %q refuses such calls", budget.Name)
-		for i, candidate := range p.candidates {
-			if candidate.Excluded == "" && !r.targets[candidate.Index].priced(model) {
-				p.candidates[i].Excluded = reason
-			}
-		}
-		return
+// reason says why a candidate is left out.
+func (c *call) reason(candidate route.Candidate) string {
+	l := &c.legs[candidate.Route]
+	switch candidate.Out {
+	case outUnpriced:
+		return fmt.Sprintf("its price is not known, and SpendBudget %q refuses such calls", denying(c.legs[l.account].budgets).Name)
+	case outRefused:
+		return c.legs[l.account].refusal.Message
+	case outUnsuitable, outParameters:
+		return c.unsuitedReason(l.route.targets[candidate.Index].name)
+	case outTooDear:
+		return "with the attempts before it, it would cost more than the route's fallback.maxCost"
+	case outBegun:
+		return "it has just been found to be down, or another call is trying whether it is back"
+	default:
+		return l.route.router.Reason(candidate, &l.query)
 	}
 }
 

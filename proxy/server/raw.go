@@ -54,7 +54,7 @@ func (s *Server) relayRaw(ctx context.Context, x *exchange) *Error {
 	c.begin(http.StatusOK, now, s.limits.BodyGrace)
 	c.release(s.buffers)
 	failure := s.copyRaw(ctx, x, chunk, rawRead{n: n, err: err})
-	c.charge(meter.EstimateUsage(c.promptBytes(), x.textBytes(), 0), x.attempt.prices)
+	c.charge(meter.EstimateUsage(c.promptBytes(), x.textBytes(), 0), x.attempt)
 	return failure
 }
 

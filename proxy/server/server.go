@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect/codecs"
+	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/limit"
 	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
@@ -30,6 +32,10 @@ type Server struct {
 	spooled      *disk
 	codecs       *codecs.Codecs
 	keeper       *auth.Keeper
+	health       *health.Registry
+	callerLimits *limit.Set
+	memories     memories
+	mirrors      *mirrors
 	// success is what a request without error ends with. Nobody changes it.
 	success *Error
 
@@ -58,6 +64,8 @@ func New(o Options) *Server {
 		spooled:      &disk{bound: limits.SpooledBytes},
 		codecs:       codecs.Default(),
 		success:      &Error{Code: CodeOK},
+		health:       o.Health,
+		callerLimits: o.CallerLimits,
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -65,6 +73,13 @@ func New(o Options) *Server {
 	if s.random == nil {
 		s.random = systemRandom
 	}
+	if s.health == nil {
+		s.health = health.NewRegistry(health.Options{Random: s.random})
+	}
+	if s.callerLimits == nil {
+		s.callerLimits = limit.NewSet(limit.Options{Now: s.now})
+	}
+	s.mirrors = newMirrors()
 	s.keeper = auth.NewKeeper(s.now)
 	s.handler = s.chain()
 	return s
@@ -85,6 +100,9 @@ func (s *Server) Use(t *table.Table) error {
 		return err
 	}
 	s.current.Store(next)
+	s.callerLimits.Use(t.Routes)
+	s.health.Retain(next.uses)
+	s.memories.retain(next.routes)
 	s.metrics.TableLoaded(t.Sequence)
 	s.metrics.Retain(next.labels)
 	if previous != nil && previous.transport != next.transport {
@@ -99,8 +117,11 @@ func closeIdle(transport http.RoundTripper) {
 	}
 }
 
-// Drain makes Ready fail and asks clients to leave their connections with the next answer. Requests are still answered.
-func (s *Server) Drain() { s.draining.Store(true) }
+// Drain makes Ready fail and asks clients to leave their connections with the next answer. Requests are still answered, mirrored calls are given up.
+func (s *Server) Drain() {
+	s.draining.Store(true)
+	s.mirrors.stop()
+}
 
 // Draining tells whether Drain was called.
 func (s *Server) Draining() bool { return s.draining.Load() }

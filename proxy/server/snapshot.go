@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 
-	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
@@ -25,48 +24,10 @@ type snapshot struct {
 	labels        map[telemetry.Labels]struct{}
 }
 
-// routeEntry is a route with what its requests need. Targets of the embedded route carry all exclusions that do not depend on the request.
-type routeEntry struct {
-	*table.Route
-	targets  []targetEntry
-	budgets  []*table.Budget
-	noTarget *telemetry.Target
-	header   []string
-}
-
-// targetEntry is a target of a route; it stands at the same index as in the table.
-type targetEntry struct {
-	name       string
-	credential string
-	provider   string
-	model      string
-	api        neutral.API
-	prices     *table.Prices
-	byModel    map[string]table.Prices
-	metrics    *telemetry.Target
-	header     []string
-}
-
-// sameModel is the upstream model of a target that sends on what the client asked for.
-const sameModel = "*"
-
-// upstreamModel is the name that the target's provider is asked for.
-func (t *targetEntry) upstreamModel(asked string) string {
-	if t.model == sameModel {
-		return asked
-	}
-	return t.model
-}
-
-// pricesOf is what the target charges for a model; nil if that is not known.
-func (t *targetEntry) pricesOf(upstreamModel string) *table.Prices {
-	if t.prices != nil {
-		return t.prices
-	}
-	if prices, ok := t.byModel[upstreamModel]; ok {
-		return &prices
-	}
-	return nil
+// uses tells whether a key of a credential is in the table.
+func (n *snapshot) uses(credential, key string) bool {
+	entry, ok := n.credentials[credential]
+	return ok && entry.fingerprint == key
 }
 
 // compile makes a table ready. A broken credential excludes the targets that use it and nothing else.
@@ -95,8 +56,7 @@ func (s *Server) compile(t *table.Table, previous *snapshot) (*snapshot, error) 
 	served.Routes = slices.Clone(t.Routes)
 	for i := range served.Routes {
 		entry := &served.Routes[i]
-		next.routes[entry] = s.compileRoute(next, entry, credentials)
-		next.routes[entry].budgets = budgetsOf(entry.Name, t.Budgets)
+		next.routes[entry] = s.compileRoute(next, entry, credentials, budgetsOf(entry.Name, t.Budgets))
 	}
 	next.index = route.NewIndex(&served)
 	return next, nil
@@ -114,42 +74,6 @@ func (s *Server) chooseTransport(next, previous *snapshot) error {
 	}
 	next.transport = transport
 	return nil
-}
-
-func (s *Server) compileRoute(next *snapshot, r *table.Route, credentials map[string]*table.Credential) *routeEntry {
-	r.Targets = slices.Clone(r.Targets)
-	entry := &routeEntry{Route: r, targets: make([]targetEntry, len(r.Targets)), header: []string{r.Name}}
-	entry.noTarget = s.metricsHandle(next, telemetry.Labels{Route: r.Name})
-	for i := range r.Targets {
-		target := &r.Targets[i]
-		credential, found := credentials[target.Credential]
-		if !found {
-			exclude(target, fmt.Sprintf("ProviderCredential %q does not exist", target.Credential))
-			credential = &table.Credential{}
-		} else {
-			exclude(target, next.credentials[target.Credential].excluded)
-		}
-		entry.targets[i] = compileTarget(target, credential)
-		entry.targets[i].metrics = s.metricsHandle(next, telemetry.Labels{Route: r.Name, Target: target.Name, Provider: credential.Provider})
-	}
-	return entry
-}
-
-// exclude keeps the reason that the table gives, which knows more.
-func exclude(t *table.Target, reason string) {
-	if t.Excluded == "" {
-		t.Excluded = reason
-	}
-}
-
-func compileTarget(t *table.Target, c *table.Credential) targetEntry {
-	entry := targetEntry{
-		name: t.Name, credential: t.Credential, provider: c.Provider, model: t.Model, api: neutral.API(t.API), prices: t.Prices, byModel: c.Prices, header: []string{t.Name},
-	}
-	if t.Model != sameModel {
-		entry.prices = entry.pricesOf(t.Model)
-	}
-	return entry
 }
 
 func (s *Server) metricsHandle(next *snapshot, labels telemetry.Labels) *telemetry.Target {

@@ -12,6 +12,7 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 const (
@@ -98,8 +99,8 @@ func (s *Server) notAStream(ctx context.Context, x *exchange) *Error {
 	if failure := x.judge(body.bytes, answer, err); failure != nil {
 		return failure
 	}
-	x.call.charge(answer.Settle(x.call.promptBytes()), x.attempt.prices)
-	return x.attempt.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "it was asked for a stream and did not answer with one")
+	x.call.charge(answer.Settle(x.call.promptBytes()), x.attempt)
+	return x.attempt.fail(table.BrokenAnswer, CodeUpstreamInvalidAnswer, http.StatusBadGateway, "it was asked for a stream and did not answer with one")
 }
 
 // run is the stream from its first event to its last.
@@ -115,7 +116,7 @@ func (r *relay) run() *Error {
 		step, err := r.stream.Next(event)
 		if err != nil {
 			r.charge()
-			failure := r.attempt.fail(CodeUpstreamInvalidAnswer, http.StatusBadGateway, "an event of its stream cannot be read")
+			failure := r.attempt.fail(table.BrokenAnswer, CodeUpstreamInvalidAnswer, http.StatusBadGateway, "an event of its stream cannot be read")
 			failure.Cause = err
 			return r.fail(failure)
 		}
@@ -137,7 +138,7 @@ func (r *relay) take(step dialect.Step) (bool, *Error) {
 		if _, reported := r.stream.Usage(); reported || r.stream.Started() {
 			r.charge()
 		}
-		r.call.bill.reached = true
+		r.call.reach(r.attempt)
 		if r.call.started() {
 			if failure := r.send(step.Output); failure != nil {
 				return true, failure
@@ -198,6 +199,8 @@ func (r *relay) begin(kind dialect.StepKind) {
 	c.waited += now.Sub(r.attempt.began)
 	if kind == dialect.StepToken {
 		c.firstToken = now.Sub(c.start)
+		r.attempt.firstToken = now.Sub(r.attempt.began)
+		r.attempt.health.FirstToken(now)
 	}
 	header := c.w.Header()
 	r.passHeader(header)
@@ -251,7 +254,7 @@ func (r *relay) end() *Error {
 		return r.finish(output)
 	}
 	r.charge()
-	return r.fail(r.attempt.fail(CodeUpstreamBroken, http.StatusBadGateway, "its stream ended before its end"))
+	return r.fail(r.attempt.fail(table.BrokenAnswer, CodeUpstreamBroken, http.StatusBadGateway, "its stream ended before its end"))
 }
 
 // fail ends a stream with an error: as its last event if the client has seen a part of it.
@@ -276,7 +279,7 @@ func (r *relay) fail(failure *Error) *Error {
 // charge charges what the stream has used, once.
 func (r *relay) charge() {
 	if !r.charged {
-		r.call.charge(r.spend(), r.attempt.prices)
+		r.call.charge(r.spend(), r.attempt)
 	}
 }
 

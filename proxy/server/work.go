@@ -28,6 +28,8 @@ type work struct {
 	offer      provider.Offer
 	joint      dialect.Joint
 	model      string
+	// preferences is OpenRouter's "provider", where the provider is OpenRouter.
+	preferences []byte
 	// sent is the body that the provider gets; nil for a form, which goes as it comes.
 	sent   *sentBody
 	report neutral.Report
@@ -50,14 +52,16 @@ func (b *sentBody) unread() bool { return b.closed.Load() && !b.again.Load() }
 
 // prepare chooses the API of the target's provider and writes the request for it. A target that cannot do what is asked for is noted with its reason, and
 // is no attempt.
-func (s *Server) prepare(c *call, t *targetEntry, credential *credentialEntry) (*exchange, *Error) {
-	model := t.upstreamModel(c.inbound.Head.Model)
+func (s *Server) prepare(c *call, t *targetEntry, credential *credentialEntry, model string) (*exchange, *Error) {
 	offer, offered := credential.provider.Choose(c.place.api, model, t.api)
 	joint, joined := s.codecs.Join(c.place.api, offer.API)
 	if !offered || !joined {
 		return nil, c.unsuitable(t, &neutral.UnsupportedError{Reason: fmt.Sprintf("%s has no API for %s", t.provider, describeAPI(c.place.api))})
 	}
 	x := &exchange{work: work{credential: credential, offer: offer, joint: joint, model: model}, server: s, call: c}
+	if err := x.forwardPreferences(c, t); err != nil {
+		return nil, asError(requestError(err))
+	}
 	if c.form != nil {
 		return x, nil
 	}
@@ -94,7 +98,7 @@ func (w *work) target(c *call) dialect.Target {
 	vendor := &w.credential.provider
 	to := dialect.Target{
 		Model: w.model, Provider: vendor.Name, ModelInPath: w.offer.ModelInPath, StreamInPath: w.offer.StreamInPath,
-		Set: w.offer.Set, Origin: w.offer.Origin, Quirks: *w.offer.Quirks,
+		Set: w.offer.Set, Origin: w.offer.Origin, Quirks: *w.offer.Quirks, Preferences: w.preferences,
 	}
 	if w.offer.API == neutral.Messages && c.place.api == neutral.Messages {
 		to.Betas = c.r.Header[headerAnthropicBeta]
@@ -113,6 +117,24 @@ func (c *call) unsuitable(t *targetEntry, cannot *neutral.UnsupportedError) *Err
 	}
 	c.unsuited = append(c.unsuited, dialect.Exclusion{Target: t.name, Reason: reason})
 	return &Error{Code: CodeUnsupportedByTargets, Status: http.StatusBadRequest, Message: reason}
+}
+
+// unsuitedReason is why a target cannot do what is asked for.
+func (c *call) unsuitedReason(target string) string {
+	for _, exclusion := range c.unsuited {
+		if exclusion.Target == target {
+			return exclusion.Reason
+		}
+	}
+	return ""
+}
+
+// asked is the model of the leg that the newest attempt belongs to.
+func (c *call) asked() string {
+	if len(c.attempts) == 0 || len(c.legs) == 0 {
+		return c.inbound.Head.Model
+	}
+	return c.legs[c.attempts[len(c.attempts)-1].leg].model
 }
 
 // unsupported is the error of a request that no target can do, with each target's reason.
@@ -207,7 +229,7 @@ type frames interface {
 func (w *work) exchangeOf(c *call, a *attempt, now func() time.Time) dialect.Exchange {
 	vendor := &w.credential.provider
 	o := dialect.Exchange{
-		Flavor: c.place.flavor, IncludeUsage: c.inbound.Head.IncludeUsage, Array: c.inbound.Head.Array, Model: c.inbound.Head.Model, UpstreamModel: w.model,
+		Flavor: c.place.flavor, IncludeUsage: c.inbound.Head.IncludeUsage, Array: c.inbound.Head.Array, Model: c.asked(), UpstreamModel: w.model,
 		Provider: vendor.Name, Origin: w.offer.Origin, Created: c.start.Unix(), Prices: a.prices,
 	}
 	crosses := w.offer.API != c.place.api
@@ -217,6 +239,9 @@ func (w *work) exchangeOf(c *call, a *attempt, now func() time.Time) dialect.Exc
 	if crosses || c.place.flavor != dialect.OpenAIFlavor {
 		// What passes has the provider's id.
 		o.ID = c.generationID()
+	}
+	if c.wantsMetadata() {
+		o.Metadata = c.routingMetadata
 	}
 	if c.place.flavor == dialect.GroqFlavor {
 		o.Timing = func() dialect.Timing { return c.timing(a, now()) }

@@ -60,6 +60,20 @@ type Fallback struct {
 	MaxRetries int `json:"maxRetries,omitempty"`
 }
 
+// DefaultFallback is the policy of a route that names none: all failures but the client's own faults move a call on, those that pass by themselves are tried
+// again. It also holds for tables of a version that had no policy, whose MaxAttempts is 0.
+func DefaultFallback() Fallback {
+	return Fallback{
+		On: []FailureKind{
+			Unreachable, RateLimited, QuotaExhausted, KeyRejected, Unavailable, Capacity, Timeout, FirstTokenTimeout, BrokenAnswer, ModelWithdrawn,
+			ContextTooLong, ContentFiltered,
+		},
+		MaxAttempts: 4,
+		RetryOn:     []FailureKind{Unreachable, Unavailable, Capacity, RateLimited},
+		MaxRetries:  1,
+	}
+}
+
 // MovesOn tells whether a failure moves a call on to the next target.
 func (f *Fallback) MovesOn(kind FailureKind) bool { return slices.Contains(f.On, kind) }
 

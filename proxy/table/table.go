@@ -104,6 +104,18 @@ type Credential struct {
 	Keyless bool `json:"keyless,omitempty"`
 	// Prices by upstream model id.
 	Prices map[string]Prices `json:"prices,omitempty"`
+	// Listing is what the provider's list of models said last of the models that targets name, by upstream model id; what it did not tell is missing. The
+	// compiler goes on from it while no list is at hand.
+	Listing map[string]ModelListing `json:"listing,omitempty"`
+}
+
+// ModelListing is what a provider's list says of a model.
+type ModelListing struct {
+	// Unlisted tells that the list does not have it.
+	Unlisted bool `json:"unlisted,omitempty"`
+	// ContextTokens and MaxOutputTokens of the model; 0 when the list does not tell.
+	ContextTokens   int64 `json:"contextTokens,omitempty"`
+	MaxOutputTokens int64 `json:"maxOutputTokens,omitempty"`
 }
 
 // KeyKind says what a key is and how requests are authenticated with it.
@@ -217,7 +229,8 @@ type Target struct {
 	Prices *Prices `json:"prices,omitempty"`
 	// Declared is what is known of the model: what the target declares, and for the rest what the provider's list says.
 	Declared Declared `json:"declared,omitzero"`
-	// Unlisted tells that the provider's list of models is known and does not have Model, so that Successor, if there is one, is called in its place.
+	// Unlisted tells that the provider's list of models is known and does not have Model, so that Successor, if there is one, is called in its place. A
+	// target whose Successor is not in the list either is called as if the list were not known.
 	Unlisted bool `json:"unlisted,omitempty"`
 	// Successor is the upstream id that takes over from a withdrawn Model; empty for none.
 	Successor string `json:"successor,omitempty"`

@@ -39,8 +39,16 @@ type Entry struct {
 	Code string
 	// Detail is what went wrong, in words that hold nothing of the client's content.
 	Detail string
-	// Attempts made.
-	Attempts int
+	// Mirror tells that the request is a mirror's copy, whose answer nobody gets.
+	Mirror bool
+	// Attempts made, and Retries, those of them that were made again at the same target.
+	Attempts, Retries int
+	// FallbackFrom are the names of the targets that failed before the last one.
+	FallbackFrom []string
+	// Excluded is how many targets of the route were left out.
+	Excluded int
+	// Queued is how long the request waited in the queue of a limit.
+	Queued time.Duration
 	// Usage of the request.
 	Usage Usage
 	// Priced tells that Usage.Cost is known.
@@ -113,6 +121,7 @@ func (l *line) write(e *Entry) {
 func (l *line) writeCall(e *Entry) {
 	l.bool("stream", e.Stream)
 	l.number("attempts", int64(e.Attempts))
+	l.writeRouting(e)
 	l.number("prompt_tokens", e.Usage.Prompt)
 	l.number("cached_tokens", e.Usage.Cached)
 	l.number("completion_tokens", e.Usage.Completion)
@@ -126,6 +135,25 @@ func (l *line) writeCall(e *Entry) {
 	l.number("upstream_us", e.Upstream.Microseconds())
 }
 
+// writeRouting leaves out what did not happen, which is all of it for most calls.
+func (l *line) writeRouting(e *Entry) {
+	if e.Mirror {
+		l.bool("mirror", true)
+	}
+	if e.Retries > 0 {
+		l.number("retries", int64(e.Retries))
+	}
+	if len(e.FallbackFrom) > 0 {
+		l.strings("fallback_from", e.FallbackFrom)
+	}
+	if e.Excluded > 0 {
+		l.number("excluded", int64(e.Excluded))
+	}
+	if e.Queued > 0 {
+		l.number("queue_us", e.Queued.Microseconds())
+	}
+}
+
 // name begins a member. Names need no escapes.
 func (l *line) name(name string) {
 	l.text = append(l.text, ',', '"')
@@ -136,6 +164,18 @@ func (l *line) name(name string) {
 func (l *line) string(name, value string) {
 	l.name(name)
 	l.text = jsonscan.AppendQuoted(l.text, value)
+}
+
+func (l *line) strings(name string, values []string) {
+	l.name(name)
+	l.text = append(l.text, '[')
+	for i, value := range values {
+		if i > 0 {
+			l.text = append(l.text, ',')
+		}
+		l.text = jsonscan.AppendQuoted(l.text, value)
+	}
+	l.text = append(l.text, ']')
 }
 
 // known leaves out what is not known.

@@ -30,6 +30,18 @@ func TestAccessLogLine(t *testing.T) {
 				"cost_nanodollars": 1234., "estimated": true, "first_token_us": 1500., "upstream_us": 1200., "duration_us": 2_000_000., "bytes_in": 7., "bytes_out": 9.,
 			},
 		},
+		"everything that routing does": {
+			entry: Entry{
+				RequestID: "r3", Method: "POST", Path: "/v1/chat/completions", Operation: Chat, Status: 200, Code: "ok", Mirror: true, Attempts: 4, Retries: 1,
+				FallbackFrom: []string{"fast", `s"low`}, Excluded: 3, Queued: 250 * time.Millisecond,
+			},
+			want: map[string]any{
+				"level": "INFO", "msg": "request", "request_id": "r3", "method": "POST", "path": "/v1/chat/completions", "operation": "chat", "status": 200.,
+				"code": "ok", "stream": false, "mirror": true, "attempts": 4., "retries": 1., "fallback_from": []any{"fast", `s"low`}, "excluded": 3.,
+				"queue_us": 250_000., "prompt_tokens": 0., "cached_tokens": 0., "completion_tokens": 0., "estimated": false, "upstream_us": 0.,
+				"duration_us": 0., "bytes_in": 0., "bytes_out": 0.,
+			},
+		},
 		"refused": {
 			entry: Entry{RequestID: "r2", Method: "GET", Path: "other", Status: 404, Code: "path_not_found", Detail: "why"},
 			want: map[string]any{
@@ -93,7 +105,7 @@ func FuzzAccessLogLine(f *testing.F) {
 func BenchmarkAccessLog(b *testing.B) {
 	log := NewAccessLog(discard{})
 	entry := Entry{RequestID: "ABCDEFGHIJ", Caller: "accesskey:app", Method: "POST", Path: "/v1/chat/completions", Operation: Chat, Route: "chat",
-		Target: "fast", Provider: "Groq", Model: "chat", UpstreamModel: "llama", Status: 200, Code: "ok", Attempts: 1, Priced: true}
+		Target: "fast", Provider: "Groq", Model: "chat", UpstreamModel: "llama", Status: 200, Code: "ok", Attempts: 3, Retries: 1, FallbackFrom: []string{"other"}, Excluded: 2, Queued: time.Millisecond, Priced: true}
 	b.ReportAllocs()
 	for b.Loop() {
 		log.Write(&entry)

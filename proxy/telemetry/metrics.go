@@ -38,6 +38,7 @@ type Metrics struct {
 	sequence     prometheus.Gauge
 	tableLoads   *prometheus.CounterVec
 	ledgerWrites *prometheus.CounterVec
+	routing      routing
 
 	mu      sync.Mutex
 	targets map[Labels]*Target
@@ -61,6 +62,7 @@ func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry:     prometheus.NewRegistry(),
 		targets:      map[Labels]*Target{},
+		routing:      newRouting(),
 		requests:     counters("signalbox_requests_total", "Requests that were answered, by the error code of the answer; ok is none.", append(target, labelCode)),
 		attempts:     counters("signalbox_attempts_total", "Calls to providers by their outcome.", append(target, labelOutcome)),
 		tokens:       counters("gen_ai_client_token_usage_total", "Tokens used; cached is the part of input that came from the provider's cache.", append(target, labelUsageKind)),
@@ -80,6 +82,7 @@ func NewMetrics() *Metrics {
 	}
 	m.registry.MustRegister(m.requests, m.attempts, m.duration, m.firstToken, m.addedLatency, m.tokens, m.cost, m.estimated, m.inFlight, m.refused,
 		m.sequence, m.tableLoads, m.ledgerWrites, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.routing.collectors()...)
 	return m
 }
 
@@ -132,6 +135,7 @@ func (m *Metrics) Retain(live map[Labels]struct{}) {
 		}{m.requests, m.attempts, m.tokens, m.cost, m.estimated, m.duration, m.firstToken, m.addedLatency} {
 			vec.DeletePartialMatch(match)
 		}
+		m.routing.drop(l)
 	}
 }
 

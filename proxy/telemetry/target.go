@@ -56,7 +56,12 @@ type Target struct {
 	series   atomic.Pointer[series]
 	requests outcomes
 	attempts outcomes
-	duration [operationCount]atomic.Pointer[prometheus.Observer]
+	// fallbacks, retries, mirrored and limits are those of routing.
+	fallbacks outcomes
+	retries   outcomes
+	mirrored  outcomes
+	limits    limits
+	duration  [operationCount]atomic.Pointer[prometheus.Observer]
 	// dropped tells that the target's series were removed and must not come back. It belongs to the lock of metrics.
 	dropped bool
 }

@@ -28,6 +28,8 @@ type body struct {
 	// release takes the connection back after the body's end.
 	release func(*conn)
 	reuse   bool
+	// server is the one of several servers that sends the body; nil where the host has one.
+	server *replica
 
 	mu   sync.Mutex // held while reading; Close takes it only when it is free
 	err  error      // what every further read returns
@@ -57,7 +59,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, io.EOF
 	}
 	b.err = fail(b.ctx, b.conn, BodyBroken, err)
-	if b.done.CompareAndSwap(false, true) {
+	if b.end() {
 		b.stop()
 		b.conn.close()
 	}
@@ -73,16 +75,25 @@ func (b *body) Close() error {
 		}
 		b.mu.Unlock()
 	}
-	if b.done.CompareAndSwap(false, true) {
+	if b.end() {
 		b.stop()
 		b.conn.close()
 	}
 	return nil
 }
 
+// end says whether this is the call that ends the body.
+func (b *body) end() bool {
+	if !b.done.CompareAndSwap(false, true) {
+		return false
+	}
+	b.server.leave()
+	return true
+}
+
 // finish gives the connection back after the last byte of the body.
 func (b *body) finish() {
-	if !b.done.CompareAndSwap(false, true) {
+	if !b.end() {
 		return
 	}
 	if b.stop() && b.reuse && b.conn.clean() {

@@ -43,6 +43,8 @@ type conn struct {
 	// maxIdle is how long the server lets the connection be idle, where it said so; else zero.
 	maxIdle time.Duration
 	expires time.Time
+	// maxPerKey bounds the idle connections of this one's key; zero stands for the pool's own bound.
+	maxPerKey int
 }
 
 func (c *conn) buffered() int { return c.end - c.start }

@@ -7,16 +7,33 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"time"
 )
 
-// dial opens a connection to the URL's host, with TLS for https. Its errors are *Error of kind NotSent.
-func (t *Transport) dial(ctx context.Context, key poolKey, target *url.URL) (*conn, error) {
-	raw, err := t.connect(ctx, address(target))
+// destination is where a request goes.
+type destination struct {
+	key poolKey
+	// address is dialled; empty stands for that of the URL.
+	address string
+	// patience bounds name resolution and TCP connect.
+	patience time.Duration
+	// server is set, and maxIdle bounds its idle connections, where the host has several servers.
+	server  *replica
+	maxIdle int
+}
+
+// dial opens a connection to the destination, with TLS for https. Its errors are *Error of kind NotSent.
+func (t *Transport) dial(ctx context.Context, to *destination, target *url.URL) (*conn, error) {
+	dialled := to.address
+	if dialled == "" {
+		dialled = address(target)
+	}
+	raw, err := t.connect(ctx, dialled, to.patience)
 	if err != nil {
 		return nil, fail(ctx, nil, NotSent, fmt.Errorf("connecting to %s: %w", target.Host, err))
 	}
-	c := &conn{key: key, nc: raw, raw: raw}
-	if key.scheme != "https" {
+	c := &conn{key: to.key, nc: raw, raw: raw}
+	if to.key.scheme != "https" {
 		return c, nil
 	}
 	if err := t.handshake(ctx, c); err != nil {
@@ -26,11 +43,11 @@ func (t *Transport) dial(ctx context.Context, key poolKey, target *url.URL) (*co
 	return c, nil
 }
 
-func (t *Transport) connect(ctx context.Context, address string) (net.Conn, error) {
+func (t *Transport) connect(ctx context.Context, address string, patience time.Duration) (net.Conn, error) {
 	if t.options.DialContext == nil {
 		return nil, errors.New("the transport has no dialer")
 	}
-	ctx, cancel := context.WithTimeout(ctx, t.options.DialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return t.options.DialContext(ctx, "tcp", address)
 }

@@ -23,17 +23,22 @@ type Options struct {
 	// DialContext opens the connections. It is required: without it every request fails as NotSent, so that the rules
 	// about which addresses may be dialled cannot be forgotten.
 	DialContext DialFunc
+	// Resolver finds the servers behind hosts that may have several, for requests to be spread over them; see WithAffinity.
+	// Nil means that every host is dialled by its name.
+	Resolver Resolver
 	// TLSClientConfig holds roots and client certificates of https hosts; nil means the system's roots. It is cloned.
 	// Connections are pooled per Transport, so two different configurations need two Transports.
 	TLSClientConfig *tls.Config
-	// MaxIdlePerHost bounds the idle connections kept per scheme and host; 256 when zero.
+	// MaxIdlePerHost bounds the idle connections kept per scheme and host; 256 when zero. The servers behind a host share
+	// it evenly, rounded up.
 	MaxIdlePerHost int
 	// IdleTimeout is how long an idle connection is kept; 60 s when zero. A shorter one that the server announces
 	// ("Keep-Alive: timeout=5") is honoured with a second to spare.
 	IdleTimeout time.Duration
 	// MaxHeaderBytes bounds the head of a response, interim responses and trailers each; 64 KiB when zero.
 	MaxHeaderBytes int
-	// DialTimeout bounds name resolution and TCP connect; 10 s when zero.
+	// DialTimeout bounds name resolution and TCP connect; 10 s when zero. Where a host has several servers, all of it is
+	// for those that one request tries.
 	DialTimeout time.Duration
 	// TLSHandshakeTimeout bounds the TLS handshake; 10 s when zero.
 	TLSHandshakeTimeout time.Duration

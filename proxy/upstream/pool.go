@@ -9,7 +9,8 @@ import (
 // reach the server.
 const keepAliveMargin = time.Second
 
-// poolKey names the connections that are interchangeable. The host is as it stands in the URL, with its port if any.
+// poolKey names the connections that are interchangeable. The host is as it stands in the URL, with its port if any,
+// and with the address behind it where the host has several.
 type poolKey struct {
 	scheme, host, serverName string
 }
@@ -70,7 +71,11 @@ func (p *pool) put(c *conn) {
 func (p *pool) push(c *conn, timeout time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.idle[c.key]) >= p.maxPerKey {
+	most := p.maxPerKey
+	if c.maxPerKey > 0 {
+		most = c.maxPerKey
+	}
+	if len(p.idle[c.key]) >= most {
 		return false
 	}
 	c.park()
@@ -123,6 +128,18 @@ func (p *pool) closeIdle() {
 	if p.timer != nil {
 		p.timer.Stop()
 		p.timer = nil
+	}
+	p.mu.Unlock()
+	closeAll(conns)
+}
+
+// discard closes the idle connections of the keys.
+func (p *pool) discard(keys []poolKey) {
+	var conns []*conn
+	p.mu.Lock()
+	for _, key := range keys {
+		conns = append(conns, p.idle[key]...)
+		delete(p.idle, key)
 	}
 	p.mu.Unlock()
 	closeAll(conns)

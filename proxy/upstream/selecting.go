@@ -25,6 +25,8 @@ const maxHTTP2Hosts = 1024
 //   - the host refuses a TLS handshake that offers HTTP/1.1 only. It is tried once more with HTTP/2 on offer and
 //     remembered when that works.
 //
+// There, a host is dialled by its name: requests are not spread over its servers, and affinity means nothing.
+//
 // Errors are *Error in all cases.
 type Selecting struct {
 	fast     *Transport
@@ -54,7 +56,7 @@ func NewSelecting(options Options, proxy func(*http.Request) (*url.URL, error)) 
 }
 
 func (t *Transport) connectTo(ctx context.Context, _, address string) (net.Conn, error) {
-	return t.connect(ctx, address)
+	return t.connect(ctx, address, t.options.DialTimeout)
 }
 
 // RoundTrip sends one request; see Transport.RoundTrip.

@@ -53,7 +53,7 @@ func newRawServer(t testing.TB, serve func(conn *rawConn, index int)) *rawServer
 			serving.Go(func() {
 				defer func() { _ = nc.Close() }()
 				_ = nc.SetDeadline(time.Now().Add(waitLimit))
-				serve(&rawConn{Conn: nc, reader: bufio.NewReader(nc)}, index)
+				serve(newRawConn(nc), index)
 			})
 		}
 	})
@@ -68,6 +68,8 @@ type rawConn struct {
 	net.Conn
 	reader *bufio.Reader
 }
+
+func newRawConn(nc net.Conn) *rawConn { return &rawConn{Conn: nc, reader: bufio.NewReader(nc)} }
 
 // request reads one request with its body, nil at the end of the connection.
 func (c *rawConn) request() *http.Request {

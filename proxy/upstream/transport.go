@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // maxInterim bounds the 1xx responses before the final one.
@@ -18,7 +20,9 @@ type Transport struct {
 	options   Options
 	tlsConfig *tls.Config
 	pool      *pool
-	buffers   sync.Pool // of *[]byte, for writing requests
+	services  *services
+	spread    atomic.Uint64 // what the next request that is spread without affinity draws its luck from
+	buffers   sync.Pool     // of *[]byte, for writing requests
 }
 
 // New returns a Transport. It opens nothing before the first request.
@@ -29,15 +33,19 @@ func New(options Options) *Transport {
 		config = options.TLSClientConfig.Clone()
 	}
 	config.NextProtos = []string{"http/1.1"}
-	return &Transport{
+	idle := newPool(options.MaxIdlePerHost, options.IdleTimeout)
+	t := &Transport{
 		options:   options,
 		tlsConfig: config,
-		pool:      newPool(options.MaxIdlePerHost, options.IdleTimeout),
+		pool:      idle,
+		services:  newServices(options.Resolver, idle, options.DialTimeout),
 		buffers: sync.Pool{New: func() any {
 			buffer := make([]byte, 0, writeBufferSize)
 			return &buffer
 		}},
 	}
+	t.spread.Store(maphash.Comparable(maphash.MakeSeed(), 0))
+	return t
 }
 
 // RoundTrip sends one request and returns once the head of the response is there. All its errors are *Error. The
@@ -77,23 +85,16 @@ func (t *Transport) exchange(req *http.Request) (*http.Response, error) {
 	if ctx.Err() != nil {
 		return nil, fail(ctx, nil, NotSent, nil)
 	}
-	key := t.key(req)
-	if c := t.pool.take(key); c != nil {
-		try := &attempt{transport: t, conn: c, req: req, target: target}
-		resp, err := try.run()
-		if err == nil || !try.mayRepeat() {
-			return resp, err
-		}
-		if req, err = try.rewound(); err != nil {
-			return nil, err
-		}
-	}
-	c, err := t.dial(ctx, key, req.URL)
+	d := delivery{transport: t, req: req, target: target}
+	d.to = destination{key: t.key(req), patience: t.options.DialTimeout}
+	servers, err := t.services.find(ctx, d.to.key, req.URL)
 	if err != nil {
-		return nil, err
+		return nil, fail(ctx, nil, NotSent, fmt.Errorf("connecting to %s: %w", req.URL.Host, err))
 	}
-	try := &attempt{transport: t, conn: c, req: req, target: target}
-	return try.run()
+	if servers == nil {
+		return d.run()
+	}
+	return d.spread(servers)
 }
 
 func (t *Transport) key(req *http.Request) poolKey {
@@ -111,6 +112,7 @@ func (t *Transport) key(req *http.Request) poolKey {
 type attempt struct {
 	transport *Transport
 	conn      *conn
+	server    *replica // nil unless the host has several
 	req       *http.Request
 	target    string // of the request line
 
@@ -248,7 +250,7 @@ func (a *attempt) response(head responseHead, stop func() bool, keepAlive bool) 
 
 // attachBody gives the response its body. A response without one gives its connection back at once.
 func (a *attempt) attachBody(resp *http.Response, kind bodyKind, stop func() bool, reuse bool) {
-	b := &body{ctx: a.req.Context(), conn: a.conn, stop: stop, release: a.transport.pool.put, reuse: reuse}
+	b := &body{ctx: a.req.Context(), conn: a.conn, stop: stop, release: a.transport.pool.put, reuse: reuse, server: a.server}
 	resp.Body = b
 	switch kind {
 	case noBody:

@@ -122,6 +122,9 @@ tried against the providers' own services.
 - **no**: a target of this provider is not used for the request. If no target of the route can be used, the reply is ` + "`unsupported_by_targets`" + `
   with the field and the reason.
 
+What a request asks of the choice of a target (further models, preferences of providers, a session) the proxy does itself: a provider gets none of it, but for
+OpenRouter, which gets the session and the preferences that are about its own providers.
+
 `
 
 func render(t *testing.T) string {

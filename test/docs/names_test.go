@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -50,14 +51,22 @@ func TestConditionsAndReasons(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	page := read(t, "docs/metrics.md")
-	metrics := arguments(t, "proxy/telemetry/metrics.go", map[string]int{"counters": 0, "histograms": 0})
-	for _, file := range []string{"proxy/telemetry/metrics.go", "proxy/telemetry/buffer.go"} {
+	files, err := fs.Glob(os.DirFS(root), "proxy/telemetry/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var metrics []string
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		metrics = append(metrics, arguments(t, file, map[string]int{"counters": 0, "histograms": 0, "states": 0})...)
 		for _, match := range regexp.MustCompile(`Name: "([a-z_]+)"`).FindAllStringSubmatch(read(t, file), -1) {
 			metrics = append(metrics, match[1])
 		}
+		want(t, page, constants(t, file, "^label[A-Z]"), 0)
 	}
-	want(t, page, metrics, 14)
-	want(t, page, constants(t, "proxy/telemetry/metrics.go", "^label[A-Z]"), 7)
+	want(t, page, metrics, 23)
 	for _, row := range regexp.MustCompile("(?m)^\\| `((?:signalbox|gen_ai)_[a-z_]+)` \\|").FindAllStringSubmatch(page, -1) {
 		if !slices.Contains(metrics, row[1]) {
 			t.Errorf("`%s` is explained, and no metric has that name", row[1])
@@ -71,6 +80,7 @@ func TestAccessLog(t *testing.T) {
 	telemetry.NewAccessLog(&line).Write(&telemetry.Entry{
 		Time: time.Unix(1, 0), RequestID: "a", Caller: "a", Method: "a", Path: "a", Operation: telemetry.Chat, Route: "a", Target: "a", Provider: "a",
 		Model: "a", UpstreamModel: "a", Stream: true, Status: 200, Code: "ok", Detail: "a", Attempts: 1, Priced: true,
+		Mirror: true, Retries: 1, FallbackFrom: []string{"a"}, Excluded: 1, Queued: time.Second,
 		Usage: telemetry.Usage{Prompt: 1, Cached: 1, Completion: 1, Cost: 1}, FirstToken: time.Second, Upstream: time.Second, Duration: time.Second,
 	})
 	var fields map[string]any

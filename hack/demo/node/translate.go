@@ -92,9 +92,9 @@ func inFolders(args []string, mounts []mount, folder string) []string {
 
 func mountFolder(folder, volume string) string { return filepath.Join(folder, "mounts", volume) }
 
-// variables are the container's own, with what the downward API knows of a pod.
+// variables are the container's own, with what the downward API knows of a pod. It has no address of its own: all pods share loopback.
 func variables(of container, pod meta) (map[string]string, error) {
-	fields := map[string]string{"metadata.name": pod.Name, "metadata.namespace": pod.Namespace, "metadata.uid": pod.UID}
+	fields := map[string]string{"metadata.name": pod.Name, "metadata.namespace": pod.Namespace, "metadata.uid": pod.UID, "status.podIP": ""}
 	list := make(map[string]string, len(of.Env))
 	for _, variable := range of.Env {
 		list[variable.Name] = variable.Value

@@ -55,7 +55,7 @@ func TestAdaptRefuses(t *testing.T) {
 func TestVariables(t *testing.T) {
 	of := container{}
 	const env = `{"env":[{"name":"PLAIN","value":"x"},{"name":"POD_NAME","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}},
-		{"name":"POD_UID","valueFrom":{"fieldRef":{"fieldPath":"metadata.uid"}}}]}`
+		{"name":"POD_UID","valueFrom":{"fieldRef":{"fieldPath":"metadata.uid"}}},{"name":"POD_IP","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}]}`
 	if err := json.Unmarshal([]byte(env), &of); err != nil {
 		t.Fatal(err)
 	}
@@ -63,8 +63,8 @@ func TestVariables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"--pod=a/u", "--plain=x", "--other=$(OTHER)"}
-	if diff := cmp.Diff(want, expand([]string{"--pod=$(POD_NAME)/$(POD_UID)", "--plain=$(PLAIN)", "--other=$(OTHER)"}, values)); diff != "" {
+	want := []string{"--pod=a/u", "--ip=", "--plain=x", "--other=$(OTHER)"}
+	if diff := cmp.Diff(want, expand([]string{"--pod=$(POD_NAME)/$(POD_UID)", "--ip=$(POD_IP)", "--plain=$(PLAIN)", "--other=$(OTHER)"}, values)); diff != "" {
 		t.Error(diff)
 	}
 	of.Env[1].ValueFrom.FieldRef.FieldPath = "spec.nodeName"

@@ -177,9 +177,8 @@ func models(x *core.Exchange) error {
 		LastID  *string       `json:"last_id"`
 	}{Data: []modelObject{}}
 	after := query.Get("after_id")
-	for _, id := range x.Settings.Models {
+	for _, id := range x.Listed() {
 		switch {
-		case id == "*":
 		case after != "":
 			if id == after {
 				after = ""
@@ -298,7 +297,10 @@ func errorOf(x *core.Exchange, refused *core.Refusal) []byte {
 
 // ErrorBody is the whole body of a refusal.
 func (vendor) ErrorBody(x *core.Exchange, refused *core.Refusal, h http.Header) []byte {
-	if refused.Status == http.StatusTooManyRequests && h.Get("Retry-After") == "" {
+	switch {
+	case x.Overrun != nil:
+		h.Set("Retry-After", strconv.FormatInt(x.Overrun.RetryAfter(), 10))
+	case refused.Status == http.StatusTooManyRequests && h.Get("Retry-After") == "":
 		h.Set("Retry-After", "1")
 	}
 	return errorOf(x, refused)

@@ -112,8 +112,12 @@ func (vendor) NotFound(*core.Exchange) *core.Refusal {
 func (v vendor) WrongMethod(x *core.Exchange) *core.Refusal { return v.NotFound(x) }
 
 func checkModel(x *core.Exchange) *core.Refusal {
-	if x.Serves(x.Model) {
+	switch {
+	case x.Serves(x.Model):
 		return nil
+	case x.Withdrawn(x.Model):
+		return core.Refuse(http.StatusNotFound, "ResourceNotFoundException",
+			"This model version has reached the end of its life. Please refer to the AWS documentation for more details.")
 	}
 	return invalid("The provided model identifier is invalid.")
 }
@@ -177,10 +181,8 @@ type modelSummary struct {
 // models is ListFoundationModels of the control plane.
 func models(x *core.Exchange) error {
 	out := []modelSummary{}
-	for _, id := range x.Settings.Models {
-		if id != "*" {
-			out = append(out, modelSummary{"arn:aws:bedrock:us-east-1::foundation-model/" + id, id, "Fake " + id, "Fake", []string{"TEXT"}, []string{"TEXT"}, true})
-		}
+	for _, id := range x.Listed() {
+		out = append(out, modelSummary{"arn:aws:bedrock:us-east-1::foundation-model/" + id, id, "Fake " + id, "Fake", []string{"TEXT"}, []string{"TEXT"}, true})
 	}
 	return x.Plain(map[string]any{"modelSummaries": out}, 0, nil)
 }

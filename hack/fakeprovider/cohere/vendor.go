@@ -101,6 +101,8 @@ func checkModel(x *core.Exchange) *core.Refusal {
 	switch {
 	case x.Model == "":
 		return invalid("model is required.")
+	case x.Withdrawn(x.Model):
+		return core.Refuse(http.StatusNotFound, "", "model '%s' was removed on September 15, 2025. See https://docs.cohere.com/docs/models#command for a list of models you can use instead.", x.Model)
 	case !x.Serves(x.Model):
 		return core.Refuse(http.StatusNotFound, "", "model '%s' not found, make sure the correct model ID was used and that you have access to the model.", x.Model)
 	}
@@ -312,10 +314,8 @@ func modelNamed(id string) modelObject {
 
 func models(x *core.Exchange) error {
 	out := []modelObject{}
-	for _, id := range x.Settings.Models {
-		if id != "*" {
-			out = append(out, modelNamed(id))
-		}
+	for _, id := range x.Listed() {
+		out = append(out, modelNamed(id))
 	}
 	return x.Plain(map[string]any{"models": out}, 0, nil)
 }

@@ -59,6 +59,12 @@ func (c *Client) Requests(ctx context.Context, n int) ([]Record, error) {
 	return records, c.call(ctx, http.MethodGet, fmt.Sprintf("/requests?last=%d", n), nil, &records)
 }
 
+// Arrivals returns when the newest requests came, oldest first.
+func (c *Client) Arrivals(ctx context.Context) ([]Arrival, error) {
+	var arrivals []Arrival
+	return arrivals, c.call(ctx, http.MethodGet, "/arrivals", nil, &arrivals)
+}
+
 // Counters returns the sums so far.
 func (c *Client) Counters(ctx context.Context) (Counters, error) {
 	var counters Counters

@@ -24,6 +24,7 @@ func (s *Server) Control() http.Handler {
 		"POST /faults":                s.postFaults,
 		"DELETE /faults":              func(*http.Request) (any, error) { s.ClearFaults(); return s.Faults(), nil },
 		"GET /requests":               s.getRequests,
+		"GET /arrivals":               func(*http.Request) (any, error) { return s.Arrivals(), nil },
 		"GET /counters":               func(*http.Request) (any, error) { return s.Counters(), nil },
 		"GET /vertex/service-account": s.getServiceAccount,
 		"POST /reset":                 func(*http.Request) (any, error) { s.Reset(); return s.Settings(), nil },
@@ -85,6 +86,12 @@ func mergeSettings(base Settings, patch []byte) (Settings, error) {
 	// Decoding into a shared pointer or slice would change what requests under way read.
 	if _, ok := given["rateLimit"]; ok {
 		merged.RateLimit = nil
+	}
+	if _, ok := given["quota"]; ok {
+		merged.Quota = nil
+	}
+	if _, ok := given["withdrawn"]; ok {
+		merged.Withdrawn = nil
 	}
 	if _, ok := given["usage"]; ok {
 		merged.Usage = nil

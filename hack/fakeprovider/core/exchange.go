@@ -45,6 +45,8 @@ type Exchange struct {
 	RequestID string
 	Sequence  uint64
 	Started   time.Time
+	// Overrun says by what the request exceeded its quota, nil if it did not.
+	Overrun *Overrun
 
 	server *Server
 	vendor Vendor
@@ -54,13 +56,28 @@ type Exchange struct {
 
 	generated int64 // tokens produced so far, for the bill of an answer that is cut
 	paceStart time.Time
+
+	estimate  int64      // tokens taken from the quota beforehand
+	charged   bool       // the quota was charged
+	rateLimit *RateLimit // what the quota has left
 }
 
 // Now is the server's time.
 func (x *Exchange) Now() time.Time { return x.server.now() }
 
+// Listed are the models that a list of models has.
+func (x *Exchange) Listed() []string {
+	return slices.DeleteFunc(slices.Clone(x.Settings.Models), func(id string) bool { return id == "*" || x.Withdrawn(id) })
+}
+
+// Withdrawn tells whether the settings say that a model was retired.
+func (x *Exchange) Withdrawn(model string) bool { return slices.Contains(x.Settings.Withdrawn, model) }
+
 // Serves tells whether the settings list a model.
 func (x *Exchange) Serves(model string) bool {
+	if x.Withdrawn(model) {
+		return false
+	}
 	return slices.Contains(x.Settings.Models, model) || slices.Contains(x.Settings.Models, "*")
 }
 
@@ -90,6 +107,9 @@ func (x *Exchange) run(answer func(*Exchange) error) error {
 	if refused := x.vendor.Authenticate(x); refused != nil {
 		return refused
 	}
+	if refused := x.throttle(); refused != nil {
+		return refused
+	}
 	return answer(x)
 }
 
@@ -114,6 +134,9 @@ func (x *Exchange) CheckKey(unknown *Refusal) *Refusal {
 
 // RateLimit is what the rate-limit headers have to say, nil for nothing.
 func (x *Exchange) RateLimit() *RateLimit {
+	if x.Settings.Quota != nil {
+		return x.rateLimit
+	}
 	if key := x.knownKey(x.Key); key != nil && key.RateLimit != nil {
 		return key.RateLimit
 	}
@@ -270,6 +293,7 @@ func (x *Exchange) conclude(err error) ending {
 		state = StateRefused
 	}
 	x.record.State, x.record.End = state, s.now()
+	x.settle()
 	if x.epoch == s.epoch {
 		s.counters.end(x.record)
 	}

@@ -55,6 +55,10 @@ type Fault struct {
 	Times int `json:"times"`
 	// Match selects requests; omitted means all.
 	Match Match `json:"match"`
+	// Permille is how many of 1000 requests that match are taken; the rest go on to the next fault. 0, the default, takes all.
+	Permille int `json:"permille,omitempty"`
+	// Seed decides, with Permille, which ones: equal seeds take the same requests of a row.
+	Seed uint64 `json:"seed,omitempty"`
 	// Delay passes before anything is sent, with every kind. At most 1h.
 	Delay Duration `json:"delay,omitempty"`
 	// Status of Status (required, 200 to 599), HTML and ErrorEvent (the code in the event).
@@ -75,6 +79,7 @@ type Fault struct {
 func (f Fault) Validate() error {
 	err := errors.Join(
 		within("times", f.Times, always, 1<<30),
+		within("permille", f.Permille, 0, 1000),
 		within("delay", time.Duration(f.Delay), 0, maxDelay),
 		within("afterEvents", f.AfterEvents, 0, 1<<20),
 		within("bytes", f.Bytes, 0, maxFaultBytes),
@@ -105,22 +110,35 @@ func (f Fault) matches(endpoint, model, key string) bool {
 }
 
 // faultQueue holds the faults to come, in the order they were added.
-type faultQueue []Fault
+type faultQueue []queuedFault
 
-// take removes one time from the first fault that matches and returns that fault; a zero Fault means none does.
+// queuedFault is a fault with the number of requests that it could have taken.
+type queuedFault struct {
+	Fault
+	seen uint64
+}
+
+// takes decides about a request that matches.
+func (f *queuedFault) takes() bool {
+	f.seen++
+	return f.Permille == 0 || mix(f.Seed+f.seen*golden)%1000 < uint64(f.Permille)
+}
+
+// take removes one time from the first fault that takes the request and returns that fault; a zero Fault means none does.
 func (q *faultQueue) take(endpoint, model, key string) Fault {
 	for i := range *q {
-		fault := (*q)[i]
-		if !fault.matches(endpoint, model, key) {
+		fault := &(*q)[i]
+		if !fault.matches(endpoint, model, key) || !fault.takes() {
 			continue
 		}
-		if fault.Times != always {
-			(*q)[i].Times--
+		taken := fault.Fault
+		if taken.Times != always {
+			fault.Times--
 		}
-		if (*q)[i].Times == 0 {
+		if fault.Times == 0 {
 			*q = append((*q)[:i:i], (*q)[i+1:]...)
 		}
-		return fault
+		return taken
 	}
 	return Fault{}
 }
@@ -131,6 +149,15 @@ func (q *faultQueue) add(faults []Fault) {
 		if fault.Times == 0 {
 			fault.Times = 1
 		}
-		*q = append(*q, fault)
+		*q = append(*q, queuedFault{Fault: fault})
 	}
+}
+
+// list copies the faults.
+func (q *faultQueue) list() []Fault {
+	out := make([]Fault, 0, len(*q))
+	for _, fault := range *q {
+		out = append(out, fault.Fault)
+	}
+	return out
 }

@@ -39,6 +39,8 @@ type Server struct {
 	settings Settings
 	faults   faultQueue
 	records  recordRing
+	arrivals arrivalRing
+	accounts map[quotaKey]*account
 	counters Counters
 	received uint64
 	cached   map[uint64]bool // prefixes by SeedOf
@@ -118,7 +120,7 @@ func (s *Server) AddFaults(faults ...Fault) error {
 func (s *Server) Faults() []Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]Fault{}, s.faults...)
+	return s.faults.list()
 }
 
 // ClearFaults forgets the faults still to come.
@@ -164,7 +166,7 @@ func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settings, s.faults, s.records, s.counters = s.initial, nil, recordRing{}, newCounters()
-	s.cached, s.kept = nil, nil
+	s.cached, s.kept, s.accounts, s.arrivals = nil, nil, nil, arrivalRing{}
 	s.epoch++
 	s.notify()
 }
@@ -255,6 +257,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, body []byte, rout
 	fault := s.faults.take(route.Endpoint, record.Model, record.Key)
 	record.Fault = fault.Kind
 	s.records.push(record)
+	s.arrivals.push(Arrival{Time: record.Time, Endpoint: route.Endpoint, Model: record.Model, Fault: fault.Kind})
 	s.counters.begin(record)
 	s.notify()
 	return &Exchange{

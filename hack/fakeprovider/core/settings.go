@@ -73,7 +73,7 @@ type Key struct {
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 }
 
-// RateLimit is what the x-ratelimit-* headers say. It is only reported; a Fault with status 429 enforces.
+// RateLimit is what the x-ratelimit-* headers say. It is only reported; Quota enforces, and then says what they say.
 type RateLimit struct {
 	LimitRequests     int64    `json:"limitRequests"`
 	RemainingRequests int64    `json:"remainingRequests"`
@@ -98,6 +98,9 @@ type UsageOverride struct {
 type Settings struct {
 	// Models are the ids served. "*" serves every id. Default: a few well-known ones; at most 1000.
 	Models []string `json:"models"`
+	// Withdrawn are models that were served once: not listed, and refused the way the provider refuses a model that it has retired, whatever Models says.
+	// At most 1000.
+	Withdrawn []string `json:"withdrawn,omitempty"`
 	// ResponseModel is the model named in answers; empty, the default, repeats the one asked for.
 	ResponseModel string `json:"responseModel,omitempty"`
 	// HeaderDelay passes before the answer's headers are sent. Default 0; at most 1h.
@@ -118,6 +121,8 @@ type Settings struct {
 	Keys []Key `json:"keys"`
 	// RateLimit is what the rate-limit headers say; null leaves them out.
 	RateLimit *RateLimit `json:"rateLimit"`
+	// Quota is what every key may ask of every model; null, the default, is no end of it. It replaces RateLimit.
+	Quota *Quota `json:"quota,omitempty"`
 	// Usage overrides the usage reported.
 	Usage *UsageOverride `json:"usage,omitempty"`
 	// UsageReport is Faithful or Never.
@@ -155,6 +160,7 @@ func DefaultSettings() Settings {
 func (s Settings) Validate() error {
 	return errors.Join(
 		within("models", len(s.Models), 0, maxListed),
+		within("withdrawn", len(s.Withdrawn), 0, maxListed),
 		within("keys", len(s.Keys), 0, maxListed),
 		within("headerDelay", time.Duration(s.HeaderDelay), 0, maxDelay),
 		within("firstTokenDelay", time.Duration(s.FirstTokenDelay), 0, maxDelay),
@@ -168,6 +174,7 @@ func (s Settings) Validate() error {
 		oneOf("compression", s.Compression, CompressNever, CompressWhenAsked, CompressAlways),
 		oneOf("unknownParameters", s.UnknownParameters, UnknownRejected, UnknownIgnored),
 		validateKeys(s.Keys),
+		s.Quota.validate(),
 	)
 }
 

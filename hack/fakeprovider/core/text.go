@@ -14,8 +14,18 @@ func wordAt(seed, position uint64) string {
 		"signal", "track", "train", "lever", "points", "yard", "platform", "whistle", "ballast", "junction", "steam", "rail", "bridge", "tunnel", "lamp", "guard",
 		"line", "block", "semaphore", "crossing", "sleeper", "engine", "wagon", "timetable", "station", "freight", "coupling", "boiler", "piston", "route", "départ", "駅",
 	}
-	mixed := (seed + position) * 0x9E3779B97F4A7C15
+	mixed := (seed + position) * golden
 	return words[mixed>>59]
+}
+
+// golden is the odd number nearest to 2^64 divided by the golden ratio.
+const golden = 0x9E3779B97F4A7C15
+
+// mix is the finalizer of SplitMix64: equal inputs give equal results that look random.
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
+	x = (x ^ x>>27) * 0x94D049BB133111EB
+	return x ^ x>>31
 }
 
 // SeedOf hashes what an answer depends on.

@@ -197,10 +197,8 @@ func modelNamed(id string) modelObject {
 
 func models(x *core.Exchange) error {
 	out := []modelObject{}
-	for _, id := range x.Settings.Models {
-		if id != "*" {
-			out = append(out, modelNamed(id))
-		}
+	for _, id := range x.Listed() {
+		out = append(out, modelNamed(id))
 	}
 	return x.Plain(map[string]any{"models": out}, 0, nil)
 }

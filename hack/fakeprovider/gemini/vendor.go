@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"signalbox.dev/signalbox/hack/fakeprovider/anthropic"
 	"signalbox.dev/signalbox/hack/fakeprovider/core"
@@ -126,11 +127,15 @@ type errorObject struct {
 }
 
 // errorOf is the error with the details that Google adds.
-func errorOf(refused *core.Refusal) map[string]any {
+func errorOf(x *core.Exchange, refused *core.Refusal) map[string]any {
 	out := errorObject{Code: refused.Status, Message: refused.Body.Message, Status: statusWord(refused.Status)}
 	switch {
 	case refused.Status == http.StatusTooManyRequests:
-		out.Details = []map[string]any{{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}}
+		delay := time.Second
+		if x.Overrun != nil {
+			delay = x.Overrun.Wait
+		}
+		out.Details = []map[string]any{{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": protoDuration(delay)}}
 	case strings.HasPrefix(refused.Body.Message, "API key not valid"):
 		out.Details = []map[string]any{{
 			"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com",
@@ -138,6 +143,11 @@ func errorOf(refused *core.Refusal) map[string]any {
 		}}
 	}
 	return map[string]any{"error": out}
+}
+
+// protoDuration writes a duration as google.protobuf.Duration does, in seconds.
+func protoDuration(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s"
 }
 
 // claudes is the error in Anthropic's shape, which Vertex passes on; its own errors have no type.
@@ -152,7 +162,7 @@ func (p place) ErrorBody(x *core.Exchange, refused *core.Refusal, _ http.Header)
 	if p == vertexClaude && refused.Body.Type != "" {
 		return claudes(x, refused)
 	}
-	body, err := json.MarshalIndent(errorOf(refused), "", "  ")
+	body, err := json.MarshalIndent(errorOf(x, refused), "", "  ")
 	if err != nil {
 		return core.Encode(err.Error()) // cannot be: the values are plain
 	}
@@ -167,7 +177,7 @@ func (p place) ErrorEvent(x *core.Exchange, refused *core.Refusal) core.Event {
 	if p == vertexClaude && refused.Body.Type != "" {
 		return core.Event{Name: "error", Data: claudes(x, refused)}
 	}
-	return core.Event{Data: core.Encode(errorOf(refused))}
+	return core.Event{Data: core.Encode(errorOf(x, refused))}
 }
 
 // NotFound refuses an unknown path.

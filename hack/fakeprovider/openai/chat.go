@@ -113,6 +113,8 @@ func (x *exchange) checkModel() *core.Refusal {
 	switch {
 	case x.Serves(x.Model):
 		return nil
+	case x.Withdrawn(x.Model):
+		return x.flavour.withdrawnModel(x.Model)
 	case x.flavour == azure:
 		return unknownDeployment()
 	}

@@ -152,6 +152,9 @@ func (f flavour) errorObject(status int, e core.APIError) any {
 // UsualError is what the provider says with a status.
 func (f flavour) UsualError(status int) core.APIError {
 	e := usualError(status)
+	if f == groq && status == capacityExceeded {
+		return core.APIError{Message: "Flex tier capacity exceeded. Please try again later.", Type: "capacity_exceeded", Code: orNull("capacity_exceeded")}
+	}
 	if f == azure && status == http.StatusTooManyRequests {
 		return core.APIError{Code: orNull("429"), Message: "Requests to the ChatCompletions_Create Operation under Azure OpenAI API have exceeded call rate limit of your current OpenAI S0 pricing tier. Please retry after 1 second."}
 	}
@@ -159,8 +162,12 @@ func (f flavour) UsualError(status int) core.APIError {
 }
 
 // ErrorBody is the whole body of a refusal.
-func (f flavour) ErrorBody(_ *core.Exchange, refused *core.Refusal, _ http.Header) []byte {
-	body, err := json.MarshalIndent(map[string]any{"error": f.errorObject(refused.Status, refused.Body)}, "", "  ")
+func (f flavour) ErrorBody(x *core.Exchange, refused *core.Refusal, h http.Header) []byte {
+	said := refused.Body
+	if x.Overrun != nil {
+		said = f.overrun(x, h)
+	}
+	body, err := json.MarshalIndent(map[string]any{"error": f.errorObject(refused.Status, said)}, "", "  ")
 	if err != nil {
 		panic(fmt.Sprintf("encoding an error of strings: %v", err))
 	}

@@ -20,10 +20,8 @@ func (x *exchange) models() error {
 	if x.flavour == openRouter {
 		list.Object = ""
 	}
-	for _, id := range x.Settings.Models {
-		if id != "*" {
-			list.Data = append(list.Data, x.flavour.modelObject(id))
-		}
+	for _, id := range x.Listed() {
+		list.Data = append(list.Data, x.flavour.modelObject(id))
 	}
 	return x.Plain(list, 0, nil)
 }

@@ -42,11 +42,12 @@ func (surface) AppendError(dst []byte, e dialect.ErrorReply) []byte {
 	if e.RequestID != "" {
 		reply.RequestID = &e.RequestID
 	}
-	return dialect.AppendJSON(dst, reply)
+	return append(dst, e.WithRouting(dialect.AppendJSON(nil, reply))...)
 }
 
 // AppendErrorEvent appends the event to dst that ends a stream after its first token.
 func (s surface) AppendErrorEvent(dst []byte, e dialect.ErrorReply) []byte {
+	e.Routing = nil
 	dst = append(dst, "event: error\ndata: "...)
 	return append(s.AppendError(dst, e), "\n\n"...)
 }

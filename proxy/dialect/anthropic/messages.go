@@ -10,6 +10,8 @@ import (
 type Messages struct{ surface }
 
 var (
+	_ dialect.Annotator          = Messages{}
+	_ dialect.Inspector          = Messages{}
 	_ dialect.Passer             = Messages{}
 	_ dialect.GenerationSurface  = Messages{}
 	_ dialect.GenerationUpstream = Messages{}
@@ -19,44 +21,67 @@ var (
 func (Messages) ReadHead(body []byte) (dialect.Head, error) { return readHead(body) }
 
 // headMembers are the names that the proxy reads or refuses.
-func headMembers() []string { return []string{"model", "stream", "max_tokens", "fallbacks"} }
+func headMembers() []string {
+	return []string{"model", "stream", "max_tokens", "fallbacks", "models", "provider", "session_id", "metadata"}
+}
 
 // readHead reads the head of a request of either API.
 func readHead(body []byte) (dialect.Head, error) {
-	head := dialect.Head{N: 1}
-	err := dialect.WalkBody(body, headMembers(), func(name string, member jsonscan.Member, end int) error {
-		raw := body[member.Value:end]
-		var err error
-		switch name {
-		case "model":
-			head.Model, err = dialect.ReadModel(raw)
-			head.ModelAt = dialect.Patch{At: member.Value, End: end}
-		case "stream":
-			head.Stream, err = dialect.ReadFlag(raw, name)
-			head.IncludeUsage = head.Stream
-		case "max_tokens":
-			head.MaxTokens = dialect.ReadCount(raw)
-		case "fallbacks":
-			err = refuseFallbacks(raw)
-		}
-		return err
-	})
-	switch {
-	case err != nil:
+	r := headReader{body: body, head: dialect.Head{N: 1}}
+	if err := dialect.WalkBody(body, headMembers(), r.read); err != nil {
 		return dialect.Head{}, err
-	case head.Model == "":
-		return dialect.Head{}, dialect.MissingModel()
 	}
-	return head, nil
+	return r.finish()
 }
 
-// refuseFallbacks refuses a member with which the provider would choose another model than the one that was routed, checked and priced.
-func refuseFallbacks(raw []byte) error {
-	if string(raw) == "null" || raw[0] == '[' && raw[jsonscan.Space(raw, 1)] == ']' {
-		return nil
+// headReader collects the head member by member.
+type headReader struct {
+	body []byte
+	head dialect.Head
+	// models and fallbacks are the values of these members; nil without.
+	models, fallbacks []byte
+}
+
+// read takes in one member of the request.
+func (r *headReader) read(name string, member jsonscan.Member, end int) error {
+	raw := r.body[member.Value:end]
+	var err error
+	switch name {
+	case "model":
+		err = r.head.ReadModel(r.body, member.Value, end)
+	case "stream":
+		r.head.Stream, err = dialect.ReadFlag(raw, name)
+		r.head.IncludeUsage = r.head.Stream
+	case "max_tokens":
+		r.head.MaxTokens = dialect.ReadCount(raw)
+	case "fallbacks":
+		r.fallbacks = raw
+	case "models":
+		r.models = raw
+	case "provider":
+		err = r.head.ReadPreferences(raw)
+	case "session_id":
+		r.head.ReadSession(raw)
+	case "metadata":
+		if user := jsonscan.Lookup(raw, "user_id"); user != nil {
+			r.head.ReadUser(user)
+		}
 	}
-	const message = "\"fallbacks\" is not supported: fallbacks are declared in the ModelRoute"
-	return &dialect.RequestError{Code: dialect.CodeUnsupportedParameter, Param: "fallbacks", Message: message}
+	return err
+}
+
+// finish checks what only the whole body shows. Alternatives have the order: those in "model", "models", "fallbacks".
+func (r *headReader) finish() (dialect.Head, error) {
+	if err := r.head.ReadModels(r.models); err != nil {
+		return dialect.Head{}, err
+	}
+	if err := r.head.ReadFallbacks(r.fallbacks); err != nil {
+		return dialect.Head{}, err
+	}
+	if r.head.Model == "" {
+		return dialect.Head{}, dialect.MissingModel()
+	}
+	return r.head, nil
 }
 
 // origin is whose seals are the API's own: they stand there without a mark.

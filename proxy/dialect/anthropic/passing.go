@@ -45,6 +45,7 @@ func appendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, 
 		}
 	}
 	p.instruct(start)
+	p.nameModel(h.ModelAt)
 	var cut cutter
 	for i, member := range members {
 		if p.removes(string(member.Name(body)), span{member.Value, ends[i]}) {
@@ -55,9 +56,6 @@ func appendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, 
 	}
 	end, _ := walk.End()
 	patches := append(p.patches, cut.close(end)...)
-	if !to.ModelInPath && to.Model != h.Model {
-		patches = append(patches, dialect.Patch{At: h.ModelAt.At, End: h.ModelAt.End, Text: string(jsonscan.AppendQuoted(nil, to.Model))})
-	}
 	if len(p.host) > 0 {
 		text := string(appendMembers(nil, p.host))
 		if cut.kept {
@@ -66,6 +64,17 @@ func appendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, 
 		patches = append(patches, dialect.Patch{At: end - 1, End: end - 1, Text: text})
 	}
 	return dialect.Apply(dst, body, patches), p.report, nil
+}
+
+// nameModel names the target's model, unless that stands in the address. A request may have no "model" but others to choose from.
+func (p *passer) nameModel(at dialect.Patch) {
+	switch {
+	case p.to.ModelInPath:
+	case at.End == 0:
+		p.host = append(slices.Clone(p.host), neutral.Member{Name: "model", Value: jsonscan.AppendQuoted(nil, p.to.Model)})
+	case span{at.At, at.End}.text(p.body) != p.to.Model:
+		p.patches = append(p.patches, dialect.Patch{At: at.At, End: at.End, Text: string(jsonscan.AppendQuoted(nil, p.to.Model))})
+	}
 }
 
 // passer finds the edits that a request needs for a target.
@@ -104,6 +113,9 @@ func (p *passer) removes(name string, value span) bool {
 			p.report.Drop("reasoning")
 			return true
 		}
+	}
+	if name == "fallbacks" || dialect.Steers(name, p.to.Provider) {
+		return true
 	}
 	if slices.ContainsFunc(p.host, func(m neutral.Member) bool { return m.Name == name }) {
 		return true

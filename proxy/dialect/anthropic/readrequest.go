@@ -33,6 +33,7 @@ func requestMembers() []string {
 	return []string{
 		"model", "stream", "max_tokens", "system", "messages", "tools", "tool_choice", "stop_sequences", "temperature", "top_p", "top_k",
 		"thinking", "output_config", "output_format", "metadata", "service_tier", "cache_control", "fallbacks",
+		"models", "provider", "route", "session_id",
 	}
 }
 

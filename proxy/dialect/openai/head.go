@@ -12,7 +12,10 @@ import (
 const defaultModeration = "omni-moderation-latest"
 
 // watched are the names that the proxy reads or refuses.
-var watched = [...]string{"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "models", "preset", "stream_format"}
+var watched = [...]string{
+	"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "models", "preset", "stream_format", "provider", "session_id",
+	"prompt_cache_key", "user",
+}
 
 // readHead checks that body is one JSON object and reads its head. The error is a *dialect.RequestError.
 func readHead(body []byte, api neutral.API) (dialect.Head, error) {
@@ -30,6 +33,8 @@ type headReader struct {
 	head dialect.Head
 	// maxTokens is the value of max_tokens, the older name.
 	maxTokens int64
+	// models and cacheKey are the values of "models" and "prompt_cache_key"; nil without.
+	models, cacheKey []byte
 }
 
 // other takes in the name of a member that is not watched.
@@ -43,8 +48,7 @@ func (r *headReader) read(name string, member jsonscan.Member, end int) error {
 	var err error
 	switch name {
 	case "model":
-		r.head.Model, err = dialect.ReadModel(r.body[at:end])
-		r.head.ModelAt = dialect.Patch{At: at, End: end}
+		err = r.head.ReadModel(r.body, at, end)
 	case "stream":
 		var stream bool
 		stream, err = dialect.ReadFlag(r.body[at:end], name)
@@ -60,10 +64,31 @@ func (r *headReader) read(name string, member jsonscan.Member, end int) error {
 		r.head.MaxTokens = dialect.ReadCount(r.body[at:end])
 	case "n":
 		r.head.N = max(1, dialect.ReadCount(r.body[at:end]))
-	case "models", "preset":
-		err = refuseChoice(r.body[at:end], name)
+	default:
+		err = r.readSteering(name, r.body[at:end])
 	}
 	return err
+}
+
+// readSteering takes in what the choice of a target depends on. What is for the proxy alone makes the request a special one, so that it is taken out.
+func (r *headReader) readSteering(name string, value []byte) error {
+	switch name {
+	case "models":
+		r.models, r.head.Special = value, true
+	case "preset":
+		return refusePreset(value)
+	case "provider":
+		r.head.Special = true
+		return r.head.ReadPreferences(value)
+	case "session_id":
+		r.head.Special = true
+		r.head.ReadSession(value)
+	case "prompt_cache_key":
+		r.cacheKey = value
+	case "user":
+		r.head.ReadUser(value)
+	}
+	return nil
 }
 
 func (r *headReader) readStreamOptions(at, end int) error {
@@ -110,6 +135,12 @@ func memberPatch(body []byte, start, end int) dialect.Patch {
 
 // finish checks what only the whole body shows.
 func (r *headReader) finish() (dialect.Head, error) {
+	if err := r.head.ReadModels(r.models); err != nil {
+		return dialect.Head{}, err
+	}
+	if r.cacheKey != nil {
+		r.head.ReadSession(r.cacheKey)
+	}
 	head := r.head
 	if head.Model == "" && r.api == neutral.Moderations {
 		at := jsonscan.Space(r.body, 0) + 1
@@ -130,10 +161,10 @@ func (r *headReader) finish() (dialect.Head, error) {
 	return head, nil
 }
 
-// refuseChoice refuses members with which an upstream would choose another model than the one that was routed, checked and priced.
-func refuseChoice(raw []byte, name string) error {
+// refusePreset refuses a member with which an upstream would choose another model than the one that was routed, checked and priced.
+func refusePreset(raw []byte) error {
 	if string(raw) == "null" || raw[0] == '[' && raw[jsonscan.Space(raw, 1)] == ']' {
 		return nil
 	}
-	return &dialect.RequestError{Code: dialect.CodeUnsupportedParameter, Param: name, Message: "\"" + name + "\" is not supported: fallbacks are declared in the ModelRoute"}
+	return &dialect.RequestError{Code: dialect.CodeUnsupportedParameter, Param: "preset", Message: "\"preset\" is not supported: presets are not kept; declare a ModelRoute"}
 }

@@ -20,29 +20,38 @@ func TestReadHead(t *testing.T) {
 		api  dialect.Surface
 		want dialect.Head
 	}{
-		"plain":              {body: `{"model":"chat","messages":[]}`, want: dialect.Head{Model: "chat", N: 1}},
-		"blanks around":      {body: " \r\n\t{ \"model\" : \"chat\" } \n", want: dialect.Head{Model: "chat", N: 1}},
-		"stream":             {body: `{"model":"chat","stream":true}`, want: dialect.Head{Model: "chat", Stream: true, N: 1}},
-		"usage":              {body: `{"stream_options":{"include_usage":true},"stream":true,"model":"a/b:c"}`, want: dialect.Head{Model: "a/b:c", Stream: true, IncludeUsage: true, N: 1}},
-		"explicit nulls":     {body: `{"model":"chat","stream":null,"stream_options":null,"n":null,"max_tokens":null,"models":null,"preset":null,"stop":null}`, want: dialect.Head{Model: "chat", N: 1}},
-		"include_usage null": {body: `{"model":"chat","stream":true,"stream_options":{"include_usage":null}}`, want: dialect.Head{Model: "chat", Stream: true, N: 1}},
-		"escaped names":      {body: `{"mod\u0065l":"\u0063hat","str\u0065am":true}`, want: dialect.Head{Model: "chat", Stream: true, N: 1}},
-		"limits":             {body: `{"model":"chat","max_tokens":5,"max_completion_tokens":7,"n":3}`, want: dialect.Head{Model: "chat", MaxTokens: 7, N: 3}},
-		"old limit":          {body: `{"model":"chat","max_tokens":5}`, want: dialect.Head{Model: "chat", MaxTokens: 5, N: 1}},
-		"senseless limits":   {body: `{"model":"chat","max_tokens":-5,"max_completion_tokens":1e99999,"n":"x"}`, want: dialect.Head{Model: "chat", N: 1}},
-		"nested names":       {body: `{"metadata":{"model":"evil","stream":true},"messages":[{"model":1}],"model":"chat"}`, want: dialect.Head{Model: "chat", N: 1}},
-		"huge number":        {body: `{"model":"chat","seed":` + strings.Repeat("9", 5000) + `}`, want: dialect.Head{Model: "chat", N: 1}},
-		"lone surrogate":     {body: `{"model":"chat","messages":["\ud800"]}`, want: dialect.Head{Model: "chat", N: 1}},
-		"escaped NUL":        {body: `{"model":"chat","messages":["\u0000"]}`, want: dialect.Head{Model: "chat", N: 1}},
-		"not our names":      {body: `{"model":"chat","modell":1,"nn":2,"streams":true}`, want: dialect.Head{Model: "chat", N: 1}},
-		"empty fallbacks":    {body: `{"model":"chat","models":[ ]}`, want: dialect.Head{Model: "chat", N: 1}},
-		"embeddings":         {body: `{"model":"embed","input":"x","stream":false}`, api: openai.Vectors{}, want: dialect.Head{Model: "embed", N: 1}},
-		"special members":    {body: `{"model":"chat","provider":{}}`, want: dialect.Head{Model: "chat", N: 1, Special: true}},
-		"moderation":         {body: ` {"input":"x"}`, api: openai.Plain{API: neutral.Moderations}, want: dialect.Head{Model: "omni-moderation-latest", N: 1}},
-		"images":             {body: `{"model":"draw","n":2,"stream":true,"partial_images":1}`, api: openai.Plain{API: neutral.ImageGenerations}, want: dialect.Head{Model: "draw", N: 2, Stream: true}},
-		"speech":             {body: `{"model":"say","stream_format":"audio"}`, api: openai.Plain{API: neutral.Speech}, want: dialect.Head{Model: "say", N: 1}},
-		"streamed speech":    {body: `{"model":"say","stream_format":"sse"}`, api: openai.Plain{API: neutral.Speech}, want: dialect.Head{Model: "say", N: 1, Stream: true}},
-		"longest model":      {body: `{"model":"` + strings.Repeat("m", dialect.MaxModelBytes) + `"}`, want: dialect.Head{Model: strings.Repeat("m", dialect.MaxModelBytes), N: 1}},
+		"plain":               {body: `{"model":"chat","messages":[]}`, want: dialect.Head{Model: "chat", N: 1}},
+		"blanks around":       {body: " \r\n\t{ \"model\" : \"chat\" } \n", want: dialect.Head{Model: "chat", N: 1}},
+		"stream":              {body: `{"model":"chat","stream":true}`, want: dialect.Head{Model: "chat", Stream: true, N: 1}},
+		"usage":               {body: `{"stream_options":{"include_usage":true},"stream":true,"model":"a/b:c"}`, want: dialect.Head{Model: "a/b:c", Stream: true, IncludeUsage: true, N: 1}},
+		"explicit nulls":      {body: `{"model":"chat","stream":null,"stream_options":null,"n":null,"max_tokens":null,"models":null,"preset":null,"provider":null,"session_id":null,"prompt_cache_key":null,"user":null,"stop":null}`, want: dialect.Head{Model: "chat", N: 1, Special: true}},
+		"include_usage null":  {body: `{"model":"chat","stream":true,"stream_options":{"include_usage":null}}`, want: dialect.Head{Model: "chat", Stream: true, N: 1}},
+		"escaped names":       {body: `{"mod\u0065l":"\u0063hat","str\u0065am":true}`, want: dialect.Head{Model: "chat", Stream: true, N: 1}},
+		"limits":              {body: `{"model":"chat","max_tokens":5,"max_completion_tokens":7,"n":3}`, want: dialect.Head{Model: "chat", MaxTokens: 7, N: 3}},
+		"old limit":           {body: `{"model":"chat","max_tokens":5}`, want: dialect.Head{Model: "chat", MaxTokens: 5, N: 1}},
+		"senseless limits":    {body: `{"model":"chat","max_tokens":-5,"max_completion_tokens":1e99999,"n":"x"}`, want: dialect.Head{Model: "chat", N: 1}},
+		"nested names":        {body: `{"metadata":{"model":"evil","stream":true},"messages":[{"model":1}],"model":"chat"}`, want: dialect.Head{Model: "chat", N: 1}},
+		"huge number":         {body: `{"model":"chat","seed":` + strings.Repeat("9", 5000) + `}`, want: dialect.Head{Model: "chat", N: 1}},
+		"lone surrogate":      {body: `{"model":"chat","messages":["\ud800"]}`, want: dialect.Head{Model: "chat", N: 1}},
+		"escaped NUL":         {body: `{"model":"chat","messages":["\u0000"]}`, want: dialect.Head{Model: "chat", N: 1}},
+		"not our names":       {body: `{"model":"chat","modell":1,"nn":2,"streams":true}`, want: dialect.Head{Model: "chat", N: 1}},
+		"no alternatives":     {body: `{"model":"chat","models":[ ]}`, want: dialect.Head{Model: "chat", N: 1, Special: true}},
+		"alternatives":        {body: `{"models":["d","b","a"],"model":"a,b , c"}`, want: dialect.Head{Model: "a", Alternatives: []string{"b", "c", "d"}, N: 1, Special: true}},
+		"a comma alone":       {body: `{"model":"a,b"}`, want: dialect.Head{Model: "a", Alternatives: []string{"b"}, N: 1}},
+		"models alone":        {body: `{"models":["a","b"],"messages":[]}`, want: dialect.Head{Model: "a", Alternatives: []string{"b"}, N: 1, Special: true}},
+		"alternative vectors": {body: `{"models":["a","b"]}`, api: openai.Vectors{}, want: dialect.Head{Model: "a", Alternatives: []string{"b"}, N: 1, Special: true}},
+		"alternative images":  {body: `{"models":["a","b"]}`, api: openai.Plain{API: neutral.ImageGenerations}, want: dialect.Head{Model: "a", Alternatives: []string{"b"}, N: 1, Special: true}},
+		"alternative checks":  {body: `{"models":["a"]}`, api: openai.Plain{API: neutral.Moderations}, want: dialect.Head{Model: "a", N: 1, Special: true}},
+		"a session":           {body: `{"prompt_cache_key":"k","session_id":"s","user":"u","model":"chat"}`, want: dialect.Head{Model: "chat", Session: "s", User: "u", N: 1, Special: true}},
+		"a cache key":         {body: `{"prompt_cache_key":"k","model":"chat","user":"u"}`, want: dialect.Head{Model: "chat", Session: "k", User: "u", N: 1}},
+		"odd names":           {body: `{"prompt_cache_key":1,"model":"chat","user":{},"session_id":[]}`, want: dialect.Head{Model: "chat", N: 1, Special: true}},
+		"embeddings":          {body: `{"model":"embed","input":"x","stream":false}`, api: openai.Vectors{}, want: dialect.Head{Model: "embed", N: 1}},
+		"special members":     {body: `{"model":"chat","provider":{}}`, want: dialect.Head{Model: "chat", Preferences: []byte("{}"), N: 1, Special: true}},
+		"moderation":          {body: ` {"input":"x"}`, api: openai.Plain{API: neutral.Moderations}, want: dialect.Head{Model: "omni-moderation-latest", N: 1}},
+		"images":              {body: `{"model":"draw","n":2,"stream":true,"partial_images":1}`, api: openai.Plain{API: neutral.ImageGenerations}, want: dialect.Head{Model: "draw", N: 2, Stream: true}},
+		"speech":              {body: `{"model":"say","stream_format":"audio"}`, api: openai.Plain{API: neutral.Speech}, want: dialect.Head{Model: "say", N: 1}},
+		"streamed speech":     {body: `{"model":"say","stream_format":"sse"}`, api: openai.Plain{API: neutral.Speech}, want: dialect.Head{Model: "say", N: 1, Stream: true}},
+		"longest model":       {body: `{"model":"` + strings.Repeat("m", dialect.MaxModelBytes) + `"}`, want: dialect.Head{Model: strings.Repeat("m", dialect.MaxModelBytes), N: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := surfaceOr(tc.api).ReadHead([]byte(tc.body))
@@ -119,7 +128,13 @@ func TestReadHeadRefuses(t *testing.T) {
 		"include_usage as text":      {body: `{"model":"chat","stream_options":{"include_usage":"yes"}}`, code: dialect.CodeInvalidType, param: "stream_options.include_usage"},
 		"include_usage twice":        {body: `{"model":"chat","stream_options":{"include_usage":true,"include_us\u0061ge":false}}`, code: dialect.CodeDuplicateParameter, param: "stream_options.include_usage"},
 		"include_usage capitals":     {body: `{"model":"chat","stream_options":{"Include_Usage":true}}`, code: dialect.CodeDuplicateParameter, param: "stream_options.include_usage"},
-		"fallback models":            {body: `{"model":"chat","models":["dear"]}`, code: dialect.CodeUnsupportedParameter, param: "models"},
+		"models of one":              {body: `{"model":"chat","models":"dear"}`, code: dialect.CodeInvalidType, param: "models"},
+		"models of objects":          {body: `{"model":"chat","models":[{"model":"dear"}]}`, code: dialect.CodeInvalidType, param: "models"},
+		"an unprintable alternative": {body: `{"model":"chat","models":["a\nb"]}`, code: dialect.CodeInvalidValue, param: "models"},
+		"an empty alternative":       {body: `{"model":"chat,"}`, code: dialect.CodeInvalidValue, param: "model"},
+		"models null alone":          {body: `{"models":null}`, code: dialect.CodeMissingParameter, param: "model"},
+		"models twice":               {body: `{"model":"chat","models":[],"models":["dear"]}`, code: dialect.CodeDuplicateParameter, param: "models"},
+		"preferences of a list":      {body: `{"model":"chat","provider":["x"]}`, code: dialect.CodeInvalidType, param: "provider"},
 		"preset":                     {body: `{"model":"chat","preset":"p"}`, code: dialect.CodeUnsupportedParameter, param: "preset"},
 		"embeddings cannot stream":   {body: `{"model":"chat","stream":true}`, api: openai.Vectors{}, code: dialect.CodeUnsupportedParameter, param: "stream"},
 		"first finding wins":         {body: `{"model":5,`, code: dialect.CodeInvalidType, param: "model"},
@@ -209,11 +224,18 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
+// readsModel tells whether a request names this model, or several.
+func readsModel(request map[string]any, model string) bool {
+	_, several := request["models"]
+	named, _ := request["model"].(string)
+	return several || strings.Contains(named, ",") || named == model
+}
+
 // checkPassed compares what passes with the same edits of the decoded body.
 func checkPassed(t *testing.T, body []byte, head dialect.Head, model string) {
 	t.Helper()
 	before := decode(t, body)
-	if before["model"] != head.Model || (before["stream"] == true) != head.Stream {
+	if !readsModel(before, head.Model) || (before["stream"] == true) != head.Stream {
 		t.Fatalf("%q is read as %+v", body, head)
 	}
 	before["model"] = strings.ToValidUTF8(model, "?")

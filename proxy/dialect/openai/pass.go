@@ -25,8 +25,11 @@ func (Vectors) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target)
 	return appendPassed(dst, body, h, to)
 }
 
-// AppendPassed appends the request with the target's model.
+// AppendPassed appends the request with the target's model, and without what is for the proxy.
 func (Plain) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
+	if h.Special || to.Preferences != nil {
+		return appendSteered(dst, body, h, &to), neutral.Report{}, nil
+	}
 	if h.ModelAt.At < h.ModelAt.End {
 		h.Stream = false
 		return appendFast(dst, body, h, &to), neutral.Report{}, nil
@@ -36,6 +39,23 @@ func (Plain) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target) (
 		dst = append(dst, ',')
 	}
 	return append(dst, body[h.ModelAt.At:]...), neutral.Report{}, nil
+}
+
+// appendSteered writes the model in front of all other members but those that are for the proxy.
+func appendSteered(dst, body []byte, h dialect.Head, to *dialect.Target) []byte {
+	dst = appendText(append(dst, '{'), "model", to.Model)
+	if to.Preferences != nil {
+		dst = appendRaw(dst, "provider", to.Preferences)
+	}
+	walk := jsonscan.WalkObject(body, jsonscan.Space(body, 0))
+	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+		end := walk.Skip()
+		if member.Value == h.ModelAt.At || dialect.Steers(string(member.Name(body)), to.Provider) {
+			continue
+		}
+		dst = append(append(dst, ','), body[member.Start:end]...)
+	}
+	return append(dst, '}')
 }
 
 func appendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {

@@ -22,6 +22,8 @@ type passing struct {
 	// thinking is what the members about reasoning asked for that were taken out, nil for none, and effort tells that reasoning_effort stays.
 	thinking *neutral.Reasoning
 	effort   bool
+	// named tells that the request has a member "model".
+	named bool
 	// limit is the offset of the first output limit that was seen; 0 before.
 	limit int
 	// format holds the JSON schema that the target has to be told in words, and messagesAt is where the messages begin.
@@ -39,7 +41,7 @@ func (p *passing) walk() error {
 		end := walk.Skip()
 		var keep bool
 		var err error
-		if name := string(member.Name(p.body)); !p.isSet(name) {
+		if name := string(member.Name(p.body)); !p.isSet(name) && !dialect.Steers(name, p.to.Provider) {
 			keep, err = p.member(name, member, end)
 		}
 		switch {
@@ -62,6 +64,9 @@ func (p *passing) walk() error {
 
 // addMembers collects what the target needs and the request does not have.
 func (p *passing) addMembers() {
+	if !p.named && !p.to.ModelInPath && !p.isSet("model") {
+		p.add("model", string(jsonscan.AppendQuoted(nil, p.to.Model)))
+	}
 	if p.head.Stream && !p.to.Quirks.NoStreamUsage && p.head.OptionsAt == (dialect.Patch{}) {
 		p.add("stream_options", `{"include_usage":true}`)
 	}
@@ -123,6 +128,7 @@ func (p *passing) isSet(name string) bool {
 
 // model names the target's model, unless that stands in the address.
 func (p *passing) model(at, end int) bool {
+	p.named = true
 	if p.to.ModelInPath {
 		return false
 	}

@@ -43,7 +43,9 @@ func wire(e dialect.ErrorReply) wireReply {
 	return reply
 }
 
-func appendError(dst []byte, e dialect.ErrorReply) []byte { return appendJSON(dst, wire(e)) }
+func appendError(dst []byte, e dialect.ErrorReply) []byte {
+	return append(dst, e.WithRouting(appendJSON(nil, wire(e)))...)
+}
 
 // appendErrorEvent appends the event to dst that ends a stream after its first token, for OpenRouter's clients as a chunk of this object. No [DONE] follows
 // it.

@@ -55,7 +55,8 @@ func (r *requestReader) readConversation(name string, value []byte) (bool, error
 	q := r.request
 	var err error
 	switch name {
-	case "model", "stream", "models", "preset":
+	case "model", "stream", "models", "preset", "provider", "route", "session_id":
+		// The head has them, and what they ask for happens here.
 	case "n":
 		err = checkChoices(value)
 	case "messages":

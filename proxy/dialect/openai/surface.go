@@ -22,6 +22,11 @@ type Plain struct {
 
 // The interfaces that the server finds these APIs by.
 var (
+	_ dialect.Annotator          = Chat{}
+	_ dialect.Annotator          = Text{}
+	_ dialect.Inspector          = Chat{}
+	_ dialect.Inspector          = Text{}
+	_ dialect.Inspector          = Vectors{}
 	_ dialect.Passer             = Chat{}
 	_ dialect.GenerationSurface  = Chat{}
 	_ dialect.GenerationUpstream = Chat{}

@@ -53,7 +53,7 @@ func readEmbeddingMember(r *neutral.EmbeddingRequest, name string, value []byte)
 		r.InputType, err = readText(value, name)
 	case "user":
 		r.User, err = readText(value, name)
-	case "stream":
+	case "stream", "models", "preset", "provider", "route", "session_id":
 	default:
 		r.Extra = append(r.Extra, neutral.Member{Name: name, Value: slices.Clone(value)})
 	}

@@ -25,7 +25,7 @@ func TestReadEmbeddings(t *testing.T) {
 		"texts":         {`"input":["x","é\n"],"encoding_format":"base64"`, neutral.EmbeddingRequest{Inputs: []neutral.EmbeddingInput{{Text: "x"}, {Text: "é\n"}}, Base64: true}},
 		"tokens":        {`"input":[1,2]`, neutral.EmbeddingRequest{Inputs: []neutral.EmbeddingInput{{Tokens: []int64{1, 2}}}}},
 		"lists of them": {`"input":[[1],[]]`, neutral.EmbeddingRequest{Inputs: []neutral.EmbeddingInput{{Tokens: []int64{1}}, {Tokens: []int64{}}}}},
-		"everything":    {`"input":"x","dimensions":256,"user":"u","input_type":"search_query","encoding_format":"float","provider":{},"stream":false,"x":null`, neutral.EmbeddingRequest{Inputs: []neutral.EmbeddingInput{{Text: "x"}}, Dimensions: &size, User: "u", InputType: "search_query", Extra: []neutral.Member{{Name: "provider", Value: json.RawMessage(`{}`)}}}},
+		"everything":    {`"input":"x","dimensions":256,"user":"u","input_type":"search_query","encoding_format":"float","dims":{},"provider":{},"models":["a"],"session_id":"s","route":"x","stream":false,"x":null`, neutral.EmbeddingRequest{Inputs: []neutral.EmbeddingInput{{Text: "x"}}, Dimensions: &size, User: "u", InputType: "search_query", Extra: []neutral.Member{{Name: "dims", Value: json.RawMessage(`{}`)}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.want.Model = "embed"

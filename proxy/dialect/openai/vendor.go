@@ -25,7 +25,7 @@ func isOpenAI(vendor string) bool { return vendor == vendorOpenAI || vendor == v
 // isSpecial tells whether only some vendors understand a top-level member of a request.
 func isSpecial(name []byte) bool {
 	switch string(name) {
-	case "provider", "plugins", "route", "transforms", "debug", "session_id", "trace", "usage", "image_config", "stop_server_tools_when", "max_tool_calls",
+	case "plugins", "route", "transforms", "debug", "trace", "usage", "image_config", "stop_server_tools_when", "max_tool_calls",
 		"structured_outputs", "top_a", "cache_control",
 		"reasoning_format", "search_settings", "compound_custom", "citation_options", "disable_tool_validation", "include_domains", "exclude_domains", "documents",
 		"include_reasoning", "reasoning", "thinking", "service_tier", "top_k", "min_p", "repetition_penalty":
@@ -38,7 +38,7 @@ func isSpecial(name []byte) bool {
 // take.
 func owners(name string) []string {
 	switch name {
-	case "provider", "plugins", "route", "transforms", "debug", "session_id", "trace", "usage", "image_config", "stop_server_tools_when", "max_tool_calls", "cache_control":
+	case "plugins", "route", "transforms", "debug", "trace", "usage", "image_config", "stop_server_tools_when", "max_tool_calls", "cache_control":
 		return []string{vendorOpenRouter}
 	case "structured_outputs", "top_a":
 		return []string{vendorOpenRouter, vendorAny}

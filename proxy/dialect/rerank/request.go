@@ -11,37 +11,65 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 )
 
-// watched are the members that routing needs or that the target may have in another place.
-var watched = [...]string{"model", "query", "documents", "top_n", "return_documents"}
+// known are the members that routing needs or that the target may have in another place.
+var known = [...]string{"model", "query", "documents", "top_n", "return_documents", "models", "provider", "route", "session_id"}
+
+// watched are the members that the proxy reads.
+var watched = [...]string{"model", "query", "documents", "models", "provider", "session_id", "user"}
 
 // ReadHead checks that body is a request and reads its head.
 func (Codec) ReadHead(body []byte) (dialect.Head, error) {
-	head := dialect.Head{N: 1}
-	var query, documents bool
-	err := dialect.WalkBody(body, watched[:], func(name string, member jsonscan.Member, end int) error {
-		var err error
-		switch name {
-		case "model":
-			head.Model, err = dialect.ReadModel(body[member.Value:end])
-			head.ModelAt = dialect.Patch{At: member.Value, End: end}
-		case "query":
-			query = true
-		case "documents":
-			documents = true
-		}
-		return err
-	})
-	switch {
-	case err != nil:
+	r := headReader{body: body, head: dialect.Head{N: 1}}
+	if err := dialect.WalkBody(body, watched[:], r.read); err != nil {
 		return dialect.Head{}, err
-	case head.Model == "":
+	}
+	if err := r.head.ReadModels(r.models); err != nil {
+		return dialect.Head{}, err
+	}
+	switch {
+	case r.head.Model == "":
 		return dialect.Head{}, dialect.MissingModel()
-	case !query:
+	case !r.query:
 		return dialect.Head{}, missing("query")
-	case !documents:
+	case !r.documents:
 		return dialect.Head{}, missing("documents")
 	}
-	return head, nil
+	return r.head, nil
+}
+
+// headReader collects the head member by member.
+type headReader struct {
+	body []byte
+	head dialect.Head
+	// models is the value of "models"; nil without.
+	models []byte
+	// query and documents tell that these members were seen.
+	query, documents bool
+}
+
+// read takes in one member of the request.
+func (r *headReader) read(name string, member jsonscan.Member, end int) error {
+	raw := r.body[member.Value:end]
+	var err error
+	switch name {
+	case "model":
+		err = r.head.ReadModel(r.body, member.Value, end)
+	case "query":
+		r.query = true
+	case "documents":
+		r.documents = true
+	case "models":
+		r.models, r.head.Special = raw, true
+	case "provider":
+		r.head.Special = true
+		err = r.head.ReadPreferences(raw)
+	case "session_id":
+		r.head.Special = true
+		r.head.ReadSession(raw)
+	case "user":
+		r.head.ReadUser(raw)
+	}
+	return err
 }
 
 func missing(name string) error {
@@ -77,7 +105,7 @@ func (Codec) ReadRerank(body []byte) (*neutral.RerankRequest, error) {
 	}
 	request := neutral.RerankRequest{
 		Model: wire.Model, Query: *wire.Query, Documents: make([]string, len(wire.Documents)), TopN: wire.TopN,
-		ReturnDocuments: wire.ReturnDocuments != nil && *wire.ReturnDocuments, Extra: dialect.ExtraMembers(body, watched[:]),
+		ReturnDocuments: wire.ReturnDocuments != nil && *wire.ReturnDocuments, Extra: dialect.ExtraMembers(body, known[:]),
 	}
 	for i, raw := range wire.Documents {
 		text, err := readDocument(raw, fmt.Sprintf("documents[%d]", i))
@@ -113,9 +141,10 @@ func readDocument(raw json.RawMessage, path string) (string, error) {
 	return *document.Text, nil
 }
 
-// AppendPassed appends the request with the target's model, and with the members that its host wants in place of the client's own.
+// AppendPassed appends the request with the target's model, without what is for the proxy, and with the members that its host wants in place of the client's
+// own.
 func (Codec) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
-	if !to.ModelInPath && len(to.Set) == 0 {
+	if !h.Special && !to.ModelInPath && len(to.Set) == 0 {
 		model := dialect.Patch{At: h.ModelAt.At, End: h.ModelAt.End, Text: string(jsonscan.AppendQuoted(nil, to.Model))}
 		return dialect.Apply(dst, body, []dialect.Patch{model}), neutral.Report{}, nil
 	}
@@ -127,15 +156,15 @@ func (Codec) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target) (
 		}
 		dst = append(append(jsonscan.AppendQuoted(dst, name), ':'), value...)
 	}
+	if !to.ModelInPath {
+		add("model", jsonscan.AppendQuoted(nil, to.Model))
+	}
 	walk := jsonscan.WalkObject(body, jsonscan.Space(body, 0))
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		name, value := string(member.Name(body)), body[member.Value:walk.Skip()]
-		switch {
-		case slices.ContainsFunc(to.Set, func(m neutral.Member) bool { return m.Name == name }):
-		case name != "model":
+		set := slices.ContainsFunc(to.Set, func(m neutral.Member) bool { return m.Name == name })
+		if !set && name != "model" && !dialect.Steers(name, to.Provider) {
 			add(name, bytes.TrimSpace(value))
-		case !to.ModelInPath:
-			add(name, jsonscan.AppendQuoted(nil, to.Model))
 		}
 	}
 	for _, member := range to.Set {

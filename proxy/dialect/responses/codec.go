@@ -13,6 +13,8 @@ type Codec struct {
 }
 
 var (
+	_ dialect.Annotator          = Codec{}
+	_ dialect.Inspector          = Codec{}
 	_ dialect.Passer             = Codec{}
 	_ dialect.GenerationSurface  = Codec{}
 	_ dialect.GenerationUpstream = Codec{}

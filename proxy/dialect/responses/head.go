@@ -8,6 +8,7 @@ import (
 // watched are the names that the proxy reads or refuses.
 var watched = [...]string{
 	"model", "stream", "max_output_tokens", "store", "background", "previous_response_id", "conversation", "prompt", "models", "preset",
+	"provider", "session_id", "prompt_cache_key", "user",
 }
 
 // ReadHead checks that a body is a request of this API and reads its head. What needs state is refused. The error is a *dialect.RequestError.
@@ -15,6 +16,12 @@ func (Codec) ReadHead(body []byte) (dialect.Head, error) {
 	r := headReader{body: body, head: dialect.Head{N: 1}}
 	if err := dialect.WalkBody(body, watched[:], r.read); err != nil {
 		return dialect.Head{}, err
+	}
+	if err := r.head.ReadModels(r.models); err != nil {
+		return dialect.Head{}, err
+	}
+	if r.cacheKey != nil {
+		r.head.ReadSession(r.cacheKey)
 	}
 	if r.head.Model == "" {
 		return dialect.Head{}, dialect.MissingModel()
@@ -27,6 +34,8 @@ func (Codec) ReadHead(body []byte) (dialect.Head, error) {
 type headReader struct {
 	body []byte
 	head dialect.Head
+	// models and cacheKey are the values of "models" and "prompt_cache_key"; nil without.
+	models, cacheKey []byte
 }
 
 func (r *headReader) read(name string, member jsonscan.Member, end int) error {
@@ -34,12 +43,21 @@ func (r *headReader) read(name string, member jsonscan.Member, end int) error {
 	var err error
 	switch name {
 	case "model":
-		r.head.Model, err = dialect.ReadModel(raw)
-		r.head.ModelAt = dialect.Patch{At: member.Value, End: end}
+		err = r.head.ReadModel(r.body, member.Value, end)
 	case "stream":
 		r.head.Stream, err = dialect.ReadFlag(raw, name)
 	case "max_output_tokens":
 		r.head.MaxTokens = dialect.ReadCount(raw)
+	case "models":
+		r.models = raw
+	case "provider":
+		err = r.head.ReadPreferences(raw)
+	case "session_id":
+		r.head.ReadSession(raw)
+	case "prompt_cache_key":
+		r.cacheKey = raw
+	case "user":
+		r.head.ReadUser(raw)
 	default:
 		err = refuseState(name, raw)
 	}
@@ -69,7 +87,7 @@ func refuseState(name string, raw []byte) error {
 	if raw[0] == '[' && raw[jsonscan.Space(raw, 1)] == ']' {
 		return nil
 	}
-	return unsupported(name, "\""+name+"\" is not supported: fallbacks are declared in the ModelRoute")
+	return unsupported(name, "\""+name+"\" is not supported: presets are not kept; declare a ModelRoute")
 }
 
 func unsupported(param, message string) error {

@@ -19,6 +19,9 @@ func TestReadHead(t *testing.T) {
 		"stream": {`{"model":"m","stream":true,"max_output_tokens":9,"n":7}`, dialect.Head{Model: "m", N: 1, Stream: true, IncludeUsage: true, MaxTokens: 9, ModelAt: dialect.Patch{At: 9, End: 12}}},
 		"all is allowed": {`{"model":"m","store":false,"background":false,"previous_response_id":null,"conversation":null,"prompt":null,"models":[ ],"preset":null}`,
 			dialect.Head{Model: "m", N: 1, ModelAt: dialect.Patch{At: 9, End: 12}}},
+		"steering": {`{"model":"m","models":["a,b","m"],"provider":{"sort":"price"},"prompt_cache_key":"k","session_id":"s","user":"u"}`,
+			dialect.Head{Model: "m", Alternatives: []string{"a", "b"}, Preferences: []byte(`{"sort":"price"}`), Session: "s", User: "u", N: 1, ModelAt: dialect.Patch{At: 9, End: 12}}},
+		"models alone": {`{"models":["a","b"],"prompt_cache_key":"k"}`, dialect.Head{Model: "a", Alternatives: []string{"b"}, Session: "k", N: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := codec.ReadHead([]byte(tc.body))
@@ -37,7 +40,7 @@ func TestReadHeadErrors(t *testing.T) {
 		`{}`: {dialect.CodeMissingParameter, "model"}, `[]`: {dialect.CodeInvalidJSON, ""}, `{"model":"m","stream":"secret"}`: {dialect.CodeInvalidType, "stream"},
 		`{"model":"m","store":true}`: {dialect.CodeUnsupportedParameter, "store"}, `{"model":"m","store":"secret"}`: {dialect.CodeInvalidType, "store"}, `{"model":"m","background":true}`: {dialect.CodeUnsupportedParameter, "background"},
 		`{"model":"m","previous_response_id":"secret"}`: {dialect.CodeUnsupportedParameter, "previous_response_id"}, `{"model":"m","conversation":{"id":"secret"}}`: {dialect.CodeUnsupportedParameter, "conversation"},
-		`{"model":"m","prompt":{"id":"secret"}}`: {dialect.CodeUnsupportedParameter, "prompt"}, `{"model":"m","models":["secret"]}`: {dialect.CodeUnsupportedParameter, "models"}, `{"model":"m","preset":"secret"}`: {dialect.CodeUnsupportedParameter, "preset"},
+		`{"model":"m","prompt":{"id":"secret"}}`: {dialect.CodeUnsupportedParameter, "prompt"}, `{"model":"m","models":"secret"}`: {dialect.CodeInvalidType, "models"}, `{"model":"m","provider":"secret"}`: {dialect.CodeInvalidType, "provider"}, `{"model":"m","preset":"secret"}`: {dialect.CodeUnsupportedParameter, "preset"},
 		`{"model":"m","Store":true}`: {dialect.CodeInvalidValue, "store"}, `{"model":"m","store":false,"store":true}`: {dialect.CodeDuplicateParameter, "store"},
 	} {
 		_, err := codec.ReadHead([]byte(body))

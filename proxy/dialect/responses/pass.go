@@ -36,8 +36,8 @@ type passer struct {
 	patches []dialect.Patch
 	// spans are the body's members.
 	spans []span
-	// stateless tells that the body says itself that nothing is to be stored.
-	stateless bool
+	// stateless tells that the body says itself that nothing is to be stored, and named that it names a model.
+	stateless, named bool
 }
 
 // member takes in one member of the body.
@@ -46,6 +46,7 @@ func (p *passer) member(member jsonscan.Member, end int) error {
 	raw := p.body[member.Value:end]
 	cut := p.cut(name, raw)
 	p.spans = append(p.spans, span{start: member.Start, end: end, cut: cut})
+	p.named = p.named || name == "model"
 	switch {
 	case cut:
 	case name == "model" && p.to.Model != "":
@@ -61,7 +62,7 @@ func (p *passer) member(member jsonscan.Member, end int) error {
 // cut tells whether a member is left out, and reports it if that changes anything.
 func (p *passer) cut(name string, raw []byte) bool {
 	switch {
-	case name == "model" && p.to.ModelInPath, name == "stream" && p.to.StreamInPath, name == "store" && string(raw) == "null", p.sets(name):
+	case name == "model" && p.to.ModelInPath, name == "stream" && p.to.StreamInPath, name == "store" && string(raw) == "null", p.sets(name), dialect.Steers(name, p.to.Provider):
 		return true
 	case p.refuses(name):
 		if !asksNothing(name, raw) {
@@ -111,6 +112,9 @@ func asksNothing(name string, raw []byte) bool {
 // add puts in the members that the body lacks. end is where its closing bracket stands.
 func (p *passer) add(end int) {
 	var added []byte
+	if !p.named && !p.to.ModelInPath && !p.sets("model") {
+		added = append(jsonscan.AppendQuoted(append(added, `"model":`...), p.to.Model), ',')
+	}
 	if !p.stateless && !p.sets("store") && !p.refuses("store") {
 		added = append(added, `"store":false,`...)
 	}

@@ -120,7 +120,7 @@ func checkPassed(t *testing.T, body, passed []byte, to dialect.Target) {
 		t.Fatalf("%q passes as %q: %v", body, passed, err)
 	}
 	for _, members := range []map[string]json.RawMessage{before, after} {
-		for _, name := range []string{"model", "stream", "store", "input", "include", "user"} {
+		for _, name := range []string{"model", "stream", "store", "input", "include", "user", "models", "provider", "route", "session_id"} {
 			delete(members, name)
 		}
 	}

@@ -34,9 +34,10 @@ func wire(e dialect.ErrorReply) wireError {
 
 // AppendError appends the body of an error reply to dst.
 func (Codec) AppendError(dst []byte, e dialect.ErrorReply) []byte {
-	return dialect.AppendJSON(dst, struct {
+	body := dialect.AppendJSON(nil, struct {
 		Error wireError `json:"error"`
 	}{wire(e)})
+	return append(dst, e.WithRouting(body)...)
 }
 
 // AppendErrorEvent appends the event to dst that ends a stream after its first token.

@@ -43,6 +43,7 @@ var knownMembers = []string{
 	"model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning", "include", "max_output_tokens", "temperature",
 	"top_p", "top_k", "frequency_penalty", "presence_penalty", "top_logprobs", "user", "metadata", "service_tier", "prompt_cache_key", "stream", "store",
 	"background", "previous_response_id", "conversation", "prompt", "models", "preset",
+	"provider", "route", "session_id",
 }
 
 // ReadRequest reads all of a body that ReadHead accepted. The error is a *dialect.RequestError.

@@ -2,6 +2,8 @@
 package anthropic
 
 import (
+	"time"
+
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/provider"
 )
@@ -9,7 +11,11 @@ import (
 // Version of the API, which every request names.
 const Version = "2023-06-01"
 
-// New returns Anthropic. Its model list needs a valid key and costs nothing.
+// models is the list of models, in one page.
+const models = "/models?limit=1000"
+
+// New returns Anthropic. Its model list needs a valid key and costs nothing. A model can be called without the date in its id, and by aliases that the list
+// does not have.
 func New() provider.Provider {
 	offers := provider.Offers(neutral.Messages, neutral.CountTokens)
 	offers[0].Origin, offers[1].Origin = neutral.OriginAnthropic, neutral.OriginAnthropic
@@ -20,6 +26,8 @@ func New() provider.Provider {
 		Offers:          offers,
 		AuthHeader:      "X-Api-Key",
 		Headers:         map[string]string{"Anthropic-Version": Version},
-		Probe:           provider.Probe{Path: "/models?limit=1", NotFound: provider.Unhealthy},
+		Probe:           provider.Probe{Path: models, NotFound: provider.Unhealthy},
+		List:            provider.List{Path: models, Dated: true},
+		CacheLifetime:   5 * time.Minute,
 	}
 }

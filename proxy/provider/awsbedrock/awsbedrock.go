@@ -10,8 +10,15 @@ import (
 	"signalbox.dev/signalbox/proxy/table"
 )
 
+// models is the list of models, in one page.
+const models = "/foundation-models"
+
+// control is the host of the control plane, which has the list.
+const control = "https://bedrock.{region}.amazonaws.com"
+
 // New returns Bedrock. Claude takes its own Messages API through InvokeModel; every model that chats takes Converse. The list
-// of models is free, on the host of the control plane; an endpoint of one's own, such as a private one, does not have it.
+// of models is free, on the host of the control plane; an endpoint of one's own, such as a private one, does not have it. Inference profiles, whose ids begin
+// with a region, and all that is called by its ARN are not in the list.
 func New() provider.Provider {
 	return provider.Provider{
 		Name:            "AWSBedrock",
@@ -21,10 +28,8 @@ func New() provider.Provider {
 		AuthPrefix:      "Bearer ",
 		KeyKinds:        []table.KeyKind{table.AWSKey},
 		SigningService:  "bedrock",
-		Probe: provider.Probe{
-			Endpoint: "https://bedrock.{region}.amazonaws.com", Path: "/foundation-models?byInferenceType=ON_DEMAND", NotFound: provider.HealthUnknown,
-			Signs: signs(),
-		},
+		Probe:           provider.Probe{Endpoint: control, Path: models, NotFound: provider.HealthUnknown, Signs: signs()},
+		List:            provider.List{Endpoint: control, Path: models, ID: "modelId", Regional: true, Owner: "."},
 	}
 }
 

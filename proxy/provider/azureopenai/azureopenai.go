@@ -10,13 +10,14 @@ import (
 )
 
 // New returns Azure OpenAI. A model's upstream id is the name of its deployment. Accounts that name no API version use the API
-// that is like OpenAI's, below /openai/v1; the others the older one, below /openai/deployments.
+// that is like OpenAI's, below /openai/v1; the others the older one, below /openai/deployments. No list that a key can read has the deployments.
 func New() provider.Provider {
 	p := provider.OpenAICompatible("AzureOpenAI", "")
 	p.BasePath = "/openai/v1"
 	p.Offers = openai.Offers(neutral.OriginAzure)
 	p.Quirks = openai.Quirks()
 	p.AuthHeader, p.AuthPrefix = "Api-Key", ""
+	p.List = provider.List{}
 	dated := p
 	dated.BasePath = "/openai"
 	dated.Offers = slices.Clone(p.Offers)

@@ -6,6 +6,9 @@ import (
 	"signalbox.dev/signalbox/proxy/provider"
 )
 
+// models is the list of models, in one page.
+const models = "/models?page_size=1000"
+
 // New returns Cohere.
 func New() provider.Provider {
 	return provider.Provider{
@@ -19,6 +22,7 @@ func New() provider.Provider {
 		},
 		AuthHeader: "Authorization",
 		AuthPrefix: "Bearer ",
-		Probe:      provider.Probe{Path: "/models?page_size=1", RootPath: "/v1/models?page_size=1", NotFound: provider.Unhealthy},
+		Probe:      provider.Probe{Path: models, RootPath: "/v1" + models, NotFound: provider.Unhealthy},
+		List:       provider.List{Path: models, RootPath: "/v1" + models, ID: "name", Dated: true},
 	}
 }

@@ -2,6 +2,8 @@
 package deepseek
 
 import (
+	"time"
+
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/provider"
@@ -28,5 +30,7 @@ func New() provider.Provider {
 		NoJSONSchema:     true,
 		OneChoice:        true,
 	}
+	// Unused entries of the disk cache are cleared "within a few hours to a few days".
+	p.CacheLifetime = 2 * time.Hour
 	return p
 }

@@ -8,6 +8,9 @@ import (
 	"signalbox.dev/signalbox/proxy/provider"
 )
 
+// models is the list of models, in one page.
+const models = "/models?pageSize=1000"
+
 // New returns Google AI. It tells a wrong key with status 400.
 func New() provider.Provider {
 	return provider.Provider{
@@ -22,8 +25,9 @@ func New() provider.Provider {
 			{API: neutral.BatchEmbedContents, Path: "/models/{model}:batchEmbedContents", ModelInPath: true},
 		},
 		AuthHeader: "X-Goog-Api-Key",
+		List:       provider.List{Path: models, ID: "name", Prefix: "models/", Unlisted: []string{"*-latest", "tunedModels/*"}},
 		Probe: provider.Probe{
-			Path: "/models?pageSize=1", NotFound: provider.Unhealthy,
+			Path: models, NotFound: provider.Unhealthy,
 			Signs: []provider.Sign{{Status: http.StatusBadRequest, Text: "API_KEY_INVALID", Verdict: provider.Verdict{
 				Key: provider.KeyInvalid, Health: provider.Healthy, Reason: "KeyRejected", Message: "the provider rejected the key (status 400)",
 			}}},

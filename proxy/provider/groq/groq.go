@@ -3,6 +3,7 @@ package groq
 
 import (
 	"slices"
+	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
@@ -19,6 +20,8 @@ func New() provider.Provider {
 		provider.OnDemand(neutral.Responses),
 	)
 	p.Quirks = quirks()
+	p.CacheLifetime = 2 * time.Hour
+	p.List.Unlisted = []string{"compound*"}
 	return p
 }
 

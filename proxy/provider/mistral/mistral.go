@@ -29,5 +29,6 @@ func New() provider.Provider {
 		RequiredToolAny:   true,
 		ToolIDs:           "mistral9",
 	}
+	p.List.Aliases, p.List.Unlisted = []string{"aliases"}, []string{"*-latest"}
 	return p
 }

@@ -4,6 +4,7 @@ package openai
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
@@ -13,12 +14,13 @@ import (
 // New returns OpenAI.
 //
 // A restricted key that may not list models is refused with the words "missing scopes" and status 401 or 403. Such a
-// key can be good for completions, so the refusal says nothing about it.
+// key can be good for completions, so the refusal says nothing about it. The list has dated ids and aliases; of fine-tuned models it leaves out checkpoints.
 func New() provider.Provider {
 	p := provider.OpenAICompatible("OpenAI", "https://api.openai.com")
 	p.Offers = Offers(neutral.OriginOpenAI)
 	p.Offers = append(p.Offers, provider.Offers(neutral.Moderations, neutral.ImageVariations)...)
 	p.Quirks = Quirks()
+	p.CacheLifetime = 5 * time.Minute
 	restricted := provider.Verdict{
 		Key: provider.KeyUnknown, Health: provider.Healthy, Reason: "KeyRestricted",
 		Message: "the key may not list models, so it cannot be checked without cost; give it the permission to read models",
@@ -27,6 +29,7 @@ func New() provider.Provider {
 		{Status: http.StatusUnauthorized, Text: "missing scopes", Verdict: restricted},
 		{Status: http.StatusForbidden, Text: "missing scopes", Verdict: restricted},
 	}
+	p.List.Unlisted = []string{"ft:*"}
 	return p
 }
 

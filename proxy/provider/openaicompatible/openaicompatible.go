@@ -11,7 +11,7 @@ import (
 
 // New returns any OpenAI-compatible server. It has no endpoint of its own and may have no model list. A server that
 // checks no keys accepts every one, so a valid key there means no more than that. Not all have the Responses or the Messages
-// API, so only targets that ask for those get them.
+// API, so only targets that ask for those get them. Ollama calls a model without a tag the latest one.
 func New() provider.Provider {
 	p := provider.OpenAICompatible("OpenAICompatible", "")
 	p.Offers = slices.Concat(
@@ -23,5 +23,6 @@ func New() provider.Provider {
 	)
 	p.Quirks = dialect.Quirks{ReasoningMember: "reasoning_content"}
 	p.Probe.NotFound = provider.HealthUnknown
+	p.List.Tag = ":latest"
 	return p
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // New returns OpenRouter. Its model list is public, so a key is tried by asking for the key's own description. Usage
-// is always reported; the request for it is accepted and has no effect.
+// is always reported; the request for it is accepted and has no effect. Its routers, presets and moving aliases can be called without being in the list, and
+// so can every model with one of its suffixes, such as :nitro. Unasked, the list has only models that answer with text.
 func New() provider.Provider {
 	p := provider.OpenAICompatible("OpenRouter", "https://openrouter.ai")
 	p.BasePath = "/api/v1"
@@ -19,6 +20,9 @@ func New() provider.Provider {
 	p.Offers = append(p.Offers, provider.Offers(neutral.Completions, neutral.Embeddings, neutral.Rerank)...)
 	p.Quirks = dialect.Quirks{ReasoningMember: "reasoning", ReasoningRequest: "reasoning"}
 	p.Probe.Path = "/key"
+	p.List = provider.List{
+		Path: "/models?output_modalities=all&limit=1000", Aliases: []string{"canonical_slug"}, Mark: ":", Unlisted: []string{"~*", "openrouter/*", "*@preset/*"},
+	}
 	return p
 }
 

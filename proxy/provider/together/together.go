@@ -21,5 +21,6 @@ func New() provider.Provider {
 		provider.OnDemand(neutral.Responses),
 	)
 	p.Quirks = dialect.Quirks{MaxTokens: "max_tokens", NoDeveloper: true, ReasoningMember: "reasoning", NoFiles: true}
+	p.List.Owner = "/"
 	return p
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // New returns xAI. A key is tried by asking for its own description. A wrong key is refused there with status 400, and
-// a known one that was switched off is described as such with status 200.
+// a known one that was switched off is described as such with status 200. Only the list of language models tells their aliases.
 func New() provider.Provider {
 	p := provider.OpenAICompatible("XAI", "https://api.x.ai")
 	p.Offers = offers()
@@ -19,6 +19,9 @@ func New() provider.Provider {
 		RefusedInMessages: strange(), NoFiles: true, NoAudio: true,
 	}
 	p.Probe.Path = "/api-key"
+	p.List = provider.List{
+		Path: "/language-models", Aliases: []string{"aliases"}, Unlisted: []string{"*imag*", "*video*", "*embed*", "*voice*", "*-latest"},
+	}
 	p.Probe.Signs = []provider.Sign{
 		{Status: http.StatusBadRequest, Verdict: provider.Verdict{
 			Key: provider.KeyInvalid, Health: provider.Healthy, Reason: "KeyRejected",

@@ -1,0 +1,56 @@
+package fleet
+
+// Unknown is the figure of what is not known.
+const Unknown int64 = -1
+
+// Figures are averages of a target's calls; Unknown where there were none.
+type Figures struct {
+	// ErrorPermille is the share of calls that failed by the target's fault.
+	ErrorPermille int64
+	// FirstTokenMS is the time to the first token of streams, in milliseconds.
+	FirstTokenMS int64
+	// TokensPerSecond is the rate of completion tokens.
+	TokensPerSecond int64
+}
+
+// NoFigures are those of a target without calls.
+func NoFigures() Figures {
+	return Figures{ErrorPermille: Unknown, FirstTokenMS: Unknown, TokensPerSecond: Unknown}
+}
+
+// Settle rounds figures for people, and keeps those of before that did not move far enough to matter: averages are never still, and whatever is written
+// down anew costs the API server a write.
+func (f Figures) Settle(before Figures) Figures {
+	return Figures{
+		ErrorPermille:   settle(f.ErrorPermille, before.ErrorPermille, permilleStep, roundPermille),
+		FirstTokenMS:    settle(f.FirstTokenMS, before.FirstTokenMS, fifth(before.FirstTokenMS), roundDigits),
+		TokensPerSecond: settle(f.TokensPerSecond, before.TokensPerSecond, fifth(before.TokensPerSecond), roundDigits),
+	}
+}
+
+// permilleStep is what shares of errors are rounded to, and by how much one must move.
+const permilleStep = 10
+
+// fifth is by how much other figures must move, which is more than averages of many calls waver.
+func fifth(n int64) int64 { return max(2, n/5+1) }
+
+func settle(now, before, step int64, round func(int64) int64) int64 {
+	if now == Unknown {
+		return Unknown
+	}
+	if before != Unknown && now-before < step && before-now < step {
+		return before
+	}
+	return round(now)
+}
+
+func roundPermille(n int64) int64 { return (n + permilleStep/2) / permilleStep * permilleStep }
+
+// roundDigits keeps two significant digits.
+func roundDigits(n int64) int64 {
+	unit := int64(1)
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return (n + unit/2) / unit * unit
+}

@@ -1,0 +1,276 @@
+package route
+
+import (
+	"time"
+
+	"signalbox.dev/signalbox/proxy/health"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+// onStack is how many targets an order is found for without allocating; the API allows fewer.
+const onStack = 32
+
+// choice is an eligible target on its way to its place.
+type choice struct {
+	// rank is what the strategy has no say in; lower first. The strategy orders those of one rank.
+	rank uint64
+	// score is the strategy's order inside a rank; lower first.
+	score float64
+	index int32
+	// weight is that of the target, at least 1: a drained one gets a place when its session is there.
+	weight int32
+}
+
+// The bits of a rank, from the first to look at to the last. A request's order takes the 8 bits below rankReturning, for it
+// chooses among what the route allows; priority takes the 32 bits below those.
+const (
+	rankReturning  = 1 << 63
+	rankOrder      = 55
+	rankPriority   = 23
+	rankNoProbe    = 1 << 22
+	rankUnlisted   = 1 << 21
+	rankMissed     = 1 << 20
+	rankTier       = 3
+	mostOrdered    = 1<<8 - 1
+	lowestPriority = -1 << 31
+)
+
+// facts are what a strategy looks at. They stay in the order of the targets.
+type facts struct {
+	latency, throughput float64
+	inFlight            int64
+	age                 time.Duration
+	output              int64
+	cachedPermille      int
+	out                 Exclusion
+	wait                time.Duration
+}
+
+// work is what finding one order takes. It lives on the stack.
+type work struct {
+	r *Router
+	q *Query
+	// facts by target.
+	facts []facts
+	// seat is the target where the session is; -1 for none.
+	seat int
+	// strategy orders those of one rank.
+	strategy table.Strategy
+}
+
+// Order appends all targets of the route to dst: those that can be tried in the order of trial, then the others with why they are left out.
+// It allocates nothing but dst's growth.
+func (r *Router) Order(dst []Candidate, route int, q *Query) []Candidate {
+	var factSpace [onStack]facts
+	var choiceSpace [onStack]choice
+	known, choices := factSpace[:], choiceSpace[:0]
+	if len(r.targets) > onStack {
+		known, choices = make([]facts, len(r.targets)), make([]choice, 0, len(r.targets))
+	}
+	w := work{r: r, q: q, facts: known[:len(r.targets)], seat: r.seated(q), strategy: strategyOf(r.route, q)}
+	for i := range r.targets {
+		if c, ok := w.look(i); ok {
+			choices = append(choices, c)
+		}
+	}
+	lastResort := len(choices) == 0
+	for i := range r.targets {
+		if lastResort && w.isLastResort(i) {
+			choices = append(choices, choice{rank: rankOf(&r.targets[i]), index: int32(i), weight: max(r.targets[i].Weight, 1)})
+		}
+	}
+	w.arrange(choices)
+	dst = w.appendChoices(dst, choices, route, lastResort)
+	return w.appendOthers(dst, route, lastResort)
+}
+
+// look finds out whether a target is eligible, and its rank if so.
+func (w *work) look(i int) (choice, bool) {
+	t, f := &w.r.targets[i], &w.facts[i]
+	if f.out = w.outAtAll(i, t); f.out != Eligible {
+		return choice{}, false
+	}
+	view := t.Backend.View(w.q.Now, w.q.Asked)
+	if f.out = w.r.outByPrice(t, w.q, &view); f.out == Eligible {
+		f.out = outByHealth(t, w.q, &view)
+	}
+	if f.out == NoHeadroom {
+		f.wait = min(headroomReset(&view.Headroom, tokensOf(t, w.q)), longestWait)
+	}
+	if f.out == Eligible && len(t.OnlyFor) > 0 {
+		f.out = AfterFailureOnly
+	}
+	f.learn(&view, w.q.Stream)
+	if f.out != Eligible {
+		return choice{}, false
+	}
+	return choice{rank: w.rank(i, t, &view), index: int32(i), weight: max(t.Weight, 1)}, true
+}
+
+// outAtAll is why a target is out whatever its health and its prices.
+func (w *work) outAtAll(i int, t *routed) Exclusion {
+	switch {
+	case t.Excluded != "":
+		return Unusable
+	case t.Weight <= 0 && w.seat != i:
+		return Drained
+	}
+	if out := w.r.outByDeclaration(t, w.q); out != Eligible {
+		return out
+	}
+	return w.r.outByPreference(i, t, w.q)
+}
+
+// learn keeps what strategies look at.
+func (f *facts) learn(view *health.View, stream bool) {
+	f.latency = view.Answer.Seconds()
+	if stream {
+		f.latency = view.FirstToken.Seconds()
+	}
+	f.throughput = view.TokensPerSecond
+	f.inFlight, f.age = view.InFlight, view.Age
+	f.output, f.cachedPermille = view.OutputTokens, view.CachedPermille
+}
+
+// rankOf is the rank of a target by its priority alone.
+func rankOf(t *routed) uint64 { return uint64(int64(t.Priority)-lowestPriority) << rankPriority }
+
+// rank is the place of a target as far as the strategy has no say in it: its priority, then what the provider's list and the request's preferences say.
+func (w *work) rank(i int, t *routed, view *health.View) uint64 {
+	rank := rankOf(t)
+	switch w.returning(i, t, view) {
+	case hasToWait:
+		rank |= rankReturning | rankNoProbe
+	case isIn:
+		rank |= rankNoProbe
+	case goesFirst:
+	}
+	if t.Unlisted && t.Successor == "" {
+		rank |= rankUnlisted
+	}
+	p := w.q.Preferences
+	if p == nil {
+		return rank
+	}
+	if len(p.Order) > 0 {
+		rank |= uint64(min(w.r.placeIn(p.Order, t), mostOrdered)) << rankOrder
+	}
+	f := &w.facts[i]
+	if (p.MinThroughput > 0 && f.throughput > 0 && f.throughput < p.MinThroughput) ||
+		(p.MaxLatencySeconds > 0 && f.latency > p.MaxLatencySeconds) {
+		rank |= rankMissed
+	}
+	return rank
+}
+
+// turn is what a target that comes back gets of a call.
+type turn uint8
+
+const (
+	// isIn: the target has its usual place.
+	isIn turn = iota
+	// hasToWait: it stands behind all others.
+	hasToWait
+	// goesFirst: it is tried first of its priority, to find out whether it is back.
+	goesFirst
+)
+
+// probePermille is the share of calls that may find out whether a target is back. At 20 calls a second one of them does within a second, as good as
+// certainly; at thousands a second it is still one at a time that does.
+const probePermille = 200
+
+// returning tells what a target that comes back gets of the call.
+func (w *work) returning(i int, t *routed, view *health.View) turn {
+	switch {
+	case view.Probe:
+		// A session is not torn from where its cache is warm for that.
+		if (w.seat >= 0 && w.seat != i) || w.q.Random(1000) >= probePermille {
+			return hasToWait
+		}
+		return goesFirst
+	case view.Ramp >= 1000:
+		return isIn
+	case w.r.route.Affinity != nil && w.q.Affinity != 0:
+		if isBack(w.q.Affinity, t.key, view.Ramp) {
+			return isIn
+		}
+		return hasToWait
+	case w.q.Random(1000) < int64(view.Ramp):
+		return isIn
+	}
+	return hasToWait
+}
+
+// isLastResort tells whether a target is left out for something that is better than nothing. All else is out for good: a call that has nothing left is
+// answered at once.
+func (w *work) isLastResort(i int) bool {
+	out := w.facts[i].out
+	return (out == ErrorRate || out == NoHeadroom) && len(w.r.targets[i].OnlyFor) == 0
+}
+
+// arrange sorts the choices by rank, and those of one rank by affinity and strategy.
+func (w *work) arrange(all []choice) {
+	sortChoices(all)
+	for start := 0; start < len(all); {
+		end := start + 1
+		for end < len(all) && all[end].rank == all[start].rank {
+			end++
+		}
+		w.arrangeRank(all[start:end], start == 0)
+		start = end
+	}
+}
+
+// sortChoices sorts by rank and score and keeps the order of equals. There are few, mostly sorted, which is what insertion is good at.
+func sortChoices(c []choice) {
+	for i := 1; i < len(c); i++ {
+		moving, at := c[i], i
+		for at > 0 && (moving.rank < c[at-1].rank || (moving.rank == c[at-1].rank && moving.score < c[at-1].score)) {
+			c[at] = c[at-1]
+			at--
+		}
+		c[at] = moving
+	}
+}
+
+// moveToFront moves the choice at a place before the others, which keep their order.
+func moveToFront(c []choice, place int) {
+	moving := c[place]
+	copy(c[1:place+1], c[:place])
+	c[0] = moving
+}
+
+// alone tells that the request wants the first target and no other.
+func (w *work) alone() bool {
+	p := w.q.Preferences
+	return p != nil && p.NoFallbacks && len(p.Order) == 0
+}
+
+func (w *work) appendChoices(dst []Candidate, choices []choice, route int, lastResort bool) []Candidate {
+	for place, c := range choices {
+		candidate := Candidate{Route: route, Index: int(c.index), Returning: c.rank&rankReturning != 0}
+		switch f := &w.facts[c.index]; {
+		case place > 0 && w.alone():
+			candidate.Out = NoFallbacks
+		case lastResort:
+			candidate.LastResort, candidate.Despite, candidate.Wait = true, f.out, f.wait
+		}
+		dst = append(dst, candidate)
+	}
+	return dst
+}
+
+// appendOthers appends what was left out, in the order of the spec.
+func (w *work) appendOthers(dst []Candidate, route int, lastResort bool) []Candidate {
+	for i := range w.facts {
+		out := w.facts[i].out
+		if out == Eligible || (lastResort && w.isLastResort(i)) {
+			continue
+		}
+		if out == AfterFailureOnly && w.alone() {
+			out = NoFallbacks
+		}
+		dst = append(dst, Candidate{Route: route, Index: i, Out: out})
+	}
+	return dst
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/limit"
+	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/route"
+	"signalbox.dev/signalbox/proxy/telemetry"
+)
+
+// defaultOutputTokens is how long an answer is taken to be when neither the request nor experience says.
+const defaultOutputTokens = 256
+
+// admit asks limits and budgets of the candidate's route, once. An error is their refusal.
+func (s *Server) admit(ctx context.Context, c *call, candidate route.Candidate) *Error {
+	l := &c.legs[c.legs[candidate.Route].account]
+	if l.admitted || l.refusal != nil {
+		return l.refusal
+	}
+	began := s.now()
+	admission, refused := s.callerLimits.Admit(ctx, limit.Call{Route: l.route.Name, Caller: c.callerName(), Tokens: c.tokensOf(l)})
+	waited := s.now().Sub(began)
+	c.queued += waited
+	if refused != nil {
+		s.countLimited(l, refused)
+		l.refusal = c.limited(l, refused)
+		return l.refusal
+	}
+	l.limit = admission
+	if c.place.free() {
+		l.admitted = true
+		return nil
+	}
+	now := s.now()
+	counted, refusal := s.book.Admit(now, l.budgets, ledger.Call{Unpriced: l.unpriced})
+	if refusal != nil {
+		l.limit.Correct(-1)
+		l.refusal = budgetRefusal(refusal, now)
+		return l.refusal
+	}
+	l.admitted, l.admission = true, counted
+	return nil
+}
+
+// callerName is the caller's for limits; it is made once.
+func (c *call) callerName() string { return c.caller.String() }
+
+// tokensOf estimates what a call will use, for limits of tokens.
+func (c *call) tokensOf(l *leg) int64 {
+	if !l.route.limitsTokens {
+		return 0
+	}
+	output := l.query.MaxOutputTokens
+	if output == 0 {
+		output = defaultOutputTokens
+	}
+	return l.query.PromptTokens + output
+}
+
+// limited is the refusal of a limit.
+func (c *call) limited(l *leg, r *limit.Refusal) *Error {
+	if r.Left {
+		return clientClosed()
+	}
+	whose := fmt.Sprintf("ModelRoute %q", l.route.Name)
+	if r.Per == "Caller" {
+		whose += " for " + c.callerName()
+	}
+	message := fmt.Sprintf("the limit of %s, %d %s, is reached", whose, r.Limit, r.What)
+	c.standing, c.hasStanding = r.Standing, true
+	if r.RetryAfter <= 0 {
+		return &Error{
+			Code: CodeRateLimited, Status: http.StatusTooManyRequests, DialectCode: string(CodeRateLimited),
+			Message: fmt.Sprintf("the request alone is larger than the limit of %s, %d %s; make it smaller, max_tokens too", whose, r.Limit, r.What),
+		}
+	}
+	if r.Queue {
+		message += ", and the queue before it is full or too long"
+	}
+	refusal := &Error{Code: CodeRateLimited, Status: http.StatusTooManyRequests, Message: message + "; try again in " + roundUp(r.RetryAfter).String()}
+	return refusal.withRetryAfter(r.RetryAfter).withHeader("Retry-After-Ms", strconv.FormatInt(int64(roundUp(r.RetryAfter)/time.Millisecond), 10))
+}
+
+// roundUp rounds up to whole milliseconds.
+func roundUp(d time.Duration) time.Duration { return (d + time.Millisecond - 1).Truncate(time.Millisecond) }
+
+func budgetRefusal(r *ledger.Refusal, now time.Time) *Error {
+	switch r.Reason {
+	case ledger.LimitReached:
+		return limitReached(r, now)
+	case ledger.Unpriced:
+		return &Error{
+			Code: CodeUnpriced, Status: http.StatusPaymentRequired,
+			Message: fmt.Sprintf("the price of this call is not known, and SpendBudget %q refuses such calls: add prices to the target or its "+
+				"ProviderCredential, or set unpriced: Allow", r.Budget),
+			Metadata: &dialect.Metadata{Budget: &dialect.BudgetState{Name: r.Budget}},
+		}
+	default:
+		refusal := &Error{
+			Code: CodeLedgerUnavailable, Status: http.StatusServiceUnavailable,
+			Message:  fmt.Sprintf("SpendBudget %q cannot be counted by this proxy", r.Budget),
+			Metadata: &dialect.Metadata{Budget: &dialect.BudgetState{Name: r.Budget}},
+		}
+		return refusal.withRetryAfter(time.Minute)
+	}
+}
+
+func limitReached(r *ledger.Refusal, now time.Time) *Error {
+	state := &dialect.BudgetState{Name: r.Budget, Limit: meter.FormatUSD(r.Limit), Spent: meter.FormatUSD(r.Spent)}
+	message := fmt.Sprintf("SpendBudget %q is spent: %s of %s USD", r.Budget, state.Spent, state.Limit)
+	if r.End.IsZero() {
+		message += "; it does not reset by itself"
+		return &Error{Code: CodeBudgetExceeded, Status: http.StatusPaymentRequired, Message: message, Metadata: &dialect.Metadata{Budget: state}}
+	}
+	state.Resets = r.End.Format(time.RFC3339)
+	refusal := &Error{
+		Code: CodeBudgetExceeded, Status: http.StatusPaymentRequired,
+		Message: message + "; it resets at " + state.Resets, Metadata: &dialect.Metadata{Budget: state},
+	}
+	return refusal.withRetryAfter(r.End.Sub(now))
+}
+
+// countLimited counts a refusal, but not a client that left the queue.
+func (s *Server) countLimited(l *leg, r *limit.Refusal) {
+	if !r.Left {
+		l.route.noTarget.Limited(telemetry.Limited{Per: string(r.Per), What: r.What, Result: telemetry.LimitRefused})
+	}
+}

@@ -1,0 +1,81 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/route"
+)
+
+// noEligibleTarget tells each target and what excluded it.
+func (c *call) noEligibleTarget() error {
+	exclusions := make([]dialect.Exclusion, 0, len(c.candidates))
+	reasons := make([]string, 0, len(c.candidates))
+	for _, candidate := range c.candidates {
+		name := c.legs[candidate.Route].route.targets[candidate.Index].name
+		reason := c.reason(candidate)
+		exclusions = append(exclusions, dialect.Exclusion{Target: name, Reason: reason})
+		reasons = append(reasons, name+": "+reason)
+	}
+	failure := c.whyNotEligible()
+	failure.Message = fmt.Sprintf("no target of ModelRoute %q can be used: %s", c.legs[0].route.Name, strings.Join(reasons, "; "))
+	failure.Metadata = &dialect.Metadata{Targets: exclusions}
+	if wait := route.RetryAfter(c.routers(), c.candidates, &c.legs[0].query); wait > 0 {
+		failure.withRetryAfter(wait)
+	}
+	return failure
+}
+
+// whyNotEligible finds code and status: what may heal is a matter of time, 429 where rate limits are all that is in the way; what the request itself rules
+// out is the client's to change.
+func (c *call) whyNotEligible() *Error {
+	var limited, heals, asked, tooLong int
+	for _, candidate := range c.candidates {
+		switch cause := causeOf(candidate.Out); {
+		case cause == causeRate:
+			limited++
+		case cause == causeHealth:
+			heals++
+		case candidate.Out == route.ContextTooSmall:
+			tooLong++
+		case cause == causeRequest:
+			asked++
+		}
+	}
+	switch {
+	case heals == 0 && limited > 0:
+		return &Error{Code: CodeNoEligibleTarget, Status: http.StatusTooManyRequests}
+	case heals > 0 || asked+tooLong == 0:
+		return &Error{Code: CodeNoEligibleTarget, Status: http.StatusServiceUnavailable}
+	case asked == 0:
+		return &Error{Code: CodeUnsupportedByTargets, Status: http.StatusBadRequest, DialectCode: "context_length_exceeded", Param: "messages"}
+	default:
+		return &Error{Code: CodeUnsupportedByTargets, Status: http.StatusBadRequest}
+	}
+}
+
+// cause is what kind of thing excludes a target.
+type cause uint8
+
+const (
+	causePolicy cause = iota
+	causeRequest
+	causeHealth
+	causeRate
+)
+
+func causeOf(out route.Exclusion) cause {
+	switch out {
+	case route.LacksNeeded, route.ContextTooSmall, route.RequestDataPolicy, route.NotInOnly, route.Ignored, route.NotInOrder, route.OtherQuantization,
+		route.NotDistillable, route.DropsParameters, route.NothingLeft, route.OverRequestPrice, route.NoFallbacks, outUnsuitable:
+		return causeRequest
+	case route.CoolingDown, route.NoHeadroom:
+		return causeRate
+	case route.CircuitOpen, route.ErrorRate, route.NoQuota, route.KeyRefused, route.Withdrawn, route.BeingProbed, outBegun:
+		return causeHealth
+	default:
+		return causePolicy
+	}
+}

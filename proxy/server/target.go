@@ -1,0 +1,164 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/health"
+	"signalbox.dev/signalbox/proxy/route"
+	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/telemetry"
+)
+
+// routeEntry is a route with what its requests need. Targets of the embedded route carry all exclusions that do not depend on the request.
+type routeEntry struct {
+	*table.Route
+	targets  []targetEntry
+	router   *route.Router
+	budgets  []*table.Budget
+	noTarget *telemetry.Target
+	header   []string
+	mirror   *mirrorEntry
+	// inspects tells that the choice of a target depends on more than the head of a request, and limitsTokens that tokens are limited.
+	inspects, limitsTokens bool
+}
+
+// targetEntry is a target of a route; it stands at the same index as in the table. It is its route's route.Backend for that target.
+type targetEntry struct {
+	name        string
+	credential  string
+	fingerprint string
+	provider    string
+	model       string
+	successor   string
+	unlisted    bool
+	api         neutral.API
+	prices      *table.Prices
+	byModel     map[string]table.Prices
+	preferences []byte
+	// cacheLifetime is that of the provider's prompt cache; 0 when it is not known.
+	cacheLifetime time.Duration
+	metrics     *telemetry.Target
+	header      []string
+
+	registry *health.Registry
+	// primary is the state of model, unless that depends on the call, and heir that of successor, if there is one.
+	primary, heir *health.Upstream
+}
+
+// sameModel is the upstream model of a target that sends on what the client asked for.
+const sameModel = "*"
+
+// serving is the upstream model that the target's calls go to now, with its state: the successor, while the provider does not offer the model.
+func (t *targetEntry) serving(now time.Time, asked string) (string, *health.Upstream) {
+	if t.model == sameModel {
+		return asked, t.registry.Upstream(t.subject(asked))
+	}
+	if t.heir == nil {
+		return t.model, t.primary
+	}
+	if t.unlisted || t.primary.View(now).Block == health.Withdrawn {
+		return t.successor, t.heir
+	}
+	return t.model, t.primary
+}
+
+func (t *targetEntry) subject(model string) health.Subject {
+	return health.Subject{Credential: t.credential, Key: t.fingerprint, Model: model}
+}
+
+// succeeded tells whether the target has a successor of the model, which was found to be withdrawn.
+func (t *targetEntry) succeeded(withdrawn string) bool { return t.heir != nil && withdrawn != t.successor }
+
+// View is the health of the upstream.
+func (t *targetEntry) View(now time.Time, asked string) health.View {
+	_, upstream := t.serving(now, asked)
+	return upstream.View(now)
+}
+
+// Prices are what the target charges; nil when that is not known.
+func (t *targetEntry) Prices(asked string) *table.Prices {
+	if t.model == sameModel {
+		return t.pricesOf(asked)
+	}
+	return t.pricesOf(t.model)
+}
+
+// priced tells whether the cost of a call to the target will be known.
+func (t *targetEntry) priced(asked string) bool { return t.Prices(asked) != nil }
+
+// pricesOf is what the target charges for a model; nil if that is not known.
+func (t *targetEntry) pricesOf(upstreamModel string) *table.Prices {
+	if t.prices != nil {
+		return t.prices
+	}
+	if prices, ok := t.byModel[upstreamModel]; ok {
+		return &prices
+	}
+	return nil
+}
+
+func (s *Server) compileRoute(next *snapshot, r *table.Route, credentials map[string]*table.Credential, budgets []*table.Budget) *routeEntry {
+	r.Targets = slices.Clone(r.Targets)
+	entry := &routeEntry{Route: r, targets: make([]targetEntry, len(r.Targets)), budgets: budgets, header: []string{r.Name}}
+	entry.noTarget = s.metricsHandle(next, telemetry.Labels{Route: r.Name})
+	choices := make([]route.Target, len(r.Targets))
+	for i := range r.Targets {
+		entry.targets[i] = s.compileTarget(next, r.Name, &r.Targets[i], credentials)
+		choices[i] = route.Target{
+			Target: &r.Targets[i], Provider: entry.targets[i].provider, Backend: &entry.targets[i], CacheTTL: entry.targets[i].cacheLifetime,
+		}
+	}
+	memory := s.memories.of(identityOf(r))
+	entry.router = route.NewRouter(r, choices, memory.route)
+	if r.Mirror != nil {
+		entry.mirror = s.compileMirror(next, entry, credentials, &memory.mirror)
+	}
+	entry.limitsTokens = slices.ContainsFunc(r.Limits, func(l table.Limit) bool { return l.TokensPerMinute > 0 })
+	entry.inspects = entry.limitsTokens || r.Require.MinContextTokens > 0 || slices.ContainsFunc(r.Targets, func(t table.Target) bool {
+		return t.Declared.CapabilitiesKnown || t.Declared.ContextTokens > 0
+	})
+	return entry
+}
+
+func (s *Server) compileTarget(next *snapshot, routeName string, t *table.Target, credentials map[string]*table.Credential) targetEntry {
+	c, found := credentials[t.Credential]
+	if !found {
+		exclude(t, fmt.Sprintf("ProviderCredential %q does not exist", t.Credential))
+		c = &table.Credential{}
+	} else {
+		exclude(t, next.credentials[t.Credential].excluded)
+	}
+	entry := targetEntry{
+		name: t.Name, credential: t.Credential, fingerprint: fingerprintOf(c), provider: c.Provider, model: t.Model, successor: t.Successor, unlisted: t.Unlisted,
+		api: neutral.API(t.API), prices: t.Prices, byModel: c.Prices, preferences: t.OpenRouter, header: []string{t.Name}, registry: s.health,
+	}
+	if t.Model != sameModel {
+		entry.primary = s.health.Upstream(entry.subject(t.Model))
+		if t.Successor != "" {
+			entry.heir = s.health.Upstream(entry.subject(t.Successor))
+		}
+	}
+	if account, ok := next.credentials[t.Credential]; ok {
+		entry.cacheLifetime = account.provider.CacheLifetime
+	}
+	entry.metrics = s.metricsHandle(next, telemetry.Labels{Route: routeName, Target: t.Name, Provider: c.Provider})
+	return entry
+}
+
+// fingerprintOf is that of the key in use; empty without one.
+func fingerprintOf(c *table.Credential) string {
+	if len(c.Keys) == 0 {
+		return ""
+	}
+	return c.Keys[0].Fingerprint
+}
+
+// exclude keeps the reason that the table gives, which knows more.
+func exclude(t *table.Target, reason string) {
+	if t.Excluded == "" {
+		t.Excluded = reason
+	}
+}
