@@ -115,3 +115,55 @@ func TestCheckReadsFilesAndDirectories(t *testing.T) {
 		t.Errorf("the route alone: %v\n%s", err, got)
 	}
 }
+
+func TestCheckExplainsARequest(t *testing.T) {
+	manifests := goodManifests + `  - name: second
+    credentialRef: {name: local}
+    model: llava
+    priority: 1
+  - name: blind
+    credentialRef: {name: local}
+    model: llama
+    priority: 2
+    declares: {capabilities: []}
+`
+	const withTools = `{"model":"chat","messages":[{"role":"user","content":"Hello"}],"tools":[{"type":"function","function":{"name":"f"}}]}`
+	cases := map[string]struct {
+		request, path string
+		want          []string
+		fails         string
+	}{
+		"tools": {request: withTools, want: []string{
+			`request for "chat" in namespace default`, "needs Tools", "1. chat/first: OpenAICompatible llama", "2. chat/second: ", "left out: chat/blind: ",
+		}},
+		"only one":      {request: `{"model":"chat","messages":[],"provider":{"only":["second"]}}`, want: []string{"1. chat/second: ", "left out: chat/first: "}},
+		"a message":     {request: `{"model":"chat","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}`, path: "/v1/messages", want: []string{"1. chat/first"}},
+		"no such model": {request: `{"model":"other","messages":[]}`, want: []string{"not served"}, fails: "is not served"},
+		"no request":    {request: `[]`, fails: "must be one JSON object"},
+		"no such path":  {request: withTools, path: "/v2/elsewhere", fails: "no request to explain"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "request.json")
+			if err := os.WriteFile(file, []byte(tc.request), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"-", "--explain", file}
+			if tc.path != "" {
+				args = append(args, "--path", tc.path)
+			}
+			out, err := execute(NewCheck(), manifests, args...)
+			for _, part := range tc.want {
+				if !strings.Contains(out, part) {
+					t.Errorf("does not say %q:\n%s", part, out)
+				}
+			}
+			switch {
+			case tc.fails == "" && err != nil:
+				t.Errorf("failed: %v\n%s", err, out)
+			case tc.fails != "" && (err == nil || !strings.Contains(err.Error(), tc.fails)):
+				t.Errorf("error %v, want %q", err, tc.fails)
+			}
+		})
+	}
+}

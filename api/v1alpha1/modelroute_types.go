@@ -9,7 +9,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type ModelPattern string
 
 // ModelRouteSpec says which models clients may ask for and where such calls go.
-// +kubebuilder:validation:XValidation:rule="self.targets.exists(t, !has(t.onlyFor) || t.onlyFor.size() == 0)",message="at least one target must be without onlyFor"
+// +kubebuilder:validation:XValidation:rule="self.targets.size() == 0 || self.targets.exists(t, !has(t.onlyFor) || t.onlyFor.size() == 0)",message="at least one target must be without onlyFor"
 // +kubebuilder:validation:XValidation:rule="!has(self.mirror) || !self.targets.exists(t, t.name == self.mirror.name)",message="the mirror must have another name than the targets"
 type ModelRouteSpec struct {
 	// models are the names that clients put in "model": exact, or with one trailing "*". An exact name beats a pattern, a longer pattern a shorter one, an older ModelRoute a younger one, and then the name decides.

@@ -17,8 +17,8 @@ import (
 // notices are what listeners were told of a namespace's traffic.
 type notices struct {
 	told    map[string][]Traffic // by route, with settled figures
-	moving  map[string]struct{}  // routes that were called since then
-	driftAt time.Time            // when all that were called were last looked at
+	driftAt time.Time            // when figures were last looked at
+	moving  map[string]struct{}  // routes whose figures may have moved since then
 }
 
 // Traffic is what the ready proxies know of a route's targets, ordered by name. Targets that nobody called of late, and with which nothing is wrong, are
@@ -70,7 +70,7 @@ func (f *Fleet) hear(name types.NamespacedName, known *pod, targets []traffic.Ta
 	}
 	changed := known.claims.changed(before)
 	for _, route := range changed {
-		notices.moving[route] = struct{}{} // the figures of a target that is not told of any more have moved, too
+		notices.moving[route] = struct{}{} // a target that is not spoken of any more has no figures now
 	}
 	pods := f.claims(name.Namespace)
 	if now.Sub(notices.driftAt) >= driftInterval {

@@ -95,6 +95,16 @@ func TestFleetTellsOfATargetThatIsNotSpokenOfAnyMore(t *testing.T) {
 	}
 }
 
+func TestFleetTellsOfFiguresThatAreGone(t *testing.T) {
+	w := newWorld(t)
+	one := w.start(t, "one")
+	one.report(called("chat", 0), called("other", 0))
+	w.told()
+	w.clock.Step(driftInterval)
+	one.report(called("other", 0))
+	w.expectTold(t, "nobody calls it any more", "team-a/chat")
+}
+
 func TestFleetTellsOfDriftsNowAndThen(t *testing.T) {
 	w := newWorld(t)
 	one := w.start(t, "one")
@@ -129,6 +139,18 @@ func TestFleetTellsOfAShareOfProxiesNowAndThen(t *testing.T) {
 	if got := w.Traffic("team-a", "chat"); len(got) != 1 || got[0].Down() || got[0].Blocked != 1 || got[0].Proxies != 2 {
 		t.Errorf("the traffic is %+v", got)
 	}
+}
+
+func TestFleetDoesNotTellHowManyProxiesAgree(t *testing.T) {
+	w := newWorld(t)
+	one, two := w.start(t, "one"), w.start(t, "two")
+	ill := blocked()
+	ill.Route = "other"
+	one.report(called("chat", 0), ill)
+	w.told()
+	w.clock.Step(driftInterval)
+	two.report(called("chat", 0), ill)
+	w.expectTold(t, "another proxy says the same", "")
 }
 
 func TestFleetCountsReadyPodsOnly(t *testing.T) {

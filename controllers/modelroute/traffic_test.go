@@ -185,9 +185,52 @@ func TestFigures(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			in := newInput(withTraffic(&fleet.Traffic{Target: "first", Proxies: 1, Figures: tc.seen}))
-			in.route.Status.Targets = []v1alpha1.RouteTargetStatus{{Name: "other"}, {Name: "first", Traffic: tc.stored}}
+			in.route.Status.Targets = []v1alpha1.RouteTargetStatus{
+				{Name: "first", Traffic: tc.stored}, {Name: "other", Traffic: &v1alpha1.TargetTraffic{ErrorPermille: ptr.To[int32](500)}},
+			}
 			if diff := cmp.Diff(tc.want, makeStatus(in).Targets[0].Traffic); diff != "" {
 				t.Errorf("traffic (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOnlyDrifts(t *testing.T) {
+	before := v1alpha1.RouteTargetStatus{Name: "first", State: v1alpha1.TargetAvailable, Reason: "CircuitOpen", Message: "1 of 3 proxies leave it alone"}
+	down := before
+	down.State = v1alpha1.TargetUnavailable
+	with := func(target v1alpha1.RouteTargetStatus, change func(*v1alpha1.RouteTargetStatus)) v1alpha1.RouteTargetStatus {
+		change(&target)
+		return target
+	}
+	figures := func(target *v1alpha1.RouteTargetStatus) {
+		target.Traffic = &v1alpha1.TargetTraffic{ErrorPermille: ptr.To[int32](10)}
+	}
+	reason := func(target *v1alpha1.RouteTargetStatus) { target.Reason = "KeyRejected" }
+	cases := map[string]struct {
+		before, after v1alpha1.RouteTargetStatus
+		want          bool
+	}{
+		"nothing":                            {before: before, after: before},
+		"figures":                            {before: before, after: with(before, figures), want: true},
+		"figures of a target that is down":   {before: down, after: with(down, figures), want: true},
+		"what some proxies say":              {before: before, after: with(before, reason), want: true},
+		"why a target is down":               {before: down, after: with(down, reason)},
+		"a target goes down":                 {before: before, after: down},
+		"a target comes back with figures":   {before: down, after: with(before, figures)},
+		"another successor":                  {before: before, after: with(before, func(target *v1alpha1.RouteTargetStatus) { target.Model = "new-model" })},
+		"another target in the same place":   {before: before, after: with(before, func(target *v1alpha1.RouteTargetStatus) { target.Name = "second" })},
+		"whether the price of it is known":   {before: before, after: with(before, func(target *v1alpha1.RouteTargetStatus) { target.Priced = "Priced" })},
+		"a target that was not there before": {after: before},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			old, now := &v1alpha1.ModelRouteStatus{}, &v1alpha1.ModelRouteStatus{Targets: []v1alpha1.RouteTargetStatus{tc.after}}
+			if tc.before.Name != "" {
+				old.Targets = []v1alpha1.RouteTargetStatus{tc.before}
+			}
+			if got := onlyDrifts(old, now); got != tc.want {
+				t.Errorf("it drifts: %t", got)
 			}
 		})
 	}

@@ -59,8 +59,8 @@ func (c Caller) Ask(ctx context.Context, namespace string, request Request) Outc
 		return outcome.noAnswer(err)
 	}
 	vendor = vendor.For(request.Account)
-	target, err := vendor.ProbeURL(request.Account)
-	if err != nil {
+	line := line{vendor: vendor, request: request}
+	if err := line.findAddresses(); err != nil {
 		return outcome.noAnswer(err)
 	}
 	if err := policy.CheckURL(request.Endpoint); endpoint.IsDenied(err) {
@@ -68,25 +68,30 @@ func (c Caller) Ask(ctx context.Context, namespace string, request Request) Outc
 	} else if err != nil {
 		return outcome.noAnswer(err)
 	}
-	line, err := c.connect(vendor, policy, request)
-	if err != nil {
+	if err := c.connect(&line, policy); err != nil {
 		return outcome.noAnswer(err)
 	}
 	defer line.transport.CloseIdleConnections()
-	list, err := vendor.ListURL(request.Account)
-	if err != nil {
-		return outcome.noAnswer(err)
-	}
-	outcome, body := c.probe(ctx, line, target, outcome, target == list)
-	return c.addList(ctx, line, outcome, listing{address: list, probed: target == list, body: body})
+	outcome, body := c.probe(ctx, &line, outcome)
+	return c.addList(ctx, &line, outcome, body)
 }
 
 // line is a connection to a provider and what is sent with every call over it.
 type line struct {
-	vendor     provider.Provider
-	request    Request
-	transport  *http.Transport
-	authorizer auth.Authorizer
+	vendor  provider.Provider
+	request Request
+	// probe and list are the addresses of what is asked for; list is empty where the vendor has none.
+	probe, list string
+	transport   *http.Transport
+	authorizer  auth.Authorizer
+}
+
+func (l *line) findAddresses() (err error) {
+	if l.probe, err = l.vendor.ProbeURL(l.request.Account); err != nil {
+		return err
+	}
+	l.list, err = l.vendor.ListURL(l.request.Account)
+	return err
 }
 
 // policy says what a probe of a namespace's credential may reach.
@@ -108,19 +113,16 @@ func (c Caller) policy(namespace string) (endpoint.Policy, error) {
 }
 
 // connect makes a connection of its own for one probe. A token is asked for anew each time, for the answer tells whether the account is still good.
-func (c Caller) connect(vendor provider.Provider, policy endpoint.Policy, request Request) (line, error) {
+func (c Caller) connect(l *line, policy endpoint.Policy) (err error) {
 	dialer := &endpoint.Dialer{Policy: policy, Resolver: c.Resolver}
-	l := line{
-		vendor: vendor, request: request,
-		transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true},
-	}
-	var err error
-	l.authorizer, err = auth.NewKeeper(c.Clock.Now).Authorizer(vendor, &table.Credential{Region: request.Region}, request.key, l.transport)
-	return l, err
+	l.transport = &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true}
+	credential := &table.Credential{Region: l.request.Region}
+	l.authorizer, err = auth.NewKeeper(c.Clock.Now).Authorizer(l.vendor, credential, l.request.key, l.transport)
+	return err
 }
 
 // get makes a call and returns the answer's head. A redirect is an answer like any other: following it would send the key elsewhere.
-func (l line) get(ctx context.Context, address string) (*http.Response, error) {
+func (l *line) get(ctx context.Context, address string) (*http.Response, error) {
 	call, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return nil, err
@@ -142,9 +144,9 @@ func (e *tokenlessError) Error() string { return e.err.Error() }
 
 func (e *tokenlessError) Unwrap() error { return e.err }
 
-// probe asks for what tells whether the key is good, and returns the whole answer if that is wanted and can be had.
-func (c Caller) probe(ctx context.Context, l line, address string, outcome Outcome, whole bool) (Outcome, []byte) {
-	response, err := l.get(ctx, address)
+// probe asks for what tells whether the key is good. If that is the list of models, it returns the whole answer too, where that can be had.
+func (c Caller) probe(ctx context.Context, l *line, outcome Outcome) (Outcome, []byte) {
+	response, err := l.get(ctx, l.probe)
 	outcome.Latency = c.Clock.Since(outcome.At)
 	var tokenless *tokenlessError
 	switch {
@@ -159,13 +161,13 @@ func (c Caller) probe(ctx context.Context, l line, address string, outcome Outco
 		return outcome.noAnswer(fmt.Errorf("reading the answer: %w", err)), nil
 	}
 	outcome = outcome.answered(response.StatusCode, l.vendor.Interpret(response.StatusCode, body))
-	if !whole || !outcome.good() {
+	if l.probe != l.list || !outcome.good() {
 		return outcome, nil
 	}
 	return outcome, c.rest(body, response.Body)
 }
 
-// rest reads what follows the beginning of an answer; nil if that is too much, or breaks off. Long answers are read a few at a time, for every one takes
+// rest reads what follows the beginning of an answer, up to one byte more than a list may have; nil if that breaks off. Long answers are read a few at a time, for every one takes
 // memory; when too many come together the next probe gets its turn.
 func (c Caller) rest(beginning []byte, body io.Reader) []byte {
 	if len(beginning) < maxAnswer {
@@ -178,41 +180,33 @@ func (c Caller) rest(beginning []byte, body io.Reader) []byte {
 		return nil
 	}
 	following, err := io.ReadAll(io.LimitReader(body, provider.MaxListBytes-maxAnswer+1))
-	if err != nil || len(beginning)+len(following) > provider.MaxListBytes {
+	if err != nil {
 		return nil
 	}
 	return append(beginning, following...)
 }
 
-// listing is where the list of models is, or what the probe has of it already.
-type listing struct {
-	address string
-	// probed tells that the probe's answer, body, is the list.
-	probed bool
-	body   []byte
-}
-
-// addList adds the list of models to the outcome of a good probe. One that needs a call of its own is asked for when the request wants it. Trouble with the
-// list is no trouble with the provider.
-func (c Caller) addList(ctx context.Context, l line, outcome Outcome, list listing) Outcome {
-	if !outcome.good() || list.address == "" {
+// addList adds the list of models to the outcome of a good probe: body, if the probe has asked for it already, else what another call brings, if the
+// request wants that. Trouble with the list is no trouble with the provider.
+func (c Caller) addList(ctx context.Context, l *line, outcome Outcome, body []byte) Outcome {
+	if !outcome.good() || l.list == "" {
 		return outcome
 	}
-	if !list.probed {
+	if l.probe != l.list {
 		if !l.request.List {
 			return outcome
 		}
-		list.body = c.whole(ctx, l, list.address)
+		body = c.whole(ctx, l, l.list)
 	}
 	outcome.ListAsked = outcome.At
-	if read, ok := l.vendor.ReadList(l.request.Account, list.body); ok {
+	if read, ok := l.vendor.ReadList(l.request.Account, body); ok {
 		outcome.List = &read
 	}
 	return outcome
 }
 
 // whole makes a call and returns a good answer to it; nil if there is none.
-func (c Caller) whole(ctx context.Context, l line, address string) []byte {
+func (c Caller) whole(ctx context.Context, l *line, address string) []byte {
 	response, err := l.get(ctx, address)
 	if err != nil {
 		return nil

@@ -44,7 +44,9 @@ func answering(status int, body string) http.HandlerFunc {
 }
 
 // padded is a list of models that is longer than what a verdict needs.
-func padded(bytes int) string { return `{"data":[{"id":"a"}],"pad":"` + strings.Repeat("x", bytes) + `"}` }
+func padded(bytes int) string {
+	return `{"data":[{"id":"a"}],"pad":"` + strings.Repeat("x", bytes) + `"}`
+}
 
 func TestAskReadsTheListOfModels(t *testing.T) {
 	const key = " Bearer sk-very-secret"
@@ -124,20 +126,21 @@ func TestAskReadsTheListOfModels(t *testing.T) {
 			if got.Result != Answered || got.Verdict.Key != tc.verdict {
 				t.Errorf("got %+v", got)
 			}
-			var models []provider.ListedModel
-			if got.List != nil {
-				models = got.List.Models
-				if got.List.Provider != tc.provider || got.List.Account != account || !got.List.Complete {
-					t.Errorf("the list is of %s at %+v, complete %v", got.List.Provider, got.List.Account, got.List.Complete)
-				}
+			var want *provider.ModelList
+			if tc.want != nil {
+				want = &provider.ModelList{Provider: tc.provider, Account: account, Models: tc.want, Complete: true}
 			}
-			if diff := cmp.Diff(tc.want, models); diff != "" {
-				t.Errorf("models (-want +got):\n%s", diff)
+			if diff := cmp.Diff(want, got.List); diff != "" {
+				t.Errorf("list (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tc.asked, asked()); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)
 			}
-			if got.ListAsked.IsZero() == tc.listAsked || tc.listAsked && !got.ListAsked.Equal(got.At) {
+			var listAsked time.Time
+			if tc.listAsked {
+				listAsked = got.At
+			}
+			if !got.ListAsked.Equal(listAsked) {
 				t.Errorf("the list was asked for at %s, the probe began at %s", got.ListAsked, got.At)
 			}
 		})

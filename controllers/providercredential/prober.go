@@ -84,14 +84,6 @@ func (o *Outcome) keep(earlier Outcome) {
 	}
 }
 
-// sameList tells whether two outcomes have the same list of models.
-func (o *Outcome) sameList(other *Outcome) bool {
-	if o.List == nil || other.List == nil {
-		return o.List == other.List
-	}
-	return o.List.Equal(other.List)
-}
-
 // Ask makes one probe. The context carries its timeout.
 type Ask func(ctx context.Context, namespace string, request Request) Outcome
 
@@ -221,7 +213,7 @@ func (p *Prober) finish(name types.NamespacedName, done *probe, outcome Outcome)
 	p.outcomes[name] = outcome
 	listeners, followers := p.listeners, p.followers
 	p.mutex.Unlock()
-	if outcome.sameList(&earlier) {
+	if outcome.List.Equal(earlier.List) {
 		followers = nil
 	}
 	for _, follower := range followers {

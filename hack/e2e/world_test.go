@@ -53,12 +53,11 @@ func newWorld(ctx context.Context) *world {
 		g.Expect(api.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "default"}, &corev1.ServiceAccount{})).To(Succeed())
 	}).Should(Succeed())
 	create(ctx, &corev1.ServiceAccount{ObjectMeta: w.meta("app")}, &corev1.ServiceAccount{ObjectMeta: w.meta("stranger")})
-	w.startProvider(ctx)
+	w.provider = w.startProvider(ctx, "provider")
 	w.startApp(ctx, "app", "app")
 	w.createSecret(ctx, "provider", v1alpha1.LabelProviderKey, map[string]string{"api-key": providerKey})
 	w.createSecret(ctx, "laptop", v1alpha1.LabelAccessKey, map[string]string{v1alpha1.AccessKeySecretKey: accessKey})
 	create(ctx, w.credential("provider"))
-	w.configure(ctx, map[string]any{"models": []string{"*"}, "keys": []fakeprovider.Key{{Value: providerKey}}, "completionTokens": 12})
 	return w
 }
 
@@ -129,11 +128,23 @@ func restricted() *corev1.SecurityContext {
 	}
 }
 
-func (w *world) startProvider(ctx context.Context) {
+// startProvider starts a fake provider behind a Service of its name and returns what controls it.
+func (w *world) startProvider(ctx context.Context, name string) *fakeprovider.Client {
 	GinkgoHelper()
-	labels := map[string]string{"app": "provider"}
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "provider", Namespace: w.namespace, Labels: labels},
+	create(ctx, &corev1.Service{
+		ObjectMeta: w.meta(name),
+		Spec:       corev1.ServiceSpec{Selector: providerLabels(name), Ports: []corev1.ServicePort{{Port: 9900}}},
+	})
+	return w.startProviderPod(ctx, name, name)
+}
+
+func providerLabels(service string) map[string]string { return map[string]string{"provider": service} }
+
+// startProviderPod starts one pod for the Service of a provider.
+func (w *world) startProviderPod(ctx context.Context, name, service string) *fakeprovider.Client {
+	GinkgoHelper()
+	create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace, Labels: providerLabels(service)},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{
 			Name: "provider", Image: providerImage, ImagePullPolicy: corev1.PullNever, SecurityContext: restricted(),
 			Args: []string{"--addr", ":9900", "--control-addr", ":9901"},
@@ -141,12 +152,10 @@ func (w *world) startProvider(ctx context.Context) {
 				HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(9901)},
 			}},
 		}}},
-	}
-	create(ctx, pod, &corev1.Service{
-		ObjectMeta: w.meta("provider"),
-		Spec:       corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 9900}}},
 	})
-	w.provider = fakeprovider.NewClient("http://"+w.podAddress(ctx, "provider")+":9901", http.DefaultClient)
+	provider := fakeprovider.NewClient("http://"+w.podAddress(ctx, name)+":9901", http.DefaultClient)
+	Expect(provider.PatchSettings(ctx, map[string]any{"models": []string{"*"}, "keys": []fakeprovider.Key{{Value: providerKey}}, "completionTokens": 12})).To(Succeed())
+	return provider
 }
 
 // startApp starts a pod that waits; calls are made by running testapp inside it.
@@ -261,8 +270,9 @@ func (w *world) eventuallyServed(ctx context.Context) {
 // loadSummary is what testapp load prints.
 type loadSummary struct {
 	Attempts, OK, Failed, Connections, Late int
-	Statuses                                map[string]int
-	Failures                                map[string]int
+	Broken                                  int // after the first token of a stream
+	LongestMillis                           int64
+	Statuses, Failures, Targets             map[string]int
 }
 
 // load is a pod that sends requests at a fixed rate, 50 connections and 100 requests a second unless args say otherwise.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +32,12 @@ type loadResult struct {
 	Statuses    map[int]int    `json:"statuses"`
 	Failures    map[string]int `json:"failures,omitempty"`
 	Connections int            `json:"connections"`
+	// Broken counts those among Failed whose stream broke after its first token.
+	Broken int `json:"broken"`
+	// Targets counts answers by the target that the proxy names.
+	Targets map[string]int `json:"targets,omitempty"`
+	// LongestMillis is the longest time from the beginning of a call to its end.
+	LongestMillis int64 `json:"longestMillis"`
 	// Late counts requests that could not begin in their turn, because all connections were busy.
 	Late int `json:"late"`
 }
@@ -41,7 +48,7 @@ func (j loadJob) run(ctx context.Context) (loadResult, error) {
 	if j.connections < 1 || j.rate < 1 {
 		return loadResult{}, errors.New("connections and rate must be positive")
 	}
-	result := loadResult{Statuses: map[int]int{}, Failures: map[string]int{}, Connections: j.connections}
+	result := loadResult{Statuses: map[int]int{}, Failures: map[string]int{}, Targets: map[string]int{}, Connections: j.connections}
 	turns := make(chan struct{}, j.connections)
 	var mutex sync.Mutex
 	var workers sync.WaitGroup
@@ -50,9 +57,12 @@ func (j loadJob) run(ctx context.Context) (loadResult, error) {
 			client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1, MaxIdleConnsPerHost: 1}}
 			defer client.CloseIdleConnections()
 			for range turns {
-				status, err := j.call(ctx, client)
+				begun := time.Now()
+				answer, err := j.call(ctx, client)
+				took := time.Since(begun)
 				mutex.Lock()
-				result.count(status, err)
+				result.count(answer, err)
+				result.LongestMillis = max(result.LongestMillis, took.Milliseconds())
 				mutex.Unlock()
 			}
 		})
@@ -93,14 +103,31 @@ func (j loadJob) begin(ctx context.Context, turns chan<- struct{}) (late int) {
 	}
 }
 
-func (r *loadResult) count(status int, err error) {
+// answered is the head of an answer; its status is 0 when there was none.
+type answered struct {
+	status int
+	target string
+}
+
+// brokenStream is the error of a stream that broke after its first token.
+type brokenStream struct{ error }
+
+func (b brokenStream) Unwrap() error { return b.error }
+
+func (r *loadResult) count(answer answered, err error) {
 	r.Attempts++
-	r.Statuses[status]++
+	r.Statuses[answer.status]++
+	if answer.target != "" {
+		r.Targets[answer.target]++
+	}
 	if err == nil {
 		r.OK++
 		return
 	}
 	r.Failed++
+	if errors.As(err, &brokenStream{}) {
+		r.Broken++
+	}
 	text := err.Error()
 	if _, known := r.Failures[text]; known || len(r.Failures) < maxFailureKinds {
 		r.Failures[text]++
@@ -108,15 +135,15 @@ func (r *loadResult) count(status int, err error) {
 }
 
 // call makes one call and returns an error unless the answer was a complete 200.
-func (j loadJob) call(ctx context.Context, client *http.Client) (int, error) {
+func (j loadJob) call(ctx context.Context, client *http.Client) (answered, error) {
 	token, err := j.target.token()
 	if err != nil {
-		return 0, err
+		return answered{}, err
 	}
 	body := fmt.Sprintf(`{"model":%q,"stream":%t,"max_tokens":%d,"messages":[{"role":"user","content":"load"}]}`, j.target.model, j.stream, j.maxTokens)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, j.target.baseURL+"/chat/completions", strings.NewReader(body))
 	if err != nil {
-		return 0, err
+		return answered{}, err
 	}
 	// The standard Transport repeats requests that have GetBody and meet a closed connection; here every attempt counts.
 	request.GetBody = nil
@@ -124,35 +151,67 @@ func (j loadJob) call(ctx context.Context, client *http.Client) (int, error) {
 	request.Header.Set("Authorization", "Bearer "+token)
 	answer, err := client.Do(request)
 	if err != nil {
-		return 0, err
+		return answered{}, err
 	}
 	defer func() { _ = answer.Body.Close() }()
+	got := answered{answer.StatusCode, answer.Header.Get("X-Signalbox-Target")}
 	if answer.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(answer.Body, 512))
-		return answer.StatusCode, fmt.Errorf("status %d: %s", answer.StatusCode, bytes.TrimSpace(text))
+		return got, fmt.Errorf("status %d: %s", answer.StatusCode, bytes.TrimSpace(text))
 	}
 	if j.stream {
-		return answer.StatusCode, readStream(answer.Body)
+		return got, readStream(answer.Body)
 	}
 	_, err = io.Copy(io.Discard, answer.Body)
-	return answer.StatusCode, err
+	return got, err
 }
 
-// readStream returns an error unless the stream ends as a stream must.
+// readStream returns an error unless the stream ends as a stream must; a brokenStream if a token had come.
 func readStream(body io.Reader) error {
 	lines := bufio.NewScanner(body)
-	done := false
-	for lines.Scan() {
-		if bytes.Contains(lines.Bytes(), []byte(`"error"`)) {
-			return fmt.Errorf("error inside the stream: %s", lines.Bytes())
+	done, begun := false, false
+	failure := error(nil)
+	for lines.Scan() && failure == nil {
+		line := lines.Bytes()
+		if bytes.Contains(line, []byte(`"error"`)) {
+			failure = fmt.Errorf("error inside the stream: %s", line)
 		}
-		done = done || bytes.Equal(lines.Bytes(), []byte("data: [DONE]"))
+		done = done || bytes.Equal(line, []byte("data: [DONE]"))
+		begun = begun || hasToken(line)
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("stream cut: %w", err)
+	switch err := lines.Err(); {
+	case failure != nil:
+	case err != nil:
+		failure = fmt.Errorf("stream cut: %w", err)
+	case !done:
+		failure = errors.New("stream ended without [DONE]")
 	}
-	if !done {
-		return errors.New("stream ended without [DONE]")
+	if failure != nil && begun {
+		return brokenStream{failure}
 	}
-	return nil
+	return failure
+}
+
+// hasToken tells whether a line of a stream carries text.
+func hasToken(line []byte) bool {
+	data, found := bytes.CutPrefix(line, []byte("data: "))
+	if !found {
+		return false
+	}
+	var chunk struct {
+		Choices []struct {
+			Delta struct {
+				Content string `json:"content"`
+			} `json:"delta"`
+		} `json:"choices"`
+	}
+	if json.Unmarshal(data, &chunk) != nil {
+		return false // [DONE], or an error, which is looked for elsewhere
+	}
+	for _, choice := range chunk.Choices {
+		if choice.Delta.Content != "" {
+			return true
+		}
+	}
+	return false
 }

@@ -29,10 +29,10 @@ func (c *complaints) unsupported(field, value string) {
 // span is a range of numbers, both ends included.
 type span struct{ low, high int64 }
 
-// number reads an optional number.
-func (c *complaints) number(given *int64, standard int64, within span, field string) int64 {
+// number reads an optional number; one that is left out is 0.
+func (c *complaints) number(given *int64, within span, field string) int64 {
 	if given == nil {
-		return standard
+		return 0
 	}
 	if *given < within.low || *given > within.high {
 		c.invalid(field, fmt.Sprintf("%d is not between %d and %d", *given, within.low, within.high))
@@ -46,7 +46,7 @@ func (c *complaints) small(given *int32, standard int, within span, field string
 		return standard
 	}
 	wide := int64(*given)
-	return int(c.number(&wide, 0, within, field))
+	return int(c.number(&wide, within, field))
 }
 
 // period is a range of durations, both ends included.

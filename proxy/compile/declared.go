@@ -21,8 +21,8 @@ func (c *complaints) declared(spec *v1alpha1.TargetDeclaration, path string) tab
 		return table.Declared{}
 	}
 	read := table.Declared{
-		ContextTokens:   c.number(spec.ContextTokens, 0, span{1, highestTokenCount}, path+".contextTokens"),
-		MaxOutputTokens: c.number(spec.MaxOutputTokens, 0, span{1, highestTokenCount}, path+".maxOutputTokens"),
+		ContextTokens:   c.number(spec.ContextTokens, span{1, highestTokenCount}, path+".contextTokens"),
+		MaxOutputTokens: c.number(spec.MaxOutputTokens, span{1, highestTokenCount}, path+".maxOutputTokens"),
 		DataPolicy:      c.dataPolicy(spec.DataPolicy, path+".dataPolicy"),
 	}
 	if spec.Capabilities != nil {
@@ -44,7 +44,7 @@ func (c *complaints) require(spec *v1alpha1.RouteRequirements) table.Requirement
 	return table.Requirements{
 		Capabilities:     c.capabilities(spec.Capabilities, path+".capabilities"),
 		DataPolicy:       c.dataPolicy(spec.DataPolicy, path+".dataPolicy"),
-		MinContextTokens: c.number(spec.MinContextTokens, 0, span{1, highestTokenCount}, path+".minContextTokens"),
+		MinContextTokens: c.number(spec.MinContextTokens, span{1, highestTokenCount}, path+".minContextTokens"),
 		MaxPrice:         c.maxPrice(spec.MaxPrice, path+".maxPrice"),
 	}
 }

@@ -38,9 +38,9 @@ func (c *complaints) limits(spec []v1alpha1.RouteLimit) []table.Limit {
 func (c *complaints) limit(spec *v1alpha1.RouteLimit, path string) table.Limit {
 	read := table.Limit{
 		Per:               word(c, table.LimitScope(spec.Per), []table.LimitScope{table.PerRoute, table.PerCaller}, path+".per"),
-		RequestsPerMinute: c.number(spec.RequestsPerMinute, 0, span{1, highestRequests}, path+".requestsPerMinute"),
-		TokensPerMinute:   c.number(spec.TokensPerMinute, 0, span{1, highestTokens}, path+".tokensPerMinute"),
-		Concurrency:       c.number(spec.Concurrency, 0, span{1, highestConcurrency}, path+".concurrency"),
+		RequestsPerMinute: c.number(spec.RequestsPerMinute, span{1, highestRequests}, path+".requestsPerMinute"),
+		TokensPerMinute:   c.number(spec.TokensPerMinute, span{1, highestTokens}, path+".tokensPerMinute"),
+		Concurrency:       c.number(spec.Concurrency, span{1, highestConcurrency}, path+".concurrency"),
 	}
 	if spec.RequestsPerMinute == nil && spec.TokensPerMinute == nil && spec.Concurrency == nil {
 		c.invalid(path, "a limit needs at least one of requestsPerMinute, tokensPerMinute and concurrency")

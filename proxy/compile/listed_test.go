@@ -162,6 +162,11 @@ func TestListIsRemembered(t *testing.T) {
 			before: []func(*compile.Input){full}, after: []func(*compile.Input){withRoutes(route("chat", generation(2), withoutTargets))},
 			want: table.Declared{ContextTokens: 8192, MaxOutputTokens: 1024},
 		},
+		"listed again, and a spec in error": {
+			before: []func(*compile.Input){withList(listed("x", 1, 1))},
+			after:  []func(*compile.Input){withRoutes(route("chat", generation(2), withoutTargets)), full},
+			want:   table.Declared{ContextTokens: 8192, MaxOutputTokens: 1024},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -149,7 +149,7 @@ func (c *complaints) rank(given *int32, standard, highest int32, field string) i
 		return standard
 	}
 	wide := int64(*given)
-	c.number(&wide, 0, span{0, int64(highest)}, field)
+	c.number(&wide, span{0, int64(highest)}, field)
 	return *given
 }
 

@@ -80,7 +80,7 @@ func (a *assembly) targetProblem(target *table.Target) (reason, problem, field s
 	}
 	backend := a.backends[target.Credential]
 	vendor, known := a.providers.Lookup(backend.Provider)
-	if api := neutral.API(target.API); api != "" && !(known && vendor.For(provider.AccountOf(backend)).Has(api)) {
+	if api := neutral.API(target.API); api != "" && (!known || !vendor.For(provider.AccountOf(backend)).Has(api)) {
 		return v1alpha1.ReasonUnsupportedValue, fmt.Sprintf("provider %s has no API %s", backend.Provider, target.API), "api"
 	}
 	if target.OpenRouter != nil && backend.Provider != string(v1alpha1.ProviderOpenRouter) {

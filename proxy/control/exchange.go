@@ -26,7 +26,6 @@ const (
 func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
 	// A connection may be older than the certificates that are accepted now.
 	if identity := s.Identity(); identity.verify(*r.TLS) != nil {
-		w.Header().Set("Connection", "close")
 		http.Error(w, "the certificate is no longer accepted", http.StatusForbidden)
 		return
 	}

@@ -118,7 +118,7 @@ func (s *annotatedStream) member() []byte { return appendRouting(nil, s.metadata
 // Next takes in an event.
 func (s *annotatedStream) Next(event sse.Event) (Step, error) {
 	step, err := s.Stream.Next(event)
-	if err == nil && step.Kind != StepFailure && len(step.Output) > 0 {
+	if err == nil && len(step.Output) > 0 {
 		step.Output = s.annotation.Annotate(step.Output, s.member)
 	}
 	return step, err

@@ -209,6 +209,46 @@ func TestOpenRouterTypes(t *testing.T) {
 	}
 }
 
+// TestWords: a code or a type says enough, whatever the status and the text.
+func TestWords(t *testing.T) {
+	for kind, words := range map[table.FailureKind][]string{
+		table.QuotaExhausted: {
+			"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error", "insufficient_balance", "insufficient_credits",
+			"payment_required", "exceeded_current_quota_error", "com.amazon#ServiceQuotaExceededException",
+		},
+		table.KeyRejected: {
+			"invalid_api_key", "authentication_error", "authentication", "UnrecognizedClientException", "ExpiredTokenException:http://internal.amazon.com/",
+			"InvalidSignatureException",
+		},
+		table.RateLimited: {"rate_limit_error", "rate_limit_exceeded", "throttlingException"},
+		table.Capacity: {
+			"overloaded_error", "engine_overloaded", "engine_overloaded_error", "provider_overloaded", "capacity_exceeded", "capacity_exhausted",
+			"service_tier_capacity_exceeded", "queue_exceeded", "ModelNotReadyException", "NoCapacity", "slow_down", "overloaded",
+		},
+		table.ModelWithdrawn: {
+			"model_not_found", "model_decommissioned", "model_not_available", "model_deprecated", "model_terms_required", "model_unavailable_upstream",
+			"free_variant_ended", "DeploymentNotFound", "invalid_model",
+		},
+		table.ContextTooLong: {"context_length_exceeded", "exceed_context_size_error", "token_limit_exceeded", "string_too_long"},
+		table.ContentFiltered: {
+			"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "moderation_blocked", "refusal", "data_inspection_failed",
+		},
+		table.Timeout: {"modelTimeoutException", "timeout_error", "timeout"},
+		table.Unavailable: {
+			"modelErrorException", "modelStreamErrorException", "internalServerException", "serviceUnavailableException", "provider_unavailable",
+		},
+		table.BadRequest: {"", "invalid_request_error", "unknown_error", "400"},
+	} {
+		for _, word := range words {
+			for _, said := range []neutral.Error{{Code: word}, {Type: word}, {Code: "400", Type: word}} {
+				if got := failure.Of("OpenAICompatible", 400, said); got != kind {
+					t.Errorf("%+v is %q, want %q", said, got, kind)
+				}
+			}
+		}
+	}
+}
+
 func TestOthers(t *testing.T) {
 	check(t, "OpenAICompatible", map[string]answered{
 		"Cohere tokens":       {400, `{"message":"too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 4500"}`, table.ContextTooLong},

@@ -213,7 +213,7 @@ func TestBackOff(t *testing.T) {
 		block   health.Block
 		want    []time.Duration
 	}{
-		"circuit": {failed, 5, health.CircuitOpen, seconds(1, 2, 4, 8, 15, 15)},
+		"circuit": {failed, 5, health.CircuitOpen, seconds(1, 2, 4, 5, 5)},
 		"rate":    {outcome(table.RateLimited, 0), 1, health.CoolingDown, seconds(1, 2, 4, 8, 16, 30, 30)},
 		"quota":   {outcome(table.QuotaExhausted, 0), 1, health.NoQuota, seconds(30, 60, 120, 240, 480, 900, 900)},
 		"key":     {outcome(table.KeyRejected, 0), 1, health.KeyRefused, seconds(10, 20, 40, 80, 160, 300, 300)},
@@ -305,17 +305,15 @@ func TestTold(t *testing.T) {
 	}
 }
 
-// TestCapacityCounts: capacity with a time to wait is a failure in a row as well.
+// TestCapacityCounts: capacity with a time to wait is a failure as well.
 func TestCapacityCounts(t *testing.T) {
 	w := newWorld(t)
 	u := w.model("m")
-	w.fail(u, 4)
-	w.call(u, outcome(table.Capacity, time.Millisecond))
-	w.pass(time.Millisecond)
-	w.call(u, failed)
-	w.blocked(u, health.CircuitOpen, time.Second)
-	if got := u.View(w.now).ErrorPermille; got != 1000 {
-		t.Errorf("%d permille failed, want 1000", got)
+	w.call(u, success)
+	w.call(u, outcome(table.Capacity, time.Second))
+	w.blocked(u, health.CoolingDown, time.Second)
+	if got := u.View(w.now).ErrorPermille; got != 500 {
+		t.Errorf("%d permille failed, want 500", got)
 	}
 }
 

@@ -148,6 +148,18 @@ func TestHearStrangers(t *testing.T) {
 	w.blocked(u, health.CircuitOpen, time.Second)
 }
 
+// TestHearNothingSofter: a share of failures, which can be passed over, does not take the place of what cannot, however long it holds.
+func TestHearNothingSofter(t *testing.T) {
+	w := newWorld(t)
+	u := w.model("m")
+	w.call(u, outcome(table.RateLimited, 30*time.Second))
+	w.hear(`[{"credential":"c","key":"k","model":"m","block":"ErrorRate","remainingMS":40000}]`)
+	w.blocked(u, health.CoolingDown, 40*time.Second)
+	if _, ok := u.Begin(w.now, 1, true); ok {
+		t.Error("it is passed over")
+	}
+}
+
 // TestHearBounds: only what can be a block is taken in, and only as much as one message may hold.
 func TestHearBounds(t *testing.T) {
 	entry := func(credential, key, model, block, remaining string) string {

@@ -106,7 +106,7 @@ func (g *gate) judge(p pass, v verdict, now instant, random func(int64) int64) n
 	single := g.leave(p)
 	current := p.epoch == g.epoch.Load()
 	if current && (v.good || v.failed) {
-		g.count(v.failed, now)
+		g.count(v, now)
 	}
 	switch {
 	case v.told > 0:
@@ -128,8 +128,8 @@ func (g *gate) judge(p pass, v verdict, now instant, random func(int64) int64) n
 }
 
 // count adds an attempt to the share of failures and to the failures in a row.
-func (g *gate) count(failed bool, now instant) {
-	if !failed {
+func (g *gate) count(v verdict, now instant) {
+	if v.good {
 		g.run = 0
 		g.failed.add(0, 1, now, windowTime)
 		return
@@ -197,16 +197,13 @@ func (g *gate) hear(b Block, until, now instant) {
 // begin makes what began before strangers to the block that begins.
 func (g *gate) begin() {
 	g.epoch.Add(1)
-	g.ticket = 0
 	g.slot.Store(int64(never))
 }
 
 // open lifts the block.
 func (g *gate) open(now instant) {
 	g.all.store(Open, 0)
-	g.own.store(Open, 0)
 	g.back.Store(int64(now))
-	g.run = 0
 	g.failed = average{}
 }
 
@@ -241,7 +238,8 @@ func ladder(b Block) (rung int, first, most time.Duration) {
 	case Withdrawn:
 		return 4, time.Minute, time.Hour
 	default:
-		return 0, time.Second, 15 * time.Second
+		// Not for long: what is down is asked by one call at a time only, and should be found soon after it is back.
+		return 0, time.Second, 5 * time.Second
 	}
 }
 

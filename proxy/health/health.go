@@ -73,6 +73,8 @@ type View struct {
 	For   time.Duration
 	// Probe tells that the upstream was left alone and the time is over: single attempts find out whether it is back. Busy tells that one is under way.
 	Probe, Busy bool
+	// Was is why it was left alone, when Probe.
+	Was Block
 	// Ramp is the share of its calls that it should get, in permille: below 1000 while it is left alone and for some seconds after it came back.
 	Ramp int
 	// InFlight is how many attempts are under way.

@@ -13,12 +13,18 @@ import (
 
 func TestUpstreamIsTheSame(t *testing.T) {
 	w := newWorld(t)
-	if w.model("a") != w.model("a") || w.model("a") == w.model("b") {
-		t.Error("states are mixed up")
+	states := map[*health.Upstream]health.Subject{}
+	for range 2 {
+		for _, s := range []health.Subject{{Credential: "c", Key: "k", Model: "a"}, {Credential: "c", Key: "k", Model: "b"}, {Credential: "c", Key: "k"}} {
+			u := w.registry.Upstream(s)
+			if known, ok := states[u]; ok && known != s {
+				t.Errorf("%v and %v have one state", known, s)
+			}
+			states[u] = s
+		}
 	}
-	key := health.Subject{Credential: "c", Key: "k"}
-	if w.registry.Upstream(key) != w.registry.Upstream(key) {
-		t.Error("the key's states are mixed up")
+	if len(states) != 3 {
+		t.Errorf("three subjects have %d states", len(states))
 	}
 }
 
@@ -32,10 +38,13 @@ func TestRoomForModels(t *testing.T) {
 		return u
 	}
 	var states []*health.Upstream
+	var busy health.Attempt
 	for i := range 4096 {
 		states = append(states, use(i))
+		if i == 1 {
+			busy = w.begin(states[i])
+		}
 	}
-	busy := w.begin(states[1])
 	states[0].View(w.now)
 	w.pass(time.Second)
 	use(4096) // 2 goes: 1 is busy, 0 was just looked at.

@@ -74,60 +74,74 @@ func (s *simulation) run() {
 
 func (s *simulation) since() time.Duration { return s.now.Sub(s.start) }
 
-// TestOutageAndRecovery: in an outage of twenty seconds under a hundred calls a second, hardly any call is sent, single attempts go out all the time, and
+// The time in which outages end all calls.
+const (
+	outageBegin = 20 * time.Second
+	outageEnd   = 40 * time.Second
+)
+
+// outage is what was seen of one.
+type outage struct {
+	*simulation
+	upstream *health.Upstream
+	// sent counts the calls that were sent into it, lastSent and gap are when, and the longest time in which there was none.
+	sent          int
+	lastSent, gap time.Duration
+	// back is when the first call was sent after it, and bySecond how many since.
+	back     time.Duration
+	bySecond map[int]int
+}
+
+// call makes one call, if the ramp lets it.
+func (o *outage) call() {
+	v := o.upstream.View(o.now)
+	if o.random.IntN(1000) >= v.Ramp && !v.Probe {
+		return
+	}
+	a, ok := o.upstream.Begin(o.now, 1, false)
+	if !ok {
+		return
+	}
+	result := o.send()
+	o.soon(50*time.Millisecond+time.Duration(o.random.Int64N(int64(100*time.Millisecond))), func() { a.End(o.now, result) })
+}
+
+// send tells how a call ends that is sent now.
+func (o *outage) send() health.Outcome {
+	switch {
+	case o.since() >= outageEnd:
+		if o.back == 0 {
+			o.back = o.since()
+		}
+		o.bySecond[int((o.since()-o.back)/time.Second)]++
+	case o.since() >= outageBegin:
+		o.sent++
+		o.gap = max(o.gap, o.since()-o.lastSent)
+		o.lastSent = o.since()
+		return failed
+	}
+	return success
+}
+
+// TestOutageAndRecovery: in an outage of twenty seconds under a hundred calls a second hardly any call is sent, single attempts go out all the time, and
 // after it the upstream is found again in seconds and gets its calls little by little.
 func TestOutageAndRecovery(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			s := newSimulation(t, seed)
-			u := s.model("m")
-			begin, end := 20*time.Second, 40*time.Second
-			sent, lastSent, longestGap := 0, begin, time.Duration(0)
-			var back time.Duration
-			busiest := map[int]int{}
-			s.every(100, 60*time.Second, func() {
-				v := u.View(s.now)
-				if s.random.IntN(1000) >= v.Ramp && !v.Probe {
-					return
-				}
-				a, ok := u.Begin(s.now, 1, false)
-				if !ok {
-					return
-				}
-				took := 50*time.Millisecond + time.Duration(s.random.Int64N(int64(100*time.Millisecond)))
-				dead := s.since() >= begin && s.since() < end
-				if dead {
-					sent++
-					longestGap = max(longestGap, s.since()-lastSent)
-					lastSent = s.since()
-				} else if s.since() >= end {
-					if back == 0 {
-						back = s.since()
-					}
-					busiest[int((s.since()-back)/time.Second)]++
-				}
-				s.soon(took, func() {
-					o := success
-					if dead {
-						o = failed
-					}
-					a.End(s.now, o)
-				})
-			})
+			o := &outage{simulation: s, upstream: s.model("m"), lastSent: outageBegin, bySecond: map[int]int{}}
+			s.every(100, 60*time.Second, o.call)
 			s.run()
-			if sent > 60 || sent < 8 {
-				t.Errorf("%d calls were sent into the outage", sent)
+			if o.sent > 60 || o.sent < 8 || o.gap > 16*time.Second {
+				t.Errorf("%d calls were sent into the outage, none for %s", o.sent, o.gap)
 			}
-			if longestGap > 16*time.Second {
-				t.Errorf("nobody tried for %s", longestGap)
+			if o.back == 0 || o.back > outageEnd+16*time.Second {
+				t.Errorf("it was found again at %s", o.back)
 			}
-			if back == 0 || back > end+16*time.Second {
-				t.Errorf("it was found again at %s", back)
+			if o.bySecond[0] > 35 || o.bySecond[1] > 50 {
+				t.Errorf("%d and %d calls in the first seconds after it came back", o.bySecond[0], o.bySecond[1])
 			}
-			if busiest[0] > 35 || busiest[1] > 50 {
-				t.Errorf("%d and %d calls in the first seconds after it came back", busiest[0], busiest[1])
-			}
-			if v := u.View(s.now); v.Block != health.Open || v.Probe {
+			if v := o.upstream.View(o.now); v.Block != health.Open || v.Probe {
 				t.Errorf("at the end it is %+v", v)
 			}
 		})

@@ -12,6 +12,9 @@ const (
 	// speedTime is the time constant of how fast an upstream is, shapeTime of what its answers are like.
 	speedTime = 30 * time.Second
 	shapeTime = 5 * time.Minute
+	// mostSpeed bounds what the past of times weighs, in samples: after a busy time that was slow, the few calls that find out that it is over would
+	// otherwise not be heard for minutes.
+	mostSpeed = 100
 )
 
 // average is a mean whose samples count the less the older they are.
@@ -28,6 +31,12 @@ func (a *average) add(sample, weight float64, now instant, constant time.Duratio
 	a.weight = a.weightAt(now, constant) + weight
 	a.mean += (sample - a.mean) * weight / a.weight
 	a.last = max(a.last, now)
+}
+
+// addTime takes in a time.
+func (a *average) addTime(d time.Duration, now instant) {
+	a.weight = min(a.weight, mostSpeed)
+	a.add(float64(d), 1, now, speedTime)
 }
 
 // weightAt is how much the mean rests on.
@@ -71,11 +80,11 @@ func (s *statistics) add(o *Outcome, failed float64, now instant) {
 func (s *statistics) addTimes(o *Outcome, now instant) {
 	switch {
 	case o.Stream && o.FirstToken > 0:
-		s.firstToken.add(float64(o.FirstToken), 1, now, speedTime)
+		s.firstToken.addTime(o.FirstToken, now)
 	case o.Stream && o.Duration > 0 && (o.Kind == table.FirstTokenTimeout || o.Kind == table.Timeout):
-		s.firstToken.add(float64(o.Duration), 1, now, speedTime)
+		s.firstToken.addTime(o.Duration, now)
 	case !o.Stream && o.Duration > 0 && (o.Kind == table.None || o.Kind == table.Timeout):
-		s.answer.add(float64(o.Duration), 1, now, speedTime)
+		s.answer.addTime(o.Duration, now)
 	}
 }
 

@@ -253,3 +253,23 @@ func TestRetryBudget(t *testing.T) {
 		t.Errorf("%d retries of %d calls", retries, first)
 	}
 }
+
+// TestSlowTimesAreForgotten: few calls find out that a busy time that was slow is over, and have to be heard.
+func TestSlowTimesAreForgotten(t *testing.T) {
+	w := newWorld(t)
+	u := w.model("m")
+	stream := func(first time.Duration) health.Outcome {
+		o := success
+		o.Stream, o.FirstToken, o.Duration = true, first, first+time.Second
+		return o
+	}
+	for range 10_000 {
+		w.call(u, stream(10*time.Second))
+	}
+	for range 100 {
+		w.call(u, stream(100*time.Millisecond))
+	}
+	if got := u.View(w.now).FirstToken; got > 6*time.Second {
+		t.Errorf("after a hundred quick calls the time to the first token is still %s", got)
+	}
+}

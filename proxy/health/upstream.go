@@ -74,7 +74,7 @@ func (g *gate) read(v *View, now instant) {
 	v.Ramp = rampStart
 	left := time.Duration(until - now)
 	if left <= 0 {
-		v.Probe = true
+		v.Probe, v.Was = true, block
 		v.Busy = v.Busy || g.busy(now)
 		return
 	}

@@ -154,7 +154,7 @@ func (a *Admission) Correct(tokens int64) {
 	if a.all != nil {
 		a.all.window.correct(a.allTick, change)
 	}
-	r.pump(r.set.elapsed())
+	r.pumpWaiting()
 }
 
 // Release ends the call. Only the first counts.
@@ -183,7 +183,7 @@ func (a *Admission) release() {
 			r.set.urgent.Store(true)
 		}
 	}
-	r.pump(r.set.elapsed())
+	r.pumpWaiting()
 }
 
 // Standing is how the tightest of the call's limits stands, for x-ratelimit-* headers; false when the route has no limit of requests or tokens.

@@ -66,7 +66,9 @@ func routesOf(limits ...table.Limit) []table.Route {
 	return []table.Route{{Object: table.Object{Name: "chat"}, Limits: limits}}
 }
 
-func call(caller string, tokens int64) Call { return Call{Route: "chat", Caller: caller, Tokens: tokens} }
+func call(caller string, tokens int64) Call {
+	return Call{Route: "chat", Caller: caller, Tokens: tokens}
+}
 
 // admit admits a call that must fit.
 func admit(t *testing.T, s *Set, c Call) *Admission {

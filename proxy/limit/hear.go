@@ -48,9 +48,16 @@ func (s *Set) hearHead(p *peer, m *message, now time.Duration) {
 		s.self = m.To
 	}
 	p.confirmed = true
-	p.asks = m.Ghosts
-	for _, id := range m.Ghosts {
-		changed = s.adopt(id, now) || changed
+	p.active, p.asks = m.Active, nil
+	for _, g := range m.Ghosts {
+		p.asks = append(p.asks, g.ID)
+		changed = s.adopt(g, now) || changed
+	}
+	if !s.active {
+		// One that shares already but is not known yet may go before it is: it made no room for this one.
+		for _, id := range m.Others {
+			changed = s.adopt(ghost{ID: id}, now) || changed
+		}
 	}
 	for _, id := range m.Gone {
 		if ghost := s.peers[id]; ghost != nil && ghost.ghost {
@@ -63,12 +70,21 @@ func (s *Set) hearHead(p *peer, m *message, now time.Duration) {
 	}
 }
 
-// adopt takes over a ghost that this replica never met: what it admitted still counts.
-func (s *Set) adopt(id string, now time.Duration) bool {
-	if id == s.self || s.peers[id] != nil || slices.Contains(s.departed, id) || len(s.peers) >= maxDeparted {
+// adopt takes over a ghost that this replica never met: what it admitted still counts. One of which no part is known holds up this replica's own.
+func (s *Set) adopt(g ghost, now time.Duration) bool {
+	p := s.peers[g.ID]
+	known := g.Size > 0
+	switch {
+	case p == nil && len(s.peers) >= maxDeparted, p != nil && (!p.stranger || !known):
 		return false
 	}
-	s.peers[id] = &peer{id: id, rank: -1, confirmed: true, complete: true, settled: true, ghost: true, since: now, released: true, clean: true, goneFor: map[*peer]bool{}}
+	if g.ID == s.self || slices.Contains(s.departed, g.ID) {
+		return false
+	}
+	s.peers[g.ID] = &peer{
+		id: g.ID, rank: -1, confirmed: true, complete: known, settled: true, ghost: true, since: now,
+		part: g.part, stranger: !known, released: known, clean: known, goneFor: map[*peer]bool{},
+	}
 	return true
 }
 

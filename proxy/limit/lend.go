@@ -17,7 +17,7 @@ const (
 	// hope is how long calls may wait for what peers could lend while nothing comes.
 	hope = time.Second
 	// urgency bounds how often peers are called at once.
-	urgency = 50 * time.Millisecond
+	urgency = 100 * time.Millisecond
 )
 
 // pair is what this replica and a peer have given each other of one limiter. Both sides count only upwards and say the sums, so that messages may be lost,
@@ -130,7 +130,9 @@ func (r *route) give(l *limiter, p *pair, now time.Duration) {
 	given := p.given
 	for k := range kind(kinds) {
 		if l.limit[k] > 0 {
-			p.given[k] += l.gives(p, k, now)
+			n := l.gives(p, k, now)
+			p.given[k] += n
+			p.want[k] = max(0, p.want[k]-n)
 		}
 	}
 	if given != p.given {
@@ -151,9 +153,7 @@ func (l *limiter) gives(p *pair, k kind, now time.Duration) int64 {
 	due := p.due(k, now)
 	back := min(due, unused)
 	spare := l.cap[k] - max(l.used(k), l.needs(k)) - back - (l.recalled[k] - due) - l.owned[k]/keep
-	n := back + max(0, min(p.want[k]-back, spare))
-	p.want[k] -= n
-	return n
+	return back + max(0, min(p.want[k]-back, spare))
 }
 
 // tidy forgets pairs that are even and of no use, and takes a limiter that has nothing to say out of the talk.

@@ -1,5 +1,22 @@
 // Package limit bounds what callers can ask for: requests a minute, tokens a minute and calls under way, by route or by caller, over all ready replicas of a
 // namespace's proxy together. It does no I/O; peers carry what replicas tell each other.
+//
+// A minute is a sliding one: what was admitted counts for 60 s, in ticks of half a second that count until all of them is over.
+//
+// What a replica may admit is its cap of a limit. Let it hold the larger of its cap and of what is in use, which is what the last minute admitted or what is under
+// way. Admitting never raises what it holds, for it stops at the cap. All that replicas do to each other keeps the sum of what they hold, and of what is on its way
+// between them, at or below the limit:
+//
+//   - Each owns an equal share. What shares is known to all that have a part: a replica gets its part only once every other one has told that it counts it, so no
+//     two shares are of fewer replicas than there are, and the more replicas there are the smaller is each share.
+//   - When a replica joins, the others shrink at once. What they have in use beyond the smaller share is not the joiner's yet: they tell what of it has been freed,
+//     and until nothing is in use the joiner's part is no more than that.
+//   - What is lent is deducted before it is said, and only what is not in use is lent. The sums of a pair only grow and are said again until they are known to be
+//     heard: a message that is lost delays, one that is repeated or overtaken changes nothing. What the lender wants back is not admitted again but returned.
+//   - Who is gone keeps its part for a minute. Then the others stop counting on what it lent them, and only once none of them uses any of that, and all have
+//     said so, it is divided. A replica that joins meanwhile gets nothing of that part.
+//
+// Nothing depends on clocks that agree, and a replica that cannot reach the others goes on with what it has. Only a correction above an estimate can exceed a limit.
 package limit
 
 import (

@@ -23,6 +23,8 @@ type peer struct {
 	confirmed bool
 	// complete tells that it has told all of its limiters that are not settled; settled that there are none any more.
 	complete, settled bool
+	// active tells that the peer has a part in the limits.
+	active bool
 	// asks are the ghosts that it wants to be rid of.
 	asks []string
 
@@ -30,6 +32,10 @@ type peer struct {
 	// has let go of what it had borrowed from it.
 	ghost bool
 	since time.Duration
+	// part is what the ghost owned at most when it went; it did not make room for any that joined later.
+	part part
+	// stranger tells that a peer shares with it but this replica never met it, so that it did not make room for this one and its part is not known.
+	stranger bool
 	// released tells that this replica counts no more on what the ghost gave; clean that it uses nothing of it either.
 	released, clean bool
 	// lent are the limiters in which the ghost had given more than it got.
@@ -87,10 +93,31 @@ func (s *Set) join(id string) *peer {
 
 // part makes a ghost of a peer.
 func (s *Set) part(p *peer, now time.Duration) {
+	p.part = s.partOf(p)
 	p.ghost, p.since, p.goneFor, p.asks = true, now, map[*peer]bool{}, nil
 	s.eachLimiter(func(_ *route, l *limiter) {
 		l.claims = slices.DeleteFunc(l.claims, func(c *claim) bool { return c.peer == p })
 	})
+}
+
+// partOf is the most that a peer can own: it shared at least with all that have a part, and with ghosts whose part cannot have been divided yet.
+func (s *Set) partOf(gone *peer) part {
+	owned := part{Size: 1}
+	count := func(id string) {
+		owned.Size++
+		if id < gone.id {
+			owned.Rank++
+		}
+	}
+	if s.active && s.self != "" {
+		count(s.self)
+	}
+	for id, p := range s.peers {
+		if p != gone && (!p.ghost && p.active || p.ghost && !p.clean && !p.stranger) {
+			count(id)
+		}
+	}
+	return owned
 }
 
 // activate lets the replica take part once every peer has confirmed it.
@@ -109,11 +136,18 @@ func (s *Set) activate() {
 // reshare works out the shares of all limiters anew. A replica that does not know its own name yet takes the smallest share.
 func (s *Set) reshare(joined []*peer) {
 	ids := make([]string, 0, len(s.peers))
-	v := view{active: s.active, open: true, size: int64(len(s.peers)) + 1}
+	v := view{active: s.active, open: true, size: 1}
 	for id, p := range s.peers {
-		ids = append(ids, id)
-		if !p.complete && !p.released {
+		// What a ghost held of this replica's share may be in use where it lent it; only when it is buried it cannot.
+		if !p.complete {
 			v.open = false
+		}
+		switch {
+		case !p.ghost:
+			ids = append(ids, id)
+			v.size++
+		case !p.stranger:
+			v.frozen = append(v.frozen, p.part)
 		}
 	}
 	if s.self != "" {
@@ -161,13 +195,10 @@ func (s *Set) eachLimiter(do func(*route, *limiter)) {
 func (s *Set) ripen(now time.Duration) {
 	buried := false
 	for _, p := range s.peers {
-		if !p.ghost || now-p.since < history {
+		if !p.ghost || !p.stranger && now-p.since < history {
 			continue
 		}
-		if !p.released {
-			s.release(p)
-		}
-		if p.clean = p.clean || s.cleanOf(p, now); p.clean && s.goneForAll(p) {
+		if s.doneWith(p, now) && s.goneForAll(p) {
 			s.bury(p)
 			buried = true
 		}
@@ -176,6 +207,18 @@ func (s *Set) ripen(now time.Duration) {
 		s.reshare(nil)
 	}
 	s.remind(now)
+}
+
+// doneWith tells whether nothing here depends on a ghost whose time has come.
+func (s *Set) doneWith(p *peer, now time.Duration) bool {
+	if p.stranger {
+		return true
+	}
+	if !p.released {
+		s.release(p)
+	}
+	p.clean = p.clean || s.cleanOf(p, now)
+	return p.clean
 }
 
 // release stops counting on what a ghost gave.
@@ -194,7 +237,6 @@ func (s *Set) release(p *peer) {
 		}
 		r.recount(l)
 	})
-	s.forgetTold(p)
 	s.reshare(nil)
 }
 

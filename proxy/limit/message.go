@@ -13,11 +13,11 @@ const (
 	// maxMessage bounds a message, in bytes.
 	maxMessage = 64 << 10
 	// maxEntryBytes bounds the entries of a message together; the rest is for its head.
-	maxEntryBytes = 56 << 10
+	maxEntryBytes = 36 << 10
 	// maxEntries bounds the limiters of a message.
 	maxEntries = 256
-	// maxGhosts bounds the names in each list of a message's head, and maxID the length of one.
-	maxGhosts, maxID = 16, 128
+	// maxNames bounds the names in a list of a message's head, and maxID the length of one.
+	maxNames, maxID = 64, 128
 	// maxName bounds the name of a route or caller; limiters of longer ones are not shared on request.
 	maxName = 1024
 	// maxSum bounds what two replicas give each other in their lifetimes.
@@ -31,12 +31,21 @@ type message struct {
 	// Number grows with every message of the sender.
 	Number int64 `json:"n"`
 	// Ghosts are those that the sender would let go of, and Gone those of the receiver's that the sender has done with.
-	Ghosts []string `json:"ghosts,omitempty"`
+	Ghosts []ghost  `json:"ghosts,omitempty"`
 	Gone   []string `json:"gone,omitempty"`
+	// Active tells that the sender has a part in the limits. Others are all that it shares with, ghosts too, told to those that have no part yet.
+	Active bool     `json:"active,omitempty"`
+	Others []string `json:"others,omitempty"`
 	// Complete tells that all limiters of which the sender still holds a part of the receiver's share are among the entries.
 	Complete bool `json:"complete,omitempty"`
 	// Entries are about one limiter each.
 	Entries []json.RawMessage `json:"limits,omitempty"`
+}
+
+// ghost is a replica that is gone, and what it owned. A stranger's part is not known and 0.
+type ghost struct {
+	ID string `json:"id"`
+	part
 }
 
 // entry is what a message says of one limiter.
@@ -66,7 +75,7 @@ func read(said json.RawMessage) (*message, []entry, error) {
 	if err := json.Unmarshal(said, &m); err != nil {
 		return nil, nil, fmt.Errorf("reading a message on limits: %w", err)
 	}
-	if m.To == "" || len(m.To) > maxID || m.Number <= 0 || len(m.Entries) > maxEntries || !namesFit(m.Ghosts) || !namesFit(m.Gone) {
+	if !m.headFits() {
 		return nil, nil, errMessage
 	}
 	entries := make([]entry, len(m.Entries))
@@ -81,13 +90,26 @@ func read(said json.RawMessage) (*message, []entry, error) {
 	return &m, entries, nil
 }
 
+func (m *message) headFits() bool {
+	return m.Number > 0 && len(m.Entries) <= maxEntries && namesFit([]string{m.To}) && ghostsFit(m.Ghosts) && namesFit(m.Gone) && namesFit(m.Others)
+}
+
+func ghostsFit(ghosts []ghost) bool {
+	for _, g := range ghosts {
+		if g.ID == "" || len(g.ID) > maxID || g.Size < 0 || g.Size > most || g.Rank < 0 || g.Rank > g.Size {
+			return false
+		}
+	}
+	return len(ghosts) <= maxNames
+}
+
 func namesFit(ids []string) bool {
 	for _, id := range ids {
 		if id == "" || len(id) > maxID {
 			return false
 		}
 	}
-	return len(ids) <= maxGhosts
+	return len(ids) <= maxNames
 }
 
 // fits tells whether the figures of an entry are within their bounds.
@@ -95,11 +117,14 @@ func (e *entry) fits() bool {
 	if len(e.Route) > maxName || len(e.Caller) > maxName || e.Mine < 0 || e.Theirs < 0 {
 		return false
 	}
-	for k := range e.Given {
-		if e.Given[k] < 0 || e.Given[k] > maxSum || e.Received[k] < 0 || e.Received[k] > maxSum || e.Want[k] < 0 || e.Want[k] > most {
-			return false
-		}
-		if e.Freed != nil && (e.Freed[k] < settledKind || e.Freed[k] > most) {
+	freed := e.Freed == nil || e.Freed.within(settledKind, most)
+	return freed && e.Given.within(0, maxSum) && e.Received.within(0, maxSum) && e.Want.within(0, most)
+}
+
+// within tells whether all figures are within bounds.
+func (a *amounts) within(least, highest int64) bool {
+	for _, n := range a {
+		if n < least || n > highest {
 			return false
 		}
 	}

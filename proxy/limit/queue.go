@@ -101,6 +101,13 @@ func (r *route) leaveAll(w *waiter) {
 	w.inAll = nil
 }
 
+// pumpWaiting pumps if anybody waits, and does not even ask for the time if nobody does.
+func (r *route) pumpWaiting() {
+	if r.lines.Len() > 0 || r.all != nil && r.all.queue.Len() > 0 {
+		r.pump(r.set.elapsed())
+	}
+}
+
 // pump admits those whose turn has come and wakes those whose turn may come sooner than they think.
 func (r *route) pump(now time.Duration) {
 	if r.all != nil {

@@ -17,7 +17,10 @@ func (s *Set) Say(to string) json.RawMessage {
 		return nil
 	}
 	s.number++
-	m := message{To: to, Number: s.number, Ghosts: s.ghosts(), Gone: s.goneOf(p.asks), Complete: true}
+	m := message{To: to, Number: s.number, Ghosts: s.ghosts(), Gone: s.goneOf(p.asks), Active: s.active, Complete: !s.owed()}
+	if !p.active {
+		m.Others = s.others(p)
+	}
 	size := 0
 	for i, c := range s.candidates(p, now) {
 		raw := c.route.word(c.limiter, p, now)
@@ -36,21 +39,42 @@ func (s *Set) Say(to string) json.RawMessage {
 }
 
 // ghosts are those that this replica would let go of.
-func (s *Set) ghosts() []string {
+func (s *Set) ghosts() []ghost {
+	var ghosts []ghost
+	for id, p := range s.peers {
+		if p.ghost && len(ghosts) < maxNames {
+			ghosts = append(ghosts, ghost{ID: id, part: p.part})
+		}
+	}
+	return ghosts
+}
+
+// others are all that this replica shares with, but for the one that it tells.
+func (s *Set) others(told *peer) []string {
 	var ids []string
 	for id, p := range s.peers {
-		if p.ghost && len(ids) < maxGhosts {
+		if p != told && len(ids) < maxNames {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
+// owed tells whether a ghost still held some of this replica's share. As long as that may be in use, nothing of it can be a joiner's either.
+func (s *Set) owed() bool {
+	for _, p := range s.peers {
+		if p.ghost && !p.settled {
+			return true
+		}
+	}
+	return false
+}
+
 // goneOf are those of another's ghosts that this replica has done with.
 func (s *Set) goneOf(asks []string) []string {
 	var gone []string
 	for _, id := range asks {
-		if p := s.peers[id]; p == nil || p.ghost && p.clean {
+		if p := s.peers[id]; p == nil || p.ghost && (p.clean || p.stranger) {
 			gone = append(gone, id)
 		}
 	}

@@ -6,10 +6,27 @@ import "slices"
 type view struct {
 	// size is how many they are, and rank how many of them come before this one in the order of their names.
 	size, rank int64
+	// frozen are the parts of those that are gone, which stay with them for a while.
+	frozen []part
 	// active tells that this replica has a part in the limits.
 	active bool
 	// open tells that every other one has told which of its limiters still hold more than their smaller share.
 	open bool
+}
+
+// part is what a replica owned at its end: it shared with so many, itself included, of which rank come before it.
+type part struct {
+	Size int64 `json:"size"`
+	Rank int64 `json:"rank"`
+}
+
+// share is what the replica of a rank owns of a limit.
+func (v *view) share(limit, rank int64) int64 {
+	left := limit
+	for _, p := range v.frozen {
+		left -= share(limit, p.Size, p.Rank)
+	}
+	return share(max(0, left), v.size, rank)
 }
 
 // share is the part of a limit that the replica of a rank owns. It never grows when more replicas join.
@@ -31,7 +48,7 @@ func (r *route) base(l *limiter, k kind) int64 {
 	if !r.view.active {
 		return 0
 	}
-	own := share(l.limit[k], r.view.size, r.view.rank)
+	own := r.view.share(l.limit[k], r.view.rank)
 	told, unsettled := int64(0), false
 	for _, freed := range r.told[tellingKey{l.per, l.caller}] {
 		if freed[k] >= 0 {
@@ -78,8 +95,13 @@ func (r *route) reshare(l *limiter, joined []*peer, tick int64) {
 	r.settle(l)
 }
 
-// excess is how much of a kind is in use beyond what this replica may admit.
-func (l *limiter) excess(k kind) int64 { return max(0, l.used(k)-l.cap[k]) }
+// excess is how much of a limited kind is in use beyond what this replica may admit.
+func (l *limiter) excess(k kind) int64 {
+	if l.limit[k] == 0 {
+		return 0
+	}
+	return max(0, l.used(k)-l.cap[k])
+}
 
 func (l *limiter) claimOf(p *peer) *claim {
 	for _, c := range l.claims {
@@ -121,7 +143,7 @@ func (r *route) cede(l *limiter, k kind) {
 		}
 	}
 	for i, c := range open {
-		part := min(left/int64(len(open)-i), share(l.limit[k], r.view.size, r.rankOf(c.peer))-c.freed[k])
+		part := min(left/int64(len(open)-i), r.view.share(l.limit[k], r.rankOf(c.peer))-c.freed[k])
 		if part > 0 {
 			c.freed[k] += part
 			left -= part

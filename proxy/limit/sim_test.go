@@ -17,7 +17,7 @@ const (
 	simRequests    = 600
 	simTokens      = 90_000
 	simConcurrency = 20
-	simStep        = 50 * time.Millisecond
+	simStep        = 100 * time.Millisecond
 	simExchange    = 500 * time.Millisecond
 )
 
@@ -30,10 +30,12 @@ type event struct {
 
 type events []event
 
-func (e events) Len() int           { return len(e) }
-func (e events) Less(i, j int) bool { return e[i].at < e[j].at || e[i].at == e[j].at && e[i].seq < e[j].seq }
-func (e events) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
-func (e *events) Push(x any)        { *e = append(*e, x.(event)) }
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].seq < e[j].seq
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
 func (e *events) Pop() any {
 	old := *e
 	x := old[len(old)-1]
@@ -121,7 +123,7 @@ func (s *sim) run(d time.Duration) {
 }
 
 // add starts a replica; the others hear of it, and it of them, within two seconds.
-func (s *sim) add() *replica {
+func (s *sim) add() {
 	r := &replica{sim: s, id: fmt.Sprintf("r%02d", s.random.IntN(90)+len(s.replicas)*100), alive: true, known: map[*replica]bool{}, met: map[*replica]bool{}, calls: map[*Admission]string{}}
 	r.set = NewSet(Options{Now: func() time.Time { return s.start.Add(s.now) }, Changed: r.kick})
 	var routes []table.Route
@@ -140,7 +142,6 @@ func (s *sim) add() *replica {
 		s.after(s.lag(), func() { other.learn(r) })
 	}
 	s.after(2*time.Second, r.trySettle)
-	return r
 }
 
 func (s *sim) lag() time.Duration { return time.Duration(s.random.Int64N(int64(2 * time.Second))) }
@@ -182,7 +183,7 @@ func (r *replica) tell() {
 // trySettle settles a replica that met all that are alive.
 func (r *replica) trySettle() {
 	for _, other := range r.sim.replicas {
-		if other != r && other.alive && !(r.known[other] && r.met[other]) {
+		if other != r && other.alive && (!r.known[other] || !r.met[other]) {
 			r.sim.after(100*time.Millisecond, r.trySettle)
 			return
 		}

@@ -181,6 +181,19 @@ func TestKnockingSaysNothing(t *testing.T) {
 	}
 }
 
+// TestKnockingIsNoMeeting: who calls without knowing who is here may not know of this replica yet; who calls it by name does.
+func TestKnockingIsNoMeeting(t *testing.T) {
+	m, _ := silent(t)
+	say(t, m, message{From: "a", Addr: at(1)})
+	if m.roster.members["a"].met {
+		t.Error("who knocked was met")
+	}
+	say(t, m, message{From: "a", Addr: at(1), To: "m"})
+	if !m.roster.members["a"].met {
+		t.Error("who called by name was not met")
+	}
+}
+
 // TestSameViewSameDigest: replicas that know each other have one digest, whoever makes it.
 func TestSameViewSameDigest(t *testing.T) {
 	a, b, c := member{ID: "a", Addr: at(1)}, member{ID: "b", Addr: at(2)}, member{ID: "c", Addr: at(3)}

@@ -55,9 +55,9 @@ func speaks(id string, machine byte) step {
 	return func(s *story) { s.heard(member{ID: id, Addr: at(machine), met: true}, s.now) }
 }
 
-// knocks lets a replica call without knowing who is here.
-func knocks(id string, machine byte) step {
-	return func(s *story) { s.heard(member{ID: id, Addr: at(machine)}, s.now) }
+// knocks lets a replica at address 1 call without knowing who is here.
+func knocks(id string) step {
+	return func(s *story) { s.heard(member{ID: id, Addr: at(1)}, s.now) }
 }
 
 // answers lets a replica answer at an address.
@@ -97,7 +97,7 @@ func TestWhoIsAMember(t *testing.T) {
 		want  []string
 	}{
 		"who speaks is known":                      {[]step{speaks("a", 1), speaks("b", 2)}, []string{"a", "b"}},
-		"who knocks is known":                      {[]step{knocks("k", 1)}, []string{"k"}},
+		"who knocks is known":                      {[]step{knocks("k")}, []string{"k"}},
 		"who is told of is known":                  {[]step{tells("a", 1)}, []string{"a"}},
 		"itself is none":                           {[]step{tells("m", 9), tells("m", 1), tells("x", 9), speaks("x", 9), answers("m", 4)}, []string{}},
 		"a goodbye counts at once":                 {[]step{lists(1, 9), speaks("a", 1), leaves("a")}, []string{}},
@@ -148,8 +148,8 @@ func TestWhenSettled(t *testing.T) {
 		"all addresses have answered":             {[]step{lists(1, 2, 9), answers("a", 1), answers("b", 2)}, true},
 		"one has not":                             {[]step{lists(1, 2, 9), answers("a", 1)}, false},
 		"it spoke by itself":                      {[]step{lists(1, 9), speaks("a", 1)}, true},
-		"it only knocked":                         {[]step{lists(1, 9), knocks("a", 1)}, false},
-		"it knocked, and was not listed":          {[]step{knocks("a", 1), lists(9)}, false},
+		"it only knocked":                         {[]step{lists(1, 9), knocks("a")}, false},
+		"it knocked, and was not listed":          {[]step{knocks("a"), lists(9)}, false},
 		"who was told of has not answered":        {[]step{answers("a", 1), tells("b", 2), lists(1, 9)}, false},
 		"who was told of has answered":            {[]step{answers("a", 1), tells("b", 2), answers("b", 2), lists(1, 9)}, true},
 		"an address is this replica":              {[]step{lists(8, 9), answers("m", 8)}, true},
@@ -207,7 +207,7 @@ func TestWhoCalls(t *testing.T) {
 		"a higher id is called":                 {[]step{answers("z", 1)}, []call{{addr: at(1), to: "z"}}},
 		"a lower id calls":                      {[]step{answers("a", 1), after(interval)}, nil},
 		"a lower id does not call":              {[]step{answers("a", 1), after(2 * interval)}, []call{{addr: at(1), to: "a"}}},
-		"a lower id that knocked is called":     {[]step{knocks("a", 1)}, []call{{addr: at(1), to: "a"}}},
+		"a lower id that knocked is called":     {[]step{knocks("a")}, []call{{addr: at(1), to: "a"}}},
 		"a lower id that was told of is called": {[]step{tells("a", 1)}, []call{{addr: at(1), to: "a"}}},
 		"a stranger is called":                  {[]step{lists(1, 9)}, []call{{addr: at(1)}}},
 		"its own address is not":                {[]step{lists(9)}, nil},

@@ -154,7 +154,7 @@ func admits(p *Preferences, endpoint string) bool {
 // Whatever the route and a request say, what is forwarded allows nothing that one of them does not; and where it fails nothing was allowed by both.
 func TestForwardNeverWidens(t *testing.T) {
 	random, forwarded := rand.New(rand.NewPCG(1, 1)), 0
-	for range 20000 {
+	for range 6000 {
 		route, request := invented(random), invented(random)
 		raw, err := Forward([]byte(route), []byte(request), ownSlugs)
 		if met := meets(t, route, request); met != (err == nil) {
@@ -179,7 +179,7 @@ func TestForwardNeverWidens(t *testing.T) {
 			t.Fatalf("of %s and %s came %s", route, request, raw)
 		}
 	}
-	if forwarded < 5000 {
+	if forwarded < 1500 {
 		t.Errorf("only %d pairs leave anything", forwarded)
 	}
 }

@@ -42,8 +42,11 @@ type ModelList struct {
 	Complete bool
 }
 
-// Equal tells whether two lists say the same.
+// Equal tells whether two lists say the same; nil is no list.
 func (l *ModelList) Equal(other *ModelList) bool {
+	if l == nil || other == nil {
+		return l == other
+	}
 	return l.Provider == other.Provider && l.Account == other.Account && l.Complete == other.Complete && slices.Equal(l.Models, other.Models)
 }
 

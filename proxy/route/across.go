@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -13,7 +14,7 @@ func Join(candidates []Candidate) {
 	better := slices.ContainsFunc(candidates, func(c Candidate) bool { return c.Out == Eligible && !c.LastResort })
 	for i := range candidates {
 		if c := &candidates[i]; better && c.LastResort {
-			*c = Candidate{Route: c.Route, Index: c.Index, Out: c.Despite}
+			*c = Candidate{Route: c.Route, Index: c.Index, Out: c.Despite, Left: c.Left}
 		}
 	}
 	slices.SortStableFunc(candidates, func(a, b Candidate) int { return standing(a) - standing(b) })
@@ -31,46 +32,19 @@ func standing(c Candidate) int {
 	}
 }
 
-// AcrossModels is Join for a request that sorts the targets of all its models together: by the strategy that the request asks for, whatever their routes and
-// priorities, those of which the figure is not known last.
-func AcrossModels(routers []*Router, candidates []Candidate, q *Query) {
+// JoinSorted is Join for a request that sorts the targets of all its models together: by what it asks to sort by, whatever their routes and priorities,
+// those of which the figure is not known last.
+func JoinSorted(candidates []Candidate) {
 	Join(candidates)
-	type sorted struct {
-		candidate Candidate
-		figure    float64
-	}
-	all := make([]sorted, len(candidates))
-	for i, c := range candidates {
-		all[i] = sorted{candidate: c}
-		if c.Out == Eligible {
-			all[i].figure = routers[c.Route].figure(c.Index, q)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b sorted) int {
-		if by := standing(a.candidate) - standing(b.candidate); by != 0 {
-			return by
-		}
-		switch {
-		case a.figure < b.figure:
-			return -1
-		case a.figure > b.figure:
-			return 1
-		}
-		return 0
+	slices.SortStableFunc(candidates, func(a, b Candidate) int {
+		return cmp.Or(standing(a)-standing(b), cmp.Compare(a.Figure, b.Figure))
 	})
-	for i := range all {
-		candidates[i] = all[i].candidate
-	}
 }
 
-// figure is what a target is sorted by, lower first; infinite when it is not known.
-func (r *Router) figure(index int, q *Query) float64 {
-	view := r.targets[index].Backend.View(q.Now, q.Asked)
-	w := work{r: r, q: q, facts: make([]facts, len(r.targets))}
-	f := &w.facts[index]
-	f.learn(&view, q.Stream)
-	figure := math.Inf(1)
-	switch strategyOf(r.route, q) {
+// figure is what the request asks to sort a target by.
+func (w *work) figure(index int) float64 {
+	f, figure := &w.facts[index], math.Inf(1)
+	switch w.strategy {
 	case table.LowestCost:
 		figure = w.expectedCost(index, expectedOutput)
 	case table.HighestThroughput:

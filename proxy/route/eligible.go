@@ -48,8 +48,7 @@ func boundedOutput(t *routed, output int64) int64 {
 	return output
 }
 
-// outByPreference is why a target is out by what the request asks for. OpenRouter is told the request's preferences and keeps what is asked of data,
-// quantization and distillation itself.
+// outByPreference is why a target is out by what the request asks for.
 func (r *Router) outByPreference(index int, t *routed, q *Query) Exclusion {
 	p := q.Preferences
 	if p == nil {
@@ -58,19 +57,27 @@ func (r *Router) outByPreference(index int, t *routed, q *Query) Exclusion {
 	if out := r.outBySlugs(t, p); out != Eligible {
 		return out
 	}
-	switch {
-	case p.RequireParameters && q.Drops>>index&1 != 0:
+	if p.RequireParameters && q.Drops>>index&1 != 0 {
 		return DropsParameters
-	case t.openRouter && t.passed != nil && !t.passed.Meets(p, r.owns):
-		return NothingLeft
-	case t.openRouter:
-		return Eligible
+	}
+	if t.openRouter {
+		return r.outOfOpenRouter(t, p)
+	}
+	switch {
 	case !t.Declared.DataPolicy.Satisfies(p.DataPolicy):
 		return RequestDataPolicy
 	case len(p.Quantizations) > 0 && !slices.Contains(p.Quantizations, quantizationOf(t)):
 		return OtherQuantization
 	case p.Distillable:
 		return NotDistillable
+	}
+	return Eligible
+}
+
+// outOfOpenRouter is why OpenRouter is out. It is told the request's preferences and keeps what is asked of data, quantization and distillation itself.
+func (r *Router) outOfOpenRouter(t *routed, p *preference.Preferences) Exclusion {
+	if t.passed != nil && !t.passed.Meets(p, r.owns) {
+		return NothingLeft
 	}
 	return Eligible
 }
@@ -193,17 +200,8 @@ func headroomReset(h *health.Headroom, tokens int64) time.Duration {
 	return reset
 }
 
-// left is how much longer a candidate is out for its health, as far as that is known; 0 when it is not.
-func (r *Router) left(c Candidate, q *Query) time.Duration {
-	out := c.Out
-	if c.LastResort {
-		out = c.Despite
-	}
-	if !out.healsWithTime() {
-		return 0
-	}
-	t := &r.targets[c.Index]
-	view := t.Backend.View(q.Now, q.Asked)
+// leftOf is how much longer a target is out for its health, as far as that is known; 0 when it is not.
+func leftOf(out Exclusion, t *routed, q *Query, view *health.View) time.Duration {
 	if out == NoHeadroom {
 		return max(view.For, headroomReset(&view.Headroom, tokensOf(t, q)))
 	}

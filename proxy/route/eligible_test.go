@@ -242,3 +242,24 @@ func TestOwns(t *testing.T) {
 		}
 	}
 }
+
+func TestEstimate(t *testing.T) {
+	cases := map[string]struct {
+		target Target
+		query  Query
+		want   int64
+		known  bool
+	}{
+		"no price":      {target: at("a"), query: Query{PromptTokens: 1000}},
+		"as bounded":    {target: at("a", priced(table.Prices{Input: 1e9, Output: 2e9})), query: Query{PromptTokens: 1000, MaxOutputTokens: 500}, want: 2_000_000, known: true},
+		"costs nothing": {target: at("a", priced(table.Prices{})), query: Query{PromptTokens: 1000}, known: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, known := NewRouter(&table.Route{}, []Target{tc.target}, NewMemory()).Estimate(0, &tc.query)
+			if got != tc.want || known != tc.known {
+				t.Errorf("Estimate = %d, %v, want %d, %v", got, known, tc.want, tc.known)
+			}
+		})
+	}
+}

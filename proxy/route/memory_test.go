@@ -45,7 +45,7 @@ func TestMemoryIsBounded(t *testing.T) {
 // A session that is remembered already takes nobody's place.
 func TestAKnownSessionEvictsNobody(t *testing.T) {
 	memory := NewMemory()
-	for id := range uint64(4 * memoryShards * sessionsAShard) {
+	for id := range uint64(2 * memoryShards * sessionsAShard) {
 		memory.put(id, seat{at: start})
 	}
 	before := remembered(memory)

@@ -166,7 +166,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-func TestAcrossModels(t *testing.T) {
+func TestJoinSorted(t *testing.T) {
 	figures := func(price int64, first time.Duration, rate float64) modifier {
 		return func(t *Target) {
 			f := t.Backend.(*fake)
@@ -188,7 +188,7 @@ func TestAcrossModels(t *testing.T) {
 		routers := []*Router{NewRouter(&table.Route{}, a, NewMemory()), NewRouter(&table.Route{}, b, NewMemory())}
 		q := &Query{Now: start, Stream: true, Random: always(999), Preferences: &preference.Preferences{Sort: sort, AcrossModels: true}}
 		candidates := routers[1].Order(routers[0].Order(nil, 0, q), 1, q)
-		AcrossModels(routers, candidates, q)
+		JoinSorted(candidates)
 		got := ""
 		for _, c := range candidates {
 			got += routers[c.Route].targets[c.Index].Name + " "

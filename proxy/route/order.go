@@ -13,26 +13,29 @@ const onStack = 32
 // choice is an eligible target on its way to its place.
 type choice struct {
 	// rank is what the strategy has no say in; lower first. The strategy orders those of one rank.
-	rank uint64
+	rank int64
 	// score is the strategy's order inside a rank; lower first.
 	score float64
-	index int32
+	// index of the target.
+	index int
 	// weight is that of the target, at least 1: a drained one gets a place when its session is there.
 	weight int32
+	// returning tells that the target is coming back and has to wait.
+	returning bool
 }
 
-// The bits of a rank, from the first to look at to the last. A request's order takes the 8 bits below rankReturning, for it
-// chooses among what the route allows; priority takes the 32 bits below those.
+// A rank is a sum of these, each larger than all that stand below it together. A request's order comes before priority, for it chooses among what the
+// route allows. Order takes 8 bits, priority 32 and a sign.
 const (
-	rankReturning  = 1 << 63
-	rankOrder      = 55
-	rankPriority   = 23
-	rankNoProbe    = 1 << 22
-	rankUnlisted   = 1 << 21
-	rankMissed     = 1 << 20
-	rankTier       = 3
-	mostOrdered    = 1<<8 - 1
-	lowestPriority = -1 << 31
+	rankReturning = 1 << 62
+	rankOrder     = 54
+	mostOrdered   = 1<<8 - 1
+	rankPriority  = 22
+	rankNoProbe   = 1 << 21
+	rankUnlisted  = 1 << 20
+	rankMissed    = 1 << 19
+	// rankTier are the bits that are left to strategies.
+	rankTier = 3
 )
 
 // facts are what a strategy looks at. They stay in the order of the targets.
@@ -43,7 +46,7 @@ type facts struct {
 	output              int64
 	cachedPermille      int
 	out                 Exclusion
-	wait                time.Duration
+	left                time.Duration
 }
 
 // work is what finding one order takes. It lives on the stack.
@@ -56,6 +59,8 @@ type work struct {
 	seat int
 	// strategy orders those of one rank.
 	strategy table.Strategy
+	// lastResort tells that nothing is eligible, so that what is better than nothing is tried.
+	lastResort bool
 }
 
 // Order appends all targets of the route to dst: those that can be tried in the order of trial, then the others with why they are left out.
@@ -73,15 +78,15 @@ func (r *Router) Order(dst []Candidate, route int, q *Query) []Candidate {
 			choices = append(choices, c)
 		}
 	}
-	lastResort := len(choices) == 0
+	w.lastResort = len(choices) == 0
 	for i := range r.targets {
-		if lastResort && w.isLastResort(i) {
-			choices = append(choices, choice{rank: rankOf(&r.targets[i]), index: int32(i), weight: max(r.targets[i].Weight, 1)})
+		if t := &r.targets[i]; w.lastResort && w.isLastResort(i) {
+			choices = append(choices, choice{rank: rankOf(t) + w.preferred(i, t), index: i, weight: max(t.Weight, 1)})
 		}
 	}
 	w.arrange(choices)
-	dst = w.appendChoices(dst, choices, route, lastResort)
-	return w.appendOthers(dst, route, lastResort)
+	dst = w.appendChoices(dst, choices, route)
+	return w.appendOthers(dst, route)
 }
 
 // look finds out whether a target is eligible, and its rank if so.
@@ -94,17 +99,29 @@ func (w *work) look(i int) (choice, bool) {
 	if f.out = w.r.outByPrice(t, w.q, &view); f.out == Eligible {
 		f.out = outByHealth(t, w.q, &view)
 	}
-	if f.out == NoHeadroom {
-		f.wait = min(headroomReset(&view.Headroom, tokensOf(t, w.q)), longestWait)
+	if f.out.healsWithTime() {
+		f.left = leftOf(f.out, t, w.q, &view)
 	}
 	if f.out == Eligible && len(t.OnlyFor) > 0 {
 		f.out = AfterFailureOnly
 	}
-	f.learn(&view, w.q.Stream)
+	f.learn(&view, w.q)
 	if f.out != Eligible {
 		return choice{}, false
 	}
-	return choice{rank: w.rank(i, t, &view), index: int32(i), weight: max(t.Weight, 1)}, true
+	c := choice{rank: rankOf(t) + w.preferred(i, t), index: i, weight: max(t.Weight, 1)}
+	switch w.turnOf(i, t, &view) {
+	case hasToWait:
+		c.returning = true
+		c.rank += rankReturning + rankNoProbe
+	case isIn:
+		c.rank += rankNoProbe
+	case goesFirst:
+	}
+	if t.Unlisted && t.Successor == "" {
+		c.rank += rankUnlisted
+	}
+	return c, true
 }
 
 // outAtAll is why a target is out whatever its health and its prices.
@@ -122,9 +139,9 @@ func (w *work) outAtAll(i int, t *routed) Exclusion {
 }
 
 // learn keeps what strategies look at.
-func (f *facts) learn(view *health.View, stream bool) {
+func (f *facts) learn(view *health.View, q *Query) {
 	f.latency = view.Answer.Seconds()
-	if stream {
+	if q.Stream {
 		f.latency = view.FirstToken.Seconds()
 	}
 	f.throughput = view.TokensPerSecond
@@ -133,32 +150,22 @@ func (f *facts) learn(view *health.View, stream bool) {
 }
 
 // rankOf is the rank of a target by its priority alone.
-func rankOf(t *routed) uint64 { return uint64(int64(t.Priority)-lowestPriority) << rankPriority }
+func rankOf(t *routed) int64 { return int64(t.Priority) << rankPriority }
 
-// rank is the place of a target as far as the strategy has no say in it: its priority, then what the provider's list and the request's preferences say.
-func (w *work) rank(i int, t *routed, view *health.View) uint64 {
-	rank := rankOf(t)
-	switch w.returning(i, t, view) {
-	case hasToWait:
-		rank |= rankReturning | rankNoProbe
-	case isIn:
-		rank |= rankNoProbe
-	case goesFirst:
-	}
-	if t.Unlisted && t.Successor == "" {
-		rank |= rankUnlisted
-	}
-	p := w.q.Preferences
+// preferred is what the request's preferences add to a target's rank.
+func (w *work) preferred(i int, t *routed) int64 {
+	p, f := w.q.Preferences, &w.facts[i]
 	if p == nil {
-		return rank
+		return 0
 	}
+	var rank int64
 	if len(p.Order) > 0 {
-		rank |= uint64(min(w.r.placeIn(p.Order, t), mostOrdered)) << rankOrder
+		rank += int64(min(w.r.placeIn(p.Order, t), mostOrdered)) << rankOrder
 	}
-	f := &w.facts[i]
-	if (p.MinThroughput > 0 && f.throughput > 0 && f.throughput < p.MinThroughput) ||
-		(p.MaxLatencySeconds > 0 && f.latency > p.MaxLatencySeconds) {
-		rank |= rankMissed
+	tooSlow := p.MinThroughput > 0 && f.throughput > 0 && f.throughput < p.MinThroughput
+	tooLate := p.MaxLatencySeconds > 0 && f.latency > p.MaxLatencySeconds
+	if tooSlow || tooLate {
+		rank += rankMissed
 	}
 	return rank
 }
@@ -179,8 +186,8 @@ const (
 // certainly; at thousands a second it is still one at a time that does.
 const probePermille = 200
 
-// returning tells what a target that comes back gets of the call.
-func (w *work) returning(i int, t *routed, view *health.View) turn {
+// turnOf tells what a target that comes back gets of the call.
+func (w *work) turnOf(i int, t *routed, view *health.View) turn {
 	switch {
 	case view.Probe:
 		// A session is not torn from where its cache is warm for that.
@@ -190,7 +197,7 @@ func (w *work) returning(i int, t *routed, view *health.View) turn {
 		return goesFirst
 	case view.Ramp >= 1000:
 		return isIn
-	case w.r.route.Affinity != nil && w.q.Affinity != 0:
+	case w.hasSession():
 		if isBack(w.q.Affinity, t.key, view.Ramp) {
 			return isIn
 		}
@@ -216,7 +223,10 @@ func (w *work) arrange(all []choice) {
 		for end < len(all) && all[end].rank == all[start].rank {
 			end++
 		}
-		w.arrangeRank(all[start:end], start == 0)
+		w.arrangeRank(all[start:end])
+		if start == 0 {
+			w.explore(all[:end])
+		}
 		start = end
 	}
 }
@@ -246,14 +256,20 @@ func (w *work) alone() bool {
 	return p != nil && p.NoFallbacks && len(p.Order) == 0
 }
 
-func (w *work) appendChoices(dst []Candidate, choices []choice, route int, lastResort bool) []Candidate {
+func (w *work) appendChoices(dst []Candidate, choices []choice, route int) []Candidate {
 	for place, c := range choices {
-		candidate := Candidate{Route: route, Index: int(c.index), Returning: c.rank&rankReturning != 0}
+		candidate := Candidate{Route: route, Index: c.index, Returning: c.returning}
 		switch f := &w.facts[c.index]; {
 		case place > 0 && w.alone():
 			candidate.Out = NoFallbacks
-		case lastResort:
-			candidate.LastResort, candidate.Despite, candidate.Wait = true, f.out, f.wait
+		case w.lastResort:
+			candidate.LastResort, candidate.Despite, candidate.Left = true, f.out, f.left
+			if f.out == NoHeadroom {
+				candidate.Wait = min(f.left, longestWait)
+			}
+		}
+		if w.sorted() {
+			candidate.Figure = w.figure(c.index)
 		}
 		dst = append(dst, candidate)
 	}
@@ -261,16 +277,16 @@ func (w *work) appendChoices(dst []Candidate, choices []choice, route int, lastR
 }
 
 // appendOthers appends what was left out, in the order of the spec.
-func (w *work) appendOthers(dst []Candidate, route int, lastResort bool) []Candidate {
+func (w *work) appendOthers(dst []Candidate, route int) []Candidate {
 	for i := range w.facts {
 		out := w.facts[i].out
-		if out == Eligible || (lastResort && w.isLastResort(i)) {
+		if out == Eligible || (w.lastResort && w.isLastResort(i)) {
 			continue
 		}
 		if out == AfterFailureOnly && w.alone() {
 			out = NoFallbacks
 		}
-		dst = append(dst, Candidate{Route: route, Index: i, Out: out})
+		dst = append(dst, Candidate{Route: route, Index: i, Out: out, Left: w.facts[i].left})
 	}
 	return dst
 }

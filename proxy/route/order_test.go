@@ -54,6 +54,10 @@ func TestOrder(t *testing.T) {
 			targets: []Target{at("a", slow), at("b", fast), at("p", priority(1), fast)}, preferences: &preference.Preferences{MaxLatencySeconds: 1},
 			want: "b a p",
 		},
+		"the order asked for of last resorts": {
+			targets:     []Target{at("a", blocked(health.ErrorRate, 1)), at("b", priority(1), blocked(health.ErrorRate, 1))},
+			preferences: &preference.Preferences{Order: []string{"b"}}, want: "b!error_rate a!error_rate",
+		},
 		"only the first without fallbacks": {
 			targets:     []Target{at("a"), at("b", priority(1)), at("c", onlyFor(table.Capacity))},
 			preferences: &preference.Preferences{NoFallbacks: true}, want: "a | b=no_fallbacks c=no_fallbacks",
@@ -151,8 +155,8 @@ func TestLastResorts(t *testing.T) {
 			if diff := cmp.Diff(tc.waits, waits); diff != "" {
 				t.Errorf("waits (-want +got):\n%s", diff)
 			}
-			if retry := RetryAfter([]*Router{router}, got, q); retry != tc.retry {
-				t.Errorf("RetryAfter is %v, want %v", retry, tc.retry)
+			if retry := ShortestLeft(got); retry != tc.retry {
+				t.Errorf("ShortestLeft is %v, want %v", retry, tc.retry)
 			}
 		})
 	}
@@ -161,7 +165,7 @@ func TestLastResorts(t *testing.T) {
 func TestReasonOfLastResort(t *testing.T) {
 	router := NewRouter(&table.Route{}, []Target{at("a", blocked(health.ErrorRate, 2*time.Second)), at("b")}, NewMemory())
 	q := &Query{Now: start}
-	if got, want := router.Reason(Candidate{LastResort: true, Despite: ErrorRate}, q), "its circuit is open for 2s more: 0 of 1000 attempts failed"; got != want {
+	if got, want := router.Reason(Candidate{LastResort: true, Despite: ErrorRate, Left: 2 * time.Second}, q), "its circuit is open for 2s more: 0 of 1000 attempts failed"; got != want {
 		t.Errorf("the reason is %q, want %q", got, want)
 	}
 	for _, c := range []Candidate{{Index: 1}, {Index: -1, Out: Drained}, {Index: 2, Out: Drained}} {
@@ -251,32 +255,45 @@ func shaped(name string, b [6]byte) Target {
 func checkOrder(t *testing.T, router *Router, q *Query) {
 	t.Helper()
 	order := router.Order(nil, 0, q)
-	seen, better := map[int]bool{}, false
-	for i, c := range order {
+	seen := map[int]bool{}
+	for _, c := range order {
 		seen[c.Index] = true
-		target := router.targets[c.Index]
-		switch {
-		case c.Out == Eligible && i > 0 && order[i-1].Out != Eligible:
-			t.Fatalf("an eligible target stands behind one that is left out: %s", written(router, order))
-		case c.Out == Eligible && len(target.OnlyFor) > 0:
+		if c.Out == Eligible && len(router.targets[c.Index].OnlyFor) > 0 {
 			t.Fatalf("a target for other failures is eligible: %s", written(router, order))
-		case c.LastResort && better:
-			t.Fatalf("a last resort although there is something better: %s", written(router, order))
-		case i > 0 && c.Out == Eligible && !c.Returning && router.targets[order[i-1].Index].Priority > target.Priority:
-			t.Fatalf("priorities are not ascending: %s", written(router, order))
-		case (c.Out == Eligible) == (router.Reason(c, q) != "") && !c.LastResort && c.Out != Unusable:
-			t.Fatalf("%v has the reason %q", c.Out, router.Reason(c, q))
 		}
-		better = better || (c.Out == Eligible && !c.LastResort)
+		if reason := router.Reason(c, q); (c.cause() == Eligible) == (reason != "") {
+			t.Fatalf("%v has the reason %q", c.cause(), reason)
+		}
 	}
 	if len(seen) != len(router.targets) || len(order) != len(router.targets) {
 		t.Fatalf("%d targets, order %s", len(router.targets), written(router, order))
+	}
+	for i := 1; i < len(order); i++ {
+		if order[i].Out == Eligible {
+			checkPlaces(t, router, order, i)
+		}
 	}
 	for failed := range order {
 		if next, ok := Next([]*Router{router}, order, 1<<failed, failed, table.Capacity); ok && next == failed {
 			t.Fatalf("the failed target is next")
 		}
 	}
-	RetryAfter([]*Router{router}, order, q)
+	ShortestLeft(order)
 	router.Served(q, int(q.Affinity%8))
+}
+
+// checkPlaces looks at an eligible candidate and the one before it. No request's order has any of those that are looked at.
+func checkPlaces(t *testing.T, router *Router, order []Candidate, i int) {
+	t.Helper()
+	before, c, target := order[i-1], order[i], router.targets[order[i].Index]
+	switch {
+	case before.Out != Eligible:
+		t.Fatalf("an eligible target stands behind one that is left out: %s", written(router, order))
+	case c.LastResort != before.LastResort:
+		t.Fatalf("a last resort although there is something better: %s", written(router, order))
+	case before.Returning && !c.Returning:
+		t.Fatalf("a returning target stands before others: %s", written(router, order))
+	case c.Returning == before.Returning && c.Index > 2 && before.Index > 2 && router.targets[before.Index].Priority > target.Priority:
+		t.Fatalf("priorities are not ascending: %s", written(router, order))
+	}
 }

@@ -11,17 +11,14 @@ import (
 
 // Reason says in words for the caller why a candidate is left out; empty when it is not. Of a last resort it says what it is tried in spite of.
 func (r *Router) Reason(c Candidate, q *Query) string {
-	out := c.Out
-	if c.LastResort {
-		out = c.Despite
-	}
+	out := c.cause()
 	if out == Eligible || c.Index < 0 || c.Index >= len(r.targets) {
 		return ""
 	}
 	t := &r.targets[c.Index]
 	switch {
 	case out.healsWithTime():
-		return r.healthReason(t, out, r.left(Candidate{Index: c.Index, Out: out}, q), q)
+		return r.healthReason(t, out, c.Left, q)
 	case out >= OverRoutePrice && out <= OverCost:
 		return r.priceReason(t, out, q)
 	case out >= NotInOnly && out <= NothingLeft:
@@ -29,6 +26,10 @@ func (r *Router) Reason(c Candidate, q *Query) string {
 	case out >= LacksRequired && out <= RequestDataPolicy:
 		return r.declarationReason(t, out, q)
 	}
+	return plainReason(t, out)
+}
+
+func plainReason(t *routed, out Exclusion) string {
 	switch out {
 	case Unusable:
 		return t.Excluded

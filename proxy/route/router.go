@@ -129,6 +129,19 @@ type Candidate struct {
 	Despite Exclusion
 	// Returning tells that the target is coming back, and is behind all others of its route for this call.
 	Returning bool
+	// Left is how much longer it is out for its health, as far as that is known; of a last resort, would be.
+	Left time.Duration
+	// Figure is what the request asks to sort by, lower first: the expected cost, the latency, or the time that a token takes. Infinite when it is not known;
+	// 0 when the request asks for no sort.
+	Figure float64
+}
+
+// cause is why the candidate is left out, or would be if it were no last resort.
+func (c Candidate) cause() Exclusion {
+	if c.Out == Eligible {
+		return c.Despite
+	}
+	return c.Out
 }
 
 // Served tells that a call with this query was answered by the target at index, so that its session stays there.
@@ -139,14 +152,13 @@ func (r *Router) Served(q *Query, index int) {
 	r.memory.put(q.Affinity, seat{target: r.targets[index].key, at: q.Now})
 }
 
-// RetryAfter is how soon a target could be tried that is left out, or a last resort, for its health: the shortest time that is left of any, 0 when there
+// ShortestLeft is how soon a target could be tried that is left out, or a last resort, for its health: the shortest time that is left of any, 0 when there
 // is none. A caller whose call found nothing is told to come back then.
-func RetryAfter(routers []*Router, candidates []Candidate, q *Query) time.Duration {
+func ShortestLeft(candidates []Candidate) time.Duration {
 	var shortest time.Duration
 	for _, c := range candidates {
-		left := routers[c.Route].left(c, q)
-		if left > 0 && (shortest == 0 || left < shortest) {
-			shortest = left
+		if c.Left > 0 && (shortest == 0 || c.Left < shortest) {
+			shortest = c.Left
 		}
 	}
 	return shortest

@@ -51,24 +51,28 @@ func strategyOf(r *table.Route, q *Query) table.Strategy {
 }
 
 // arrangeRank orders targets of one rank. An affinity takes the first place; new sessions are placed by weight, or by what the request asks to sort by.
-func (w *work) arrangeRank(c []choice, first bool) {
-	if len(c) < 2 {
-		return
-	}
-	if w.r.route.Affinity == nil || w.q.Affinity == 0 {
-		w.arrangeByStrategy(c, first)
-		return
-	}
-	place := w.seatIn(c)
-	if place < 0 && !w.sorted() {
-		place = w.homeIn(c)
+func (w *work) arrangeRank(c []choice) {
+	place := -1
+	if w.hasSession() {
+		place = w.placeOfSession(c)
 	}
 	if place < 0 {
-		w.arrangeByStrategy(c, first)
+		w.arrangeByStrategy(c)
 		return
 	}
 	moveToFront(c, place)
-	w.arrangeByStrategy(c[1:], false)
+	w.arrangeByStrategy(c[1:])
+}
+
+// hasSession tells whether the call belongs to a session that is kept together.
+func (w *work) hasSession() bool { return w.r.route.Affinity != nil && w.q.Affinity != 0 }
+
+// placeOfSession is the place of the target where the call's session is or belongs; below 0 when it is not among these, or is new and to be sorted.
+func (w *work) placeOfSession(c []choice) int {
+	if place := w.seatIn(c); place >= 0 || w.sorted() {
+		return place
+	}
+	return w.homeIn(c)
 }
 
 // sorted tells whether the request asks to sort.
@@ -77,26 +81,26 @@ func (w *work) sorted() bool { return w.q.Preferences != nil && w.q.Preferences.
 // seatIn is the place of the target where the session is; below 0 when it is not among these.
 func (w *work) seatIn(c []choice) int {
 	for place := range c {
-		if int(c[place].index) == w.seat {
+		if c[place].index == w.seat {
 			return place
 		}
 	}
 	return -1
 }
 
-// homeIn is the place of the target that a new session belongs to. A drained target is none.
+// homeIn is the place of the target that a new session belongs to. None of them is drained, or the session would be there.
 func (w *work) homeIn(c []choice) int {
 	home, best := -1, math.Inf(-1)
 	for place := range c {
 		t := &w.r.targets[c[place].index]
-		if score := rendezvous(w.q.Affinity, t.key, t.Weight); t.Weight > 0 && score > best {
+		if score := rendezvous(w.q.Affinity, t.key, t.Weight); score > best {
 			home, best = place, score
 		}
 	}
 	return home
 }
 
-func (w *work) arrangeByStrategy(c []choice, first bool) {
+func (w *work) arrangeByStrategy(c []choice) {
 	if len(c) < 2 {
 		return
 	}
@@ -111,10 +115,6 @@ func (w *work) arrangeByStrategy(c []choice, first bool) {
 		w.byInFlight(c)
 	default:
 		drawByWeight(c, w.q.Random)
-		return
-	}
-	if first && (w.strategy == table.LowestLatency || w.strategy == table.HighestThroughput) {
-		w.explore(c)
 	}
 }
 
@@ -226,8 +226,12 @@ func (w *work) byBand(c []choice, bit uint32) {
 	betterOfTwo(c[:band], w.q.Random)
 }
 
-// explore moves a target of which too little is known to the front, now and then.
+// explore moves a target of which too little is known to the front, now and then. Sessions are not used for that, and strategies that do not go by
+// statistics do not need it.
 func (w *work) explore(c []choice) {
+	if w.hasSession() || (w.strategy != table.LowestLatency && w.strategy != table.HighestThroughput) {
+		return
+	}
 	place, stalest := -1, staleAge
 	unknown := false
 	for i := 1; i < len(c) && !unknown; i++ {
@@ -253,7 +257,7 @@ func (w *work) explore(c []choice) {
 func (w *work) byCost(c []choice) {
 	usual, priced := w.usualOutput(c), 0
 	for i := range c {
-		c[i].score = w.expectedCost(int(c[i].index), usual)
+		c[i].score = w.expectedCost(c[i].index, usual)
 		if math.IsInf(c[i].score, 1) {
 			c[i].rank |= tierUnknown
 		} else {

@@ -14,12 +14,13 @@ import (
 )
 
 // shares is how often each target is first, of a thousand.
-func shares(r *Router, q *Query, rounds int) map[string]float64 {
+func shares(r *Router, q *Query) map[string]float64 {
+	const rounds = 20000
 	first := map[string]float64{}
 	var buffer []Candidate
 	for range rounds {
 		buffer = r.Order(buffer[:0], 0, q)
-		first[r.targets[buffer[0].Index].Name] += 1000 / float64(rounds)
+		first[r.targets[buffer[0].Index].Name] += 1000.0 / rounds
 	}
 	return first
 }
@@ -41,7 +42,7 @@ func wantShares(t *testing.T, got, want map[string]float64, within float64) {
 func TestWeightedSharesByWeight(t *testing.T) {
 	targets := []Target{at("a", weight(700)), at("b", weight(200)), at("c", weight(100)), at("late", priority(1), weight(1000))}
 	router := NewRouter(&table.Route{Strategy: table.Weighted}, targets, NewMemory())
-	got := shares(router, &Query{Now: start, Random: seeded(3)}, 20000)
+	got := shares(router, &Query{Now: start, Random: seeded(3)})
 	wantShares(t, got, map[string]float64{"a": 700, "b": 200, "c": 100}, 10)
 }
 
@@ -156,7 +157,7 @@ func TestOrderByStrategy(t *testing.T) {
 // Targets without prices are no worse than each other.
 func TestUnpricedShareByWeight(t *testing.T) {
 	router := NewRouter(&table.Route{Strategy: table.LowestCost}, []Target{at("a", weight(3)), at("b")}, NewMemory())
-	wantShares(t, shares(router, &Query{Now: start, Random: seeded(5)}, 20000), map[string]float64{"a": 750, "b": 250}, 10)
+	wantShares(t, shares(router, &Query{Now: start, Random: seeded(5)}), map[string]float64{"a": 750, "b": 250}, 10)
 }
 
 // The lead by cost goes to another only when that is cheaper by 5 %, and comes back to the one that was out.
@@ -241,7 +242,7 @@ func TestExploration(t *testing.T) {
 				}
 				router := NewRouter(&table.Route{Strategy: strategy}, targets, NewMemory())
 				want := map[string]float64{"leader": 1000 - tc.want, "other": tc.want}
-				got := shares(router, &Query{Now: start, Random: seeded(6)}, 20000)
+				got := shares(router, &Query{Now: start, Random: seeded(6)})
 				if tc.want == 0 && got["other"] > 0 {
 					t.Errorf("it is explored in %.2f of 1000 calls", got["other"])
 				}
@@ -302,7 +303,7 @@ func TestNoHerdOnStaleLoad(t *testing.T) {
 		targets = append(targets, at("busy"+strconv.Itoa(i), inFlight(5)))
 	}
 	router := NewRouter(&table.Route{Strategy: table.LeastInFlight}, targets, NewMemory())
-	if got := shares(router, &Query{Now: start, Random: seeded(8)}, 20000)["idle"]; math.Abs(got-200) > 15 {
+	if got := shares(router, &Query{Now: start, Random: seeded(8)})["idle"]; math.Abs(got-200) > 15 {
 		t.Errorf("the idle one of ten is first in %.1f of 1000 calls, want 200: it is drawn in so many", got)
 	}
 }
@@ -310,7 +311,7 @@ func TestNoHerdOnStaleLoad(t *testing.T) {
 // Idle targets get calls by their weights.
 func TestLeastInFlightSharesByWeightWhenIdle(t *testing.T) {
 	router := NewRouter(&table.Route{Strategy: table.LeastInFlight}, []Target{at("a", weight(3)), at("b")}, NewMemory())
-	wantShares(t, shares(router, &Query{Now: start, Random: seeded(9)}, 20000), map[string]float64{"a": 750, "b": 250}, 10)
+	wantShares(t, shares(router, &Query{Now: start, Random: seeded(9)}), map[string]float64{"a": 750, "b": 250}, 10)
 }
 
 func TestOrderAllocatesNothing(t *testing.T) {

@@ -28,6 +28,7 @@ func (s *Server) admit(ctx context.Context, c *call, candidate route.Candidate) 
 	admission, refused := s.callerLimits.Admit(ctx, limit.Call{Route: l.route.Name, Caller: c.callerName(), Tokens: c.tokensOf(l)})
 	waited := s.now().Sub(began)
 	c.queued += waited
+	c.waited += waited
 	if refused != nil {
 		s.countLimited(l, refused)
 		l.refusal = c.limited(l, refused)
@@ -54,7 +55,7 @@ func (c *call) callerName() string { return c.caller.String() }
 
 // tokensOf estimates what a call will use, for limits of tokens.
 func (c *call) tokensOf(l *leg) int64 {
-	if !l.route.limitsTokens {
+	if !l.route.limitsTokens || c.place.free() {
 		return 0
 	}
 	output := l.query.MaxOutputTokens
@@ -89,7 +90,9 @@ func (c *call) limited(l *leg, r *limit.Refusal) *Error {
 }
 
 // roundUp rounds up to whole milliseconds.
-func roundUp(d time.Duration) time.Duration { return (d + time.Millisecond - 1).Truncate(time.Millisecond) }
+func roundUp(d time.Duration) time.Duration {
+	return (d + time.Millisecond - 1).Truncate(time.Millisecond)
+}
 
 func budgetRefusal(r *ledger.Refusal, now time.Time) *Error {
 	switch r.Reason {

@@ -27,10 +27,10 @@ type attempt struct {
 	target *targetEntry
 	// leg is the number of the call's leg that it belongs to, and account that of the one that is charged.
 	leg, account int
-	model   string // that the provider was asked for
-	prices  *table.Prices
-	secrets []string // to keep them out of everything that the provider says
-	began   time.Time
+	model        string // that the provider was asked for
+	prices       *table.Prices
+	secrets      []string // to keep them out of everything that the provider says
+	began        time.Time
 	// health is told how the attempt goes.
 	health     health.Attempt
 	firstToken time.Duration
@@ -44,7 +44,18 @@ type attempt struct {
 func (c *call) mayRepeat() bool { return c.form == nil || c.form.spool.whole() }
 
 // attempt calls a candidate's target and relays its answer. A nil failure means that the client has its answer. A target that is passed over is no attempt.
+// Where another call is finding out whether a withdrawn model is back, this one goes to the successor.
 func (s *Server) attempt(parent context.Context, c *call, candidate route.Candidate) (failure *Error, passed route.Exclusion) {
+	failure, passed = s.attemptOnce(parent, c, candidate)
+	t := &c.legs[candidate.Route].route.targets[candidate.Index]
+	if passed == outBegun && t.heir != nil && t.withdrawn(s.now()) {
+		return s.attemptOnce(parent, c, candidate)
+	}
+	return failure, passed
+}
+
+// attemptOnce is attempt with the model that serves now.
+func (s *Server) attemptOnce(parent context.Context, c *call, candidate route.Candidate) (failure *Error, passed route.Exclusion) {
 	l := &c.legs[candidate.Route]
 	t := &l.route.targets[candidate.Index]
 	// The key and the endpoint that belongs to it come from the newest table, so that a new key is used and a removed one is not.
@@ -68,6 +79,10 @@ func (s *Server) attempt(parent context.Context, c *call, candidate route.Candid
 		if begun, may = upstreamHealth.Begin(now, l.query.PromptTokens+l.query.MaxOutputTokens, candidate.LastResort); !may {
 			return nil, outBegun
 		}
+		// Only the first End counts: this one is for what panics.
+		defer func() {
+			begun.End(s.now(), health.Outcome{Neutral: true, Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}})
+		}()
 	}
 	c.target, c.model = t, model
 	c.attempts = append(c.attempts, attempt{target: t, leg: candidate.Route, account: l.account, model: model, prices: t.pricesOf(model), began: now, health: begun})

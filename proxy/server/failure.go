@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
@@ -66,7 +67,21 @@ func (c *call) conclude(failure *Error) *Error {
 		}
 	}
 	failure.Metadata = &metadata
+	if wait := c.soonest(); wait > 0 && (failure.Status == http.StatusTooManyRequests || failure.Status == http.StatusServiceUnavailable) {
+		failure.withRetryAfter(wait)
+	}
 	return failure
+}
+
+// soonest is the shortest time that a provider asked to be left alone for; 0 when none did.
+func (c *call) soonest() time.Duration {
+	var shortest time.Duration
+	for i := range c.attempts {
+		if f := c.attempts[i].failure; f != nil && f.RetryAfter > 0 && (shortest == 0 || f.RetryAfter < shortest) {
+			shortest = f.RetryAfter
+		}
+	}
+	return shortest
 }
 
 func (a *attempt) describe() dialect.Attempt {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -148,7 +149,9 @@ func TestRetriesTheLastTarget(t *testing.T) {
 		}
 		good(w, r)
 	}
-	retrying := policy(func(f *table.Fallback) { f.RetryOn, f.MaxRetries = []table.FailureKind{table.Capacity, table.Unavailable}, 1 })
+	retrying := policy(func(f *table.Fallback) {
+		f.RetryOn, f.MaxRetries = []table.FailureKind{table.Capacity, table.Unavailable}, 1
+	})
 	got := newHarness(t, []http.HandlerFunc{flaky}, retrying).send(ask{id: "retried"})
 	if got.status != http.StatusOK || calls.Load() != 2 || got.header.Get("X-Signalbox-Attempts") != "2" {
 		t.Errorf("status %d after %d calls\n%s", got.status, calls.Load(), got.body)
@@ -164,7 +167,9 @@ func TestNoRetryBeyondThePolicy(t *testing.T) {
 		"turned off":            {"", func(f *table.Fallback) { f.RetryOn, f.MaxRetries = nil, 1 }, 1},
 		"none allowed":          {"", func(f *table.Fallback) { f.RetryOn, f.MaxRetries = []table.FailureKind{table.RateLimited}, 0 }, 1},
 		"the provider is later": {"60", func(f *table.Fallback) { f.RetryOn, f.MaxRetries = []table.FailureKind{table.RateLimited}, 3 }, 1},
-		"attempts are used up":  {"", func(f *table.Fallback) { f.RetryOn, f.MaxRetries, f.MaxAttempts = []table.FailureKind{table.RateLimited}, 3, 1 }, 1},
+		"attempts are used up": {"", func(f *table.Fallback) {
+			f.RetryOn, f.MaxRetries, f.MaxAttempts = []table.FailureKind{table.RateLimited}, 3, 1
+		}, 1},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -240,5 +245,44 @@ func TestTotalOutageAnswersWithReasons(t *testing.T) {
 	if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" || len(failure.Metadata.Targets) != 1 ||
 		!strings.Contains(failure.Message, "circuit") {
 		t.Errorf("status %d, Retry-After %q\n%s", got.status, got.header.Get("Retry-After"), got.body)
+	}
+}
+
+// TestSuccessorServesWhileAWithdrawnModelIsTried: one call at a time finds out whether the model is back, the others must not wait for it.
+func TestSuccessorServesWhileAWithdrawnModelIsTried(t *testing.T) {
+	var clock atomic.Int64
+	clock.Store(time.Now().UnixNano())
+	trying, done := make(chan struct{}), make(chan struct{})
+	var olds atomic.Int64
+	upstream := func(w http.ResponseWriter, r *http.Request) {
+		sent, _ := io.ReadAll(r.Body)
+		if !strings.Contains(string(sent), `"upstream-0"`) {
+			good(w, r)
+			return
+		}
+		if olds.Add(1) > 1 {
+			trying <- struct{}{}
+			<-done
+		}
+		refuses(404, "model_not_found", "The model does not exist")(w, r)
+	}
+	h := newHarness(t, []http.HandlerFunc{upstream},
+		withTable(func(t *table.Table) { t.Routes[0].Targets[0].Successor = "upstream-new" }),
+		func(o *Options, _ *table.Table) { o.Now = func() time.Time { return time.Unix(0, clock.Load()) } })
+	if got := h.send(ask{}); got.status != http.StatusOK {
+		t.Fatalf("status %d\n%s", got.status, got.body)
+	}
+	clock.Add(int64(2 * time.Minute))
+	first := make(chan reply)
+	go func() { first <- h.send(ask{}) }()
+	<-trying
+	for range 3 {
+		if got := h.send(ask{}); got.status != http.StatusOK || got.header.Get("X-Signalbox-Attempts") != "1" {
+			t.Errorf("meanwhile: status %d after %q attempts\n%s", got.status, got.header.Get("X-Signalbox-Attempts"), got.body)
+		}
+	}
+	close(done)
+	if got := <-first; got.status != http.StatusOK || got.header.Get("X-Signalbox-Attempts") != "2" {
+		t.Errorf("the call that tried: status %d\n%s", got.status, got.body)
 	}
 }

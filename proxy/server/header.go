@@ -139,10 +139,15 @@ func setRouting(c *call) {
 	if len(c.report.Dropped) > 0 {
 		header[headerDropped] = []string{strings.Join(c.report.Dropped, ", ")}
 	}
-	if c.settled && c.bill.priced {
-		header[headerCost] = []string{meter.FormatUSD(c.bill.nano)}
-	}
+	c.tellCost()
 	c.setLimits(header)
+}
+
+// tellCost tells what the call cost once that is known: in a header, or in the trailer of a stream.
+func (c *call) tellCost() {
+	if c.settled && c.bill.priced {
+		c.w.Header()[headerCost] = []string{meter.FormatUSD(c.bill.nano)}
+	}
 }
 
 // setLimits tells how the limits of the route stand, in place of the provider's own, which the caller cannot use up alone.

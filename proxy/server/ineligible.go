@@ -22,7 +22,7 @@ func (c *call) noEligibleTarget() error {
 	failure := c.whyNotEligible()
 	failure.Message = fmt.Sprintf("no target of ModelRoute %q can be used: %s", c.legs[0].route.Name, strings.Join(reasons, "; "))
 	failure.Metadata = &dialect.Metadata{Targets: exclusions}
-	if wait := route.RetryAfter(c.routers(), c.candidates, &c.legs[0].query); wait > 0 {
+	if wait := route.ShortestLeft(c.candidates); wait > 0 {
 		failure.withRetryAfter(wait)
 	}
 	return failure

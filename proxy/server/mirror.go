@@ -4,20 +4,23 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/preference"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
 // What can become of a call that the draw chose for its mirror, beside the code of its error.
 const (
-	mirrorBusy   = "busy"    // as many copies are under way as may be
-	mirrorSpent  = "spent"   // the cost of the last hour is at its bound, or the price is not known
-	mirrorNoRoom = "no_room" // the proxy holds as many bodies as it can
+	mirrorBusy   = "busy"          // as many copies are under way as may be
+	mirrorSpent  = "spent"         // the cost of the last hour is at its bound, or the price is not known
+	mirrorPolicy = "not_permitted" // the request says which providers may have it
+	mirrorNoRoom = "no_room"       // the proxy holds as many bodies as it can
 )
 
 // mirrorEntry is a mirror of a route with what its calls need.
@@ -60,7 +63,6 @@ func (s *Server) compileMirror(next *snapshot, of *routeEntry, credentials map[s
 type mirrored struct {
 	call  *call
 	entry *mirrorEntry
-	body  *buffer
 }
 
 // copyForMirror copies a call if its route's mirror is to get it; nil when not. Forms are not copied, for they may be large, nor what costs nothing.
@@ -71,6 +73,9 @@ func (s *Server) copyForMirror(c *call) *mirrored {
 	}
 	metrics := entry.route.targets[0].metrics
 	switch {
+	case !entry.permitted(c.legs[0].query.Preferences):
+		metrics.Mirrored(mirrorPolicy)
+		return nil
 	case entry.route.Targets[0].Excluded != "":
 		metrics.Mirrored(string(CodeNoEligibleTarget))
 		return nil
@@ -90,7 +95,12 @@ func (s *Server) copyForMirror(c *call) *mirrored {
 		metrics.Mirrored(mirrorNoRoom)
 		return nil
 	}
-	return &mirrored{call: s.shadowOf(c, entry, body), entry: entry, body: body}
+	return &mirrored{call: s.shadowOf(c, entry, body), entry: entry}
+}
+
+// permitted tells whether what a request asks of providers lets the mirror have it, too. One that names providers is not copied to another.
+func (m *mirrorEntry) permitted(p *preference.Preferences) bool {
+	return p == nil || len(p.Only) == 0 && len(p.Ignore) == 0 && m.Target.Declared.DataPolicy.Satisfies(p.DataPolicy)
 }
 
 // affordable tells whether the bound on the mirror's cost leaves room for another call.
@@ -110,7 +120,8 @@ func (s *Server) shadowOf(c *call, entry *mirrorEntry, body *buffer) *call {
 	}
 	shadow.control = http.NewResponseController(shadow.w)
 	shadow.inbound.Body = body.bytes
-	shadow.inbound.Head.Alternatives = nil
+	// They are of the call's own body, which does not last as long as the copy.
+	shadow.inbound.Head.Alternatives, shadow.inbound.Head.Preferences = nil, nil
 	shadow.attempts = shadow.firstAttempt[:0]
 	shadow.firstLeg[0] = leg{route: entry.route, model: c.legs[0].model}
 	shadow.legs = shadow.firstLeg[:]
@@ -125,8 +136,14 @@ func (s *Server) sendToMirror(m *mirrored) {
 	}
 	s.mirrors.wait.Go(func() {
 		defer m.entry.state.running.Add(-1)
+		// A copy that makes the proxy panic must not end the calls of others.
+		defer func() {
+			if reason := recover(); reason != nil {
+				s.log.Error("a copy of a request failed", "request_id", m.call.id, "panic", reason, "stack", string(debug.Stack()))
+			}
+		}()
 		s.runMirror(m)
-		s.buffers.put(m.body)
+		m.call.release(s.buffers)
 	})
 }
 

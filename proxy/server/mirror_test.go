@@ -1,7 +1,11 @@
 package server
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -100,6 +104,64 @@ func TestMirrorIsBounded(t *testing.T) {
 			}
 			if calls.Load() != tc.want {
 				t.Errorf("%d copies were made, want %d", calls.Load(), tc.want)
+			}
+		})
+	}
+}
+
+// TestMirrorsTogether has many streams and their copies share buffers.
+func TestMirrorsTogether(t *testing.T) {
+	upstream := func(w http.ResponseWriter, r *http.Request) {
+		sent, _ := io.ReadAll(r.Body)
+		if !bytes.Contains(sent, []byte("hello")) || !json.Valid(sent) {
+			t.Errorf("the provider got %q", sent)
+		}
+		streams(goodStream)(w, r)
+	}
+	h := newHarness(t, []http.HandlerFunc{upstream, upstream}, mirroring(func(m *table.Mirror) { m.MaxConcurrency = 100 }))
+	var calls sync.WaitGroup
+	for range 8 {
+		calls.Go(func() {
+			for range 20 {
+				if got := h.send(ask{body: streamBody}); got.status != http.StatusOK {
+					t.Errorf("status %d", got.status)
+				}
+			}
+		})
+	}
+	calls.Wait()
+	if err := h.server.AwaitMirrors(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMirrorKeepsToWhatTheRequestAllows(t *testing.T) {
+	cases := map[string]struct {
+		provider string
+		declared table.DataPolicy
+		want     int64
+	}{
+		"asks for nothing":        {`{}`, table.DataPolicy{}, 1},
+		"sorts":                   {`{"sort":"price"}`, table.DataPolicy{}, 1},
+		"no collection":           {`{"data_collection":"deny"}`, table.DataPolicy{}, 0},
+		"no collection, declared": {`{"data_collection":"deny"}`, table.DataPolicy{NoCollection: true}, 1},
+		"only its target":         {`{"only":["t0"]}`, table.DataPolicy{}, 0},
+		"not another":             {`{"ignore":["t9"]}`, table.DataPolicy{}, 0},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var calls atomic.Int64
+			h := newHarness(t, []http.HandlerFunc{good, counted(&calls, good)},
+				mirroring(func(m *table.Mirror) { m.Target.Declared.DataPolicy = tc.declared }),
+				withTable(func(t *table.Table) { t.Routes[0].Targets[0].Declared.DataPolicy.NoCollection = true }))
+			if got := h.send(ask{body: body(`"model":"chat","provider":` + tc.provider)}); got.status != http.StatusOK {
+				t.Fatalf("status %d\n%s", got.status, got.body)
+			}
+			if err := h.server.AwaitMirrors(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if calls.Load() != tc.want {
+				t.Errorf("%d copies, want %d", calls.Load(), tc.want)
 			}
 		})
 	}

@@ -53,7 +53,7 @@ func (s *Server) plan(c *call) {
 func (c *call) joinLegs() {
 	first := &c.legs[0].query
 	if first.Preferences != nil && first.Preferences.AcrossModels {
-		route.AcrossModels(c.routers(), c.candidates, first)
+		route.JoinSorted(c.candidates)
 		return
 	}
 	route.Join(c.candidates)

@@ -210,6 +210,10 @@ func (r *relay) begin(kind dialect.StepKind) {
 		header[headerContentType] = []string{contentTypeJSON}
 	}
 	header["Cache-Control"] = []string{"no-cache"}
+	if r.attempt.prices != nil {
+		// What the stream costs is known at its end.
+		header["Trailer"] = []string{headerCost}
+	}
 	header["X-Accel-Buffering"] = []string{"no"}
 	c.begin(http.StatusOK, now, r.server.limits.BodyGrace)
 	// A client that left is noticed by the send that follows.
@@ -239,6 +243,7 @@ func (r *relay) finish(output []byte) *Error {
 	if !r.call.started() {
 		r.begin(dialect.StepDone)
 	}
+	r.call.tellCost()
 	if failure := r.send(output); failure != nil {
 		return failure
 	}
@@ -264,6 +269,7 @@ func (r *relay) fail(failure *Error) *Error {
 		return failure
 	}
 	c.settle()
+	c.tellCost()
 	reply := c.reply(failure)
 	if numbered, ok := r.stream.(dialect.Numbered); ok {
 		reply.Sequence = numbered.NextSequence()

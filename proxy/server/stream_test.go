@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -244,5 +245,27 @@ func TestManyStreams(t *testing.T) {
 	group.Wait()
 	if want := int64(clients * rounds * goodCost); h.spent() != want {
 		t.Errorf("spent %d, want %d", h.spent(), want)
+	}
+}
+
+func TestStreamTellsItsCostInTheTrailer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		events []string
+		want   string
+	}{
+		"whole":  {[]string{goodStream}, meter.FormatUSD(goodCost)},
+		"failed": {[]string{tokenEvent, usageEvent, `data: {"error":{"message":"oops","code":500}}` + "\n\n"}, meter.FormatUSD(goodCost)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, []http.HandlerFunc{streams(tc.events...)})
+			response := h.open(t.Context(), ask{body: streamBody})
+			defer func() { _ = response.Body.Close() }()
+			if _, err := io.Copy(io.Discard, response.Body); err != nil {
+				t.Fatal(err)
+			}
+			if got := response.Trailer.Get("X-Signalbox-Cost"); got != tc.want {
+				t.Errorf("trailer %q, want %q", got, tc.want)
+			}
+		})
 	}
 }

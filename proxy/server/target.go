@@ -40,8 +40,8 @@ type targetEntry struct {
 	preferences []byte
 	// cacheLifetime is that of the provider's prompt cache; 0 when it is not known.
 	cacheLifetime time.Duration
-	metrics     *telemetry.Target
-	header      []string
+	metrics       *telemetry.Target
+	header        []string
 
 	registry *health.Registry
 	// primary is the state of model, unless that depends on the call, and heir that of successor, if there is one.
@@ -59,10 +59,16 @@ func (t *targetEntry) serving(now time.Time, asked string) (string, *health.Upst
 	if t.heir == nil {
 		return t.model, t.primary
 	}
-	if t.unlisted || t.primary.View(now).Block == health.Withdrawn {
+	if t.unlisted || t.withdrawn(now) {
 		return t.successor, t.heir
 	}
 	return t.model, t.primary
+}
+
+// withdrawn tells whether the provider does not offer the model; a single call at a time finds out whether it does again.
+func (t *targetEntry) withdrawn(now time.Time) bool {
+	view := t.primary.View(now)
+	return view.Block == health.Withdrawn || view.Probe && view.Busy && view.Was == health.Withdrawn
 }
 
 func (t *targetEntry) subject(model string) health.Subject {
@@ -70,7 +76,9 @@ func (t *targetEntry) subject(model string) health.Subject {
 }
 
 // succeeded tells whether the target has a successor of the model, which was found to be withdrawn.
-func (t *targetEntry) succeeded(withdrawn string) bool { return t.heir != nil && withdrawn != t.successor }
+func (t *targetEntry) succeeded(withdrawn string) bool {
+	return t.heir != nil && withdrawn != t.successor
+}
 
 // View is the health of the upstream.
 func (t *targetEntry) View(now time.Time, asked string) health.View {
@@ -102,6 +110,10 @@ func (t *targetEntry) pricesOf(upstreamModel string) *table.Prices {
 
 func (s *Server) compileRoute(next *snapshot, r *table.Route, credentials map[string]*table.Credential, budgets []*table.Budget) *routeEntry {
 	r.Targets = slices.Clone(r.Targets)
+	if r.Fallback.MaxAttempts == 0 {
+		// The table is of a manager that knew no policies.
+		r.Fallback = table.DefaultFallback()
+	}
 	entry := &routeEntry{Route: r, targets: make([]targetEntry, len(r.Targets)), budgets: budgets, header: []string{r.Name}}
 	entry.noTarget = s.metricsHandle(next, telemetry.Labels{Route: r.Name})
 	choices := make([]route.Target, len(r.Targets))

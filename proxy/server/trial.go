@@ -84,7 +84,7 @@ func (t *trial) try(candidate route.Candidate) (failure *Error, passed route.Exc
 	if t.tooDear(candidate) {
 		return nil, outTooDear
 	}
-	if candidate.Wait > 0 && !sleep(t.ctx, candidate.Wait) {
+	if candidate.Wait > 0 && !t.sleep(candidate.Wait) {
 		return s.outOfTime(c), 0
 	}
 	l := &c.legs[candidate.Route]
@@ -164,17 +164,18 @@ func (t *trial) waitToRetry(target *targetEntry, failure *Error) bool {
 	}
 	t.retries++
 	target.metrics.Retried(string(failure.Kind))
-	return sleep(t.ctx, wait)
+	return t.sleep(wait)
 }
 
-// sleep waits, and tells whether the context lasted.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits, and tells whether the call's time lasted.
+func (t *trial) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	t.call.waited += d
 	select {
 	case <-timer.C:
 		return true
-	case <-ctx.Done():
+	case <-t.ctx.Done():
 		return false
 	}
 }

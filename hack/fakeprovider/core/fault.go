@@ -56,7 +56,7 @@ type Fault struct {
 	// Match selects requests; omitted means all.
 	Match Match `json:"match"`
 	// Permille is how many of 1000 requests that match are taken; the rest go on to the next fault. 0, the default, takes all.
-	Permille int `json:"permille,omitempty"`
+	Permille uint64 `json:"permille,omitempty"`
 	// Seed decides, with Permille, which ones: equal seeds take the same requests of a row.
 	Seed uint64 `json:"seed,omitempty"`
 	// Delay passes before anything is sent, with every kind. At most 1h.
@@ -79,7 +79,6 @@ type Fault struct {
 func (f Fault) Validate() error {
 	err := errors.Join(
 		within("times", f.Times, always, 1<<30),
-		within("permille", f.Permille, 0, 1000),
 		within("delay", time.Duration(f.Delay), 0, maxDelay),
 		within("afterEvents", f.AfterEvents, 0, 1<<20),
 		within("bytes", f.Bytes, 0, maxFaultBytes),
@@ -87,6 +86,9 @@ func (f Fault) Validate() error {
 	)
 	if err != nil {
 		return err
+	}
+	if f.Permille > 1000 {
+		return fmt.Errorf("permille: %d is not between 0 and 1000", f.Permille)
 	}
 	switch f.Kind {
 	case FaultStatus:
@@ -121,7 +123,7 @@ type queuedFault struct {
 // takes decides about a request that matches.
 func (f *queuedFault) takes() bool {
 	f.seen++
-	return f.Permille == 0 || mix(f.Seed+f.seen*golden)%1000 < uint64(f.Permille)
+	return f.Permille == 0 || mix(f.Seed+f.seen*golden)%1000 < f.Permille
 }
 
 // take removes one time from the first fault that takes the request and returns that fault; a zero Fault means none does.

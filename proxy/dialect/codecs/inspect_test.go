@@ -126,6 +126,11 @@ func TestPrefix(t *testing.T) {
 				`"tools":[{"a":"cache_control","b":"\"cache_control\":1","c":"y"}],"messages":[]`,
 			},
 		},
+		"values like marks": {
+			neutral.Messages,
+			[]string{`"tools":[{"a": "cache_control", "x":1}],"messages":[]`},
+			[]string{`"tools":[{"a": "cache_control", "y":1}],"messages":[]`},
+		},
 		"what Claude Code changes": {
 			neutral.Messages,
 			[]string{

@@ -17,13 +17,12 @@ func (Text) NewAnnotation(o dialect.Exchange) dialect.Annotation {
 	return &annotation{o: o, object: "text_completion"}
 }
 
-// annotation adds a last chunk, without choices, in front of [DONE].
+// annotation adds a last chunk, without choices, in front of [DONE], behind which nothing is read.
 type annotation struct {
 	o      dialect.Exchange
 	object string
 	// first is the first chunk, whose id the last one has, too.
 	first []byte
-	done  bool
 }
 
 // Annotate returns a piece of the stream, with the chunk if it is the end.
@@ -34,7 +33,7 @@ func (a *annotation) Annotate(piece []byte, member func() []byte) []byte {
 		}
 	}
 	at := doneAt(piece)
-	if a.done || at < 0 {
+	if at < 0 {
 		return piece
 	}
 	return a.insert(piece, at, member)
@@ -42,9 +41,6 @@ func (a *annotation) Annotate(piece []byte, member func() []byte) []byte {
 
 // End returns the last piece of a stream that had no [DONE].
 func (a *annotation) End(piece []byte, member func() []byte) []byte {
-	if a.done {
-		return piece
-	}
 	at := doneAt(piece)
 	if at < 0 {
 		at = len(piece)
@@ -53,7 +49,6 @@ func (a *annotation) End(piece []byte, member func() []byte) []byte {
 }
 
 func (a *annotation) insert(piece []byte, at int, member func() []byte) []byte {
-	a.done = true
 	out := append(bytes.Clone(piece[:at]), "data: {"...)
 	for _, m := range [...]struct{ name, other string }{{"id", answerID(&a.o)}, {"object", a.object}, {"created", ""}, {"model", answerModel("", &a.o)}, {"provider", ""}} {
 		switch value := jsonscan.Lookup(a.first, m.name); {

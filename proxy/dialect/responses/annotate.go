@@ -12,7 +12,7 @@ type annotation struct{}
 
 // Annotate returns a piece of the stream.
 func (annotation) Annotate(piece []byte, member func() []byte) []byte {
-	start, end := dialect.DataLine(piece, "response.completed", "response.incomplete", "response.failed")
+	start, end := dialect.DataLine(piece, "response.completed", "response.incomplete")
 	if start < 0 {
 		return piece
 	}
