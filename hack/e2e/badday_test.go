@@ -58,7 +58,10 @@ var _ = Describe("providers on a bad day", Ordered, ContinueOnFailure, Serial, f
 	BeforeAll(func(ctx context.Context) { f = newFleet(ctx) })
 
 	// A spec that failed leaves the providers to the next one as good as new.
-	AfterEach(func(ctx context.Context) { f.heal(ctx) })
+	AfterEach(func(ctx context.Context) {
+		f.heal(ctx)
+		f.changeKey(ctx, providerKey)
+	})
 
 	DescribeTable("costs no client a call while another provider is well",
 		func(ctx context.Context, t trouble) { expectNoFailures(f.suffer(ctx, t)) },
@@ -90,6 +93,12 @@ var _ = Describe("providers on a bad day", Ordered, ContinueOnFailure, Serial, f
 			},
 			end: healed,
 		}),
+		Entry("when it answers half of the calls with 429 and a time to come back", trouble{
+			begin: func(ctx context.Context, f *fleet) {
+				f.fault(ctx, fakeprovider.Fault{Kind: fakeprovider.FaultStatus, Status: 429, Permille: 500, Seed: 1, Headers: map[string]string{"Retry-After": "2"}})
+			},
+			end: healed,
+		}),
 		Entry("when its key is revoked", trouble{
 			begin: func(ctx context.Context, f *fleet) {
 				f.configure(ctx, map[string]any{"keys": []fakeprovider.Key{{Value: providerKey, Status: 401}}})
@@ -98,7 +107,6 @@ var _ = Describe("providers on a bad day", Ordered, ContinueOnFailure, Serial, f
 				const next = "sk-e2e-provider-key-3"
 				f.configure(ctx, map[string]any{"keys": []fakeprovider.Key{{Value: providerKey, Status: 401}, {Value: next}}})
 				f.changeKey(ctx, next)
-				DeferCleanup(func(ctx context.Context) { f.changeKey(ctx, providerKey) })
 			},
 		}),
 	)
@@ -106,7 +114,7 @@ var _ = Describe("providers on a bad day", Ordered, ContinueOnFailure, Serial, f
 	It("counts streams that break after their first token as broken, and no other", func(ctx context.Context) {
 		DeferCleanup(func(ctx context.Context) { f.heal(ctx) })
 		before := counters(ctx, Default, f.first).Total.Broken
-		running := f.startLoad(ctx, loadNames("load-streamed"), 15*time.Second, "--stream")
+		running := f.startLoad(ctx, f.loadName(), 15*time.Second, "--stream")
 		eventuallyServes(ctx, f.first, 100, time.Minute)
 		f.fault(ctx, fakeprovider.Fault{Kind: fakeprovider.FaultCloseMidBody, AfterEvents: 5, Times: 40, Permille: 100, Seed: 4})
 		sum := running.finish(ctx, time.Minute)
@@ -149,10 +157,11 @@ var _ = Describe("providers on a bad day", Ordered, ContinueOnFailure, Serial, f
 		expectNoFailures(running.finish(ctx))
 		condition := eventuallyCondition(ctx, route, v1alpha1.ConditionModelsAvailable, metav1.ConditionFalse)
 		Expect(condition.Message).To(ContainSubstring(largeModel))
+		Expect(f.scrape(ctx)).To(ContainElement(MatchRegexp(`(?m)^signalbox_target_model_withdrawn\{.*target="first".*\} 1$`)))
 	})
 
 	It("answers fast in a total outage, keeps its memory, and serves at once when it is over", func(ctx context.Context) {
-		warm := f.startLoads(ctx, 5*time.Second)
+		warm := f.startLoads(ctx, 3*time.Second)
 		expectAnswered(warm.finish(ctx))
 		before := f.residentBytes(ctx)
 		held := 10 * time.Second
@@ -173,7 +182,7 @@ var _ = Describe("providers on a bad day", Ordered, ContinueOnFailure, Serial, f
 		AddReportEntry("memory of the proxies", fmt.Sprintf("%d MiB before the outage, %d MiB after it", before>>20, after>>20), ReportEntryVisibilityAlways)
 		Expect(after).To(BeNumerically("<", before+48<<20))
 		f.heal(ctx)
-		healthy := f.startLoads(ctx, 15*time.Second)
+		healthy := f.startLoads(ctx, 8*time.Second)
 		eventuallyServes(ctx, f.first, 100, time.Minute)
 		healthy.finish(ctx)
 		expectAnswered(f.startShort(ctx))

@@ -3,9 +3,9 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -34,6 +34,7 @@ const (
 type fleet struct {
 	*world
 	first, second *fakeprovider.Client
+	loads         int // begun so far, for their names
 }
 
 // newFleet makes the world, its route "chat" with the edits, and waits until it serves.
@@ -148,23 +149,18 @@ type loads struct {
 	plain, streamed *load
 }
 
-var loadNames = counter()
-
-// counter returns a function that numbers names.
-func counter() func(string) string {
-	n := 0
-	return func(name string) string {
-		n++
-		return fmt.Sprintf("%s-%d", name, n)
-	}
+// loadName is a name that no other load of the fleet has.
+func (f *fleet) loadName() string {
+	f.loads++
+	return fmt.Sprintf("load-%d", f.loads)
 }
 
 func (f *fleet) startLoads(ctx context.Context, duration time.Duration) loads {
 	GinkgoHelper()
 	half := []string{"--connections", "25", "--rate", "50"}
 	return loads{
-		plain:    f.startLoad(ctx, loadNames("load-plain"), duration, half...),
-		streamed: f.startLoad(ctx, loadNames("load-streamed"), duration, append(half, "--stream")...),
+		plain:    f.startLoad(ctx, f.loadName(), duration, half...),
+		streamed: f.startLoad(ctx, f.loadName(), duration, append(half, "--stream")...),
 	}
 }
 
@@ -196,33 +192,36 @@ func add(into, from map[string]int) {
 	}
 }
 
-// residentBytes sums the memory of the namespace's proxies as they report it themselves.
-func (w *world) residentBytes(ctx context.Context) int64 {
+// scrape reads the metrics of the namespace's proxies.
+func (w *world) scrape(ctx context.Context) []string {
 	GinkgoHelper()
 	pods := &corev1.PodList{}
 	Expect(api.List(ctx, pods, client.InNamespace(w.namespace), client.MatchingLabels{"app.kubernetes.io/name": "signalbox-proxy"})).To(Succeed())
-	var sum int64
+	var texts []string
 	for _, pod := range pods.Items {
-		sum += metric(ctx, "http://"+pod.Status.PodIP+":9090/metrics", "process_resident_memory_bytes")
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pod.Status.PodIP+":9090/metrics", http.NoBody)
+		Expect(err).NotTo(HaveOccurred())
+		answer, err := http.DefaultClient.Do(request)
+		Expect(err).NotTo(HaveOccurred())
+		text, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close() // it was read in full
+		Expect(err).NotTo(HaveOccurred())
+		texts = append(texts, string(text))
 	}
-	return sum
+	return texts
 }
 
-// metric reads one metric without labels.
-func metric(ctx context.Context, url, name string) int64 {
+// residentBytes sums the memory of the namespace's proxies as they report it themselves.
+func (w *world) residentBytes(ctx context.Context) int64 {
 	GinkgoHelper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	Expect(err).NotTo(HaveOccurred())
-	answer, err := http.DefaultClient.Do(request)
-	Expect(err).NotTo(HaveOccurred())
-	defer func() { _ = answer.Body.Close() }()
-	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
-		if text, found := strings.CutPrefix(lines.Text(), name+" "); found {
-			value, err := strconv.ParseFloat(text, 64)
-			Expect(err).NotTo(HaveOccurred())
-			return int64(value)
-		}
+	var sum int64
+	for _, text := range w.scrape(ctx) {
+		_, after, found := strings.Cut(text, "\nprocess_resident_memory_bytes ")
+		Expect(found).To(BeTrue(), "a proxy does not tell its memory")
+		number, _, _ := strings.Cut(after, "\n")
+		bytes, err := strconv.ParseFloat(number, 64)
+		Expect(err).NotTo(HaveOccurred())
+		sum += int64(bytes)
 	}
-	Fail("no metric " + name + " at " + url)
-	return 0
+	return sum
 }

@@ -123,9 +123,9 @@ func (w *world) startHeadless(ctx context.Context, name string, replicas int) []
 var _ = Describe("limits", Serial, func() {
 	It("admits no more than the limit in any minute while proxies come and go", func(ctx context.Context) {
 		const perMinute = 600
-		steps, rate := 12*time.Second, "60"
+		steps, rate := 8*time.Second, "100"
 		if full() {
-			steps, rate = time.Minute, "100"
+			steps, rate = time.Minute, "60"
 		}
 		w := newWorld(ctx)
 		w.scaleByHand(ctx)

@@ -285,6 +285,11 @@ func (w *world) startLoad(ctx context.Context, name string, duration time.Durati
 	GinkgoHelper()
 	command := append([]string{"load", "--token-file", tokenPath, "--duration", duration.String()}, args...)
 	w.startApp(ctx, name, "app", command...)
+	// A load whose spec has failed must not go on into the next one.
+	DeferCleanup(func(ctx context.Context) {
+		pod := &corev1.Pod{ObjectMeta: w.meta(name)}
+		Expect(client.IgnoreNotFound(api.Delete(ctx, pod, client.GracePeriodSeconds(0)))).To(Succeed())
+	})
 	return &load{w: w, name: name}
 }
 

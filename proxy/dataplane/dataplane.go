@@ -68,7 +68,7 @@ func New(ctx context.Context, options Options) (*DataPlane, error) {
 	}
 	book := ledger.NewBook(options.Owner)
 	d := &DataPlane{options: options, lines: lines}
-	upstreams := health.NewRegistry(health.Options{Changed: d.changedHealth})
+	upstreams := health.NewRegistry(health.Options{Changed: d.changedHealth, Ended: d.endedHealth})
 	limits := limit.NewSet(limit.Options{Changed: d.changedLimits})
 	d.keeper = ledger.NewKeeper(book, options.Store, ledger.KeeperOptions{Logger: options.Log, Wrote: metrics.LedgerWrote})
 	d.server = server.New(server.Options{

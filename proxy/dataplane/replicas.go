@@ -66,6 +66,9 @@ func (d *DataPlane) changedHealth() {
 	d.changedLimits()
 }
 
+// endedHealth tells the manager that an upstream has been found back. The other replicas find out for themselves.
+func (d *DataPlane) endedHealth() { d.control.Announce() }
+
 // changedLimits tells the other replicas that this one needs something of a limit, or has given something up.
 func (d *DataPlane) changedLimits() {
 	if d.mesh != nil {

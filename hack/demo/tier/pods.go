@@ -68,7 +68,7 @@ func (p pods) tryLines() []string {
 	kubectl := "KUBECONFIG=" + p.shell.Kubeconfig + " " + p.shell.Program("kubectl")
 	return append([]string{
 		"export KUBECONFIG=" + p.shell.Kubeconfig,
-		p.shell.Program("kubectl") + " get signalbox -A",
+		p.shell.Program("kubectl") + " get modelroutes,providercredentials,spendbudgets -A",
 		p.shell.Program("kubectl") + " logs -n " + scenario.Team + " deployment/signalbox",
 		kubectl + " port-forward -n " + scenario.Team + " service/signalbox 8080:80 &",
 	}, Curl("127.0.0.1:8080")...)

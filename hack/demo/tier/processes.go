@@ -216,7 +216,7 @@ func (p *Processes) Next(ctx context.Context) ([]string, error) {
 	}
 	return append([]string{
 		"export KUBECONFIG=" + p.shell.Kubeconfig,
-		p.shell.Program("kubectl") + " get signalbox,pods -A",
+		p.shell.Program("kubectl") + " get modelroutes,providercredentials,spendbudgets,pods -A",
 		"ls " + filepath.Join(p.shell.State, "log"),
 	}, Curl(address)...), nil
 }
