@@ -45,7 +45,7 @@ func (in *input) blockOf(target int, seen *fleet.Traffic) (reason, message strin
 		return v1alpha1.ReasonCircuitOpen, "too many of its calls fail; it is called only where no other target is left"
 	case traffic.CoolingDown:
 		return v1alpha1.ReasonCoolingDown, fmt.Sprintf(
-			"%s limits the rate, and is left alone for the time that it asked for; if this goes on, raise the limit at the provider or add targets", in.provider(target))
+			"%s limits the rate or is short of capacity, and is left alone for the time that it asked for; if this goes on, raise the limit at the provider or add targets", in.provider(target))
 	case traffic.NoQuota:
 		return v1alpha1.ReasonCoolingDown, fmt.Sprintf(
 			"%s answers that the quota or credit of ProviderCredential %q is used up; raise it there, or add targets", in.provider(target), spec.CredentialRef.Name)

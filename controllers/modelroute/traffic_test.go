@@ -76,7 +76,7 @@ func TestTargetsOfTraffic(t *testing.T) {
 		"the rate is limited": {
 			in: newInput(withTraffic(seen(traffic.CoolingDown, 3))),
 			want: v1alpha1.RouteTargetStatus{
-				State: "Unavailable", Reason: "CoolingDown", Message: "provider OpenAICompatible limits the rate, and is left alone for the time that it asked for; " +
+				State: "Unavailable", Reason: "CoolingDown", Message: "provider OpenAICompatible limits the rate or is short of capacity, and is left alone for the time that it asked for; " +
 					"if this goes on, raise the limit at the provider or add targets",
 			},
 		},
@@ -139,7 +139,7 @@ func TestTargetsOfTraffic(t *testing.T) {
 		"the ProviderCredential is gone": {
 			in: newInput(withTraffic(seen(traffic.CoolingDown, 3)), func(in *input) { in.credentials = nil }),
 			want: v1alpha1.RouteTargetStatus{
-				State: "Unavailable", Reason: "CoolingDown", Message: "the provider limits the rate, and is left alone for the time that it asked for; " +
+				State: "Unavailable", Reason: "CoolingDown", Message: "the provider limits the rate or is short of capacity, and is left alone for the time that it asked for; " +
 					"if this goes on, raise the limit at the provider or add targets",
 			},
 		},

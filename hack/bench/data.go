@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"signalbox.dev/signalbox/hack/bench/choice"
 	"signalbox.dev/signalbox/hack/bench/load"
 	"signalbox.dev/signalbox/hack/bench/measure"
 	"signalbox.dev/signalbox/hack/bench/proc"
@@ -26,6 +27,7 @@ const measuredCPU = 0
 
 type dataFlags struct {
 	proxy, out string
+	choice     string
 	plan       measure.Plan
 	events     int
 	gap        time.Duration
@@ -37,10 +39,14 @@ func parseData(args []string) (dataFlags, error) {
 	set.StringVar(&f.proxy, "proxy", "bin/signalbox run {file} --addr {addr} --metrics-addr {metrics} --state-dir {state}",
 		"command line of the proxy; {file} {addr} {metrics} {state} {upstream} are filled in")
 	set.StringVar(&f.out, "out", "bin/bench.json", "JSON file to write")
+	set.StringVar(&f.choice, "choice", "go test -run NONE -bench BenchmarkOrder20 -benchmem ./proxy/route", "command line of Go's benchmark of the choice among targets")
 	set.IntVar(&f.plan.Connections, "connections", 64, "connections of the load, at least 50")
 	set.IntVar(&f.plan.Rounds, "rounds", 4, "rounds of each scenario and proxy")
 	set.DurationVar(&f.plan.RoundTime, "round-time", 5*time.Second, "length of a round")
 	set.IntVar(&f.plan.IdleStreams, "idle-streams", 1000, "streams held open for the memory figure")
+	set.IntVar(&f.plan.FullStreams, "full-streams", 4096, "streams that fill the proxy: as many requests as it answers at a time")
+	set.IntVar(&f.plan.OutageRequests, "outage-requests", 1000, "requests sent while the provider is down")
+	set.DurationVar(&f.plan.OutageEvery, "outage-every", 10*time.Millisecond, "time between two of them")
 	set.IntVar(&f.plan.DelayStreams, "delay-streams", 5, "streams run for the forwarding figure, each through every proxy")
 	set.IntVar(&f.events, "events", 100, "text events of a stream")
 	set.DurationVar(&f.gap, "gap", 10*time.Millisecond, "time between two events of a stream")
@@ -48,7 +54,7 @@ func parseData(args []string) (dataFlags, error) {
 	if err := set.Parse(args); err != nil {
 		return f, fmt.Errorf("reading flags: %w", err)
 	}
-	if f.plan.Connections < 50 || f.plan.Rounds < 1 || f.plan.RoundTime <= 0 || f.plan.IdleStreams < 1 || f.plan.DelayStreams < 1 || f.events < 1 || f.gap <= 0 {
+	if f.plan.Connections < 50 || f.events < 1 || f.gap <= 0 || !f.plan.Positive() {
 		return f, errors.New("reading flags: connections are 50 at least, all other numbers must be positive")
 	}
 	return f, nil
@@ -78,6 +84,9 @@ func runData(ctx context.Context, args []string) error {
 		} else {
 			cpu, r.Pinned = measuredCPU, true
 		}
+	}
+	if r.Routing.Choices, err = choice.Run(ctx, f.choice); err != nil {
+		return err
 	}
 	if err := measureData(ctx, f, cpu, &r); err != nil {
 		return err
@@ -122,6 +131,7 @@ func measureData(ctx context.Context, f dataFlags, cpu int, r *report.Report) (e
 	}
 	b := measure.Bench{
 		Plan: f.plan, Upstream: model, TranslatedPlain: upstream.ModelClaudePlain, TranslatedStream: upstream.ModelClaudeStream, Say: say,
+		Policies:  target.ModelPolicies,
 		Direct:    &target.Target{Name: report.Direct, PlainAddr: addr, StreamAddr: addr, Key: "none"},
 		Reference: &target.Target{Name: report.Reference, PlainAddr: ports[0], StreamAddr: ports[1], Key: "none"},
 		Proxy:     &target.Target{Name: report.Proxy, PlainAddr: ports[2], StreamAddr: ports[2], Key: "bench-" + rand.Text()},
@@ -138,7 +148,10 @@ func measureData(ctx context.Context, f dataFlags, cpu int, r *report.Report) (e
 			return err
 		}
 	}
-	return b.Run(ctx, r)
+	if err := b.Run(ctx, r); err != nil {
+		return err
+	}
+	return b.Routing(ctx, r)
 }
 
 // freeAddrs finds loopback addresses that nobody listens on.

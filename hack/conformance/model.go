@@ -46,7 +46,7 @@ func runModel(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	r := runner.Runner{Sources: o.sources, Installed: installed, Logs: logs, Plan: plan.Plan{
-		Bases: world.ProxyBases(proxy.Base), Key: world.AccessKey, Checks: o.checkNames(), Upstreams: []plan.Upstream{{Name: catalogue.LlamaCPP, Models: map[string]string{}}},
+		Bases: world.ProxyBases(proxy.Base), Key: world.AccessKey(client.Name), Checks: o.checkNames(), Upstreams: []plan.Upstream{{Name: catalogue.LlamaCPP, Models: map[string]string{}}},
 	}}
 	results := r.Run(ctx, []catalogue.Client{client})
 	if err := proxy.Stop(); err != nil {
@@ -83,7 +83,7 @@ func routeName(surface, check string) string { return surface + "-" + check }
 // modelManifests are a route with a budget of its own for each check.
 func modelManifests(client catalogue.Client, model *world.Model) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "apiVersion: v1\nkind: Secret\nmetadata: {name: client, labels: {signalbox.dev/access-key: \"true\"}}\nstringData: {key: %s}\n", world.AccessKey)
+	fmt.Fprintf(&out, "apiVersion: v1\nkind: Secret\nmetadata: {name: client, labels: {signalbox.dev/access-key: \"true\"}}\nstringData: {key: %s}\n", world.AccessKey(client.Name))
 	for name, endpoint := range map[string]string{"text": model.Text, "vectors": model.Vectors} {
 		fmt.Fprintf(&out, "---\napiVersion: signalbox.dev/v1alpha1\nkind: ProviderCredential\nmetadata: {name: %s}\nspec:\n  provider: OpenAICompatible\n"+
 			"  endpoint: %s/v1\n  auth: {none: {}}\n  prices: [{model: gemma, input: \"1\", output: \"1000\"}]\n", name, endpoint)

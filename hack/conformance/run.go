@@ -68,12 +68,11 @@ func againstProxy(ctx context.Context, r runner.Runner, base plan.Plan, fake *wo
 	if err != nil {
 		return nil, err
 	}
-	proxy, err := world.StartProxy(ctx, o.bin+"/signalbox", r.Logs, world.Manifests(catalogue.Upstreams(), fake.Data, googleKey))
+	proxy, err := world.StartProxy(ctx, o.bin+"/signalbox", r.Logs, world.Manifests(catalogue.Upstreams(), clientNames(clients), fake.Data, googleKey))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, proxy.Stop()) }()
-	base.Key = world.AccessKey
 	base.Bases = world.ProxyBases(proxy.Base)
 	if base.Variables, base.Uploads, err = world.Examples(r.Logs); err != nil {
 		return nil, err
@@ -86,8 +85,16 @@ func againstProxy(ctx context.Context, r runner.Runner, base plan.Plan, fake *wo
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, front.Stop()) }()
-	r.Plan, r.Env = base, front.Env(r.Sources)
+	r.Plan, r.Env, r.KeyOf = base, front.Env(r.Sources), world.AccessKey
 	return r.Run(ctx, clients), nil
+}
+
+func clientNames(clients []catalogue.Client) []string {
+	var names []string
+	for _, c := range clients {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 // againstFakes runs each client against its own vendor's fake: so the fakes are known to be faithful. Nothing is refused there.
@@ -101,7 +108,7 @@ func againstFakes(ctx context.Context, r runner.Runner, base plan.Plan, fake *wo
 	base.Key = world.ProviderKey
 	base.Bases = world.FakeBases(fake.Data)
 	for _, u := range catalogue.Upstreams() {
-		own := slices.DeleteFunc(slices.Clone(clients), func(c catalogue.Client) bool { return c.Vendor != u.Name })
+		own := slices.DeleteFunc(catalogue.Direct(clients), func(c catalogue.Client) bool { return c.Vendor != u.Name })
 		direct := base
 		direct.Upstreams = []plan.Upstream{{Name: u.Name, Models: u.Models}}
 		r.Plan = direct

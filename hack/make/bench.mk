@@ -1,6 +1,7 @@
 ##@ Benchmarks
 
 BENCH_PROXY ?= $(BIN)/signalbox run {file} --addr {addr} --metrics-addr {metrics} --state-dir {state}
+BENCH_CHOICE ?= $(GO) test -run NONE -bench BenchmarkOrder20 -benchmem ./proxy/route
 # More flags, for example BENCH_FLAGS="--rounds 8 --round-time 10s"; `bin/bench data -h` and `bin/bench control -h` list them.
 BENCH_FLAGS ?=
 BENCH_CONTROL_FLAGS ?=
@@ -17,7 +18,7 @@ bench: bench-data bench-control ## Measure the data plane against nginx, and the
 
 .PHONY: bench-data
 bench-data: $(BIN)/bench $(BIN)/signalbox ## Measure the proxy against nginx as plain reverse proxy (Linux); prints tables, writes bin/bench.json.
-	$(BIN)/bench data --proxy '$(BENCH_PROXY)' --out $(BIN)/bench.json $(BENCH_FLAGS)
+	$(BIN)/bench data --proxy '$(BENCH_PROXY)' --choice '$(BENCH_CHOICE)' --out $(BIN)/bench.json $(BENCH_FLAGS)
 
 .PHONY: bench-control
 bench-control: $(BIN)/bench kube-binaries $(BIN)/coredns $(BIN)/pause $(BIN)/helm $(BIN)/cluster test-images ## Measure kubectl apply to first answer with 10, 100 and 1,000 routes on a real cluster (Linux, root).

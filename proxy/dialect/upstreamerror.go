@@ -42,7 +42,7 @@ func ParseError(body []byte) neutral.Error {
 	}
 	var outer errorObject
 	if json.Unmarshal([]byte(text), &outer) != nil {
-		return neutral.Error{Message: oneLine(withoutTags(text), maxErrorText)}
+		return neutral.Error{Message: oneLine(withoutTags(text), maxErrorText), Foreign: text != "" && text[0] != '{' && text[0] != '['}
 	}
 	inner, wrapped := outer, false
 	if isObject(outer.Error) {

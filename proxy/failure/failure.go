@@ -43,7 +43,11 @@ func Of(provider string, status int, said neutral.Error) table.FailureKind {
 		return table.QuotaExhausted
 	case http.StatusForbidden:
 		return ofForbidden(text)
-	case http.StatusNotFound, http.StatusGone:
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
+		if said.Foreign {
+			// Something in front of the API has nothing behind it now.
+			return table.Unavailable
+		}
 		return ofNotFound(text, said.Param)
 	case http.StatusTooManyRequests:
 		return ofTooMany(text)

@@ -39,6 +39,8 @@ func TestOpenAI(t *testing.T) {
 		"model":              {404, "{\"error\":{\"message\":\"The model `gpt-9` does not exist or you do not have access to it.\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"model_not_found\"}}", table.ModelWithdrawn},
 		"model by parameter": {404, `{"error":{"message":"It has been retired.","type":"invalid_request_error","param":"model","code":null}}`, table.ModelWithdrawn},
 		"other path":         {404, `{"error":{"message":"This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?","type":"invalid_request_error","param":"model","code":null}}`, table.BadRequest},
+		"nothing behind":     {404, "default backend - 404", table.Unavailable},
+		"a page":             {405, "<html><title>405 Not Allowed</title></html>", table.Unavailable},
 		"wrong path":         {404, `{"error":{"message":"Invalid URL (POST /v1/models/x)","type":"invalid_request_error","param":null,"code":null}}`, table.BadRequest},
 		"former response":    {404, `{"error":{"message":"Previous response with id 'the model does not exist' not found.","type":"invalid_request_error","param":"previous_response_id","code":"previous_response_not_found"}}`, table.BadRequest},
 		"context":            {400, `{"error":{"message":"This model's maximum context length is 128000 tokens. However, your messages resulted in 411525 tokens.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}`, table.ContextTooLong},

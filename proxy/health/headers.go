@@ -16,30 +16,30 @@ const (
 )
 
 // limitHeader names the headers of one limit, in the form that http.Header has them in.
-type limitHeader struct{ left, reset string }
+type limitHeader struct{ limit, left, reset string }
 
 // requestHeaders and tokenHeaders are the limits that providers tell of. Where one tells several, the one of which least is left counts.
 func requestHeaders() [5]limitHeader {
 	return [...]limitHeader{
 		// OpenAI, Azure, Groq, Fireworks and others.
-		{"X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"},
-		{"Anthropic-Ratelimit-Requests-Remaining", "Anthropic-Ratelimit-Requests-Reset"},
+		{"X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"},
+		{"Anthropic-Ratelimit-Requests-Limit", "Anthropic-Ratelimit-Requests-Remaining", "Anthropic-Ratelimit-Requests-Reset"},
 		// OpenRouter and Together.
-		{"X-Ratelimit-Remaining", "X-Ratelimit-Reset"},
+		{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"},
 		// Mistral, which tells no reset, and Cerebras.
-		{"X-Ratelimit-Remaining-Req-Minute", "X-Ratelimit-Reset-Req-Minute"},
-		{"X-Ratelimit-Remaining-Requests-Day", "X-Ratelimit-Reset-Requests-Day"},
+		{"X-Ratelimit-Limit-Req-Minute", "X-Ratelimit-Remaining-Req-Minute", "X-Ratelimit-Reset-Req-Minute"},
+		{"X-Ratelimit-Limit-Requests-Day", "X-Ratelimit-Remaining-Requests-Day", "X-Ratelimit-Reset-Requests-Day"},
 	}
 }
 
 func tokenHeaders() [5]limitHeader {
 	return [...]limitHeader{
-		{"X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"},
-		{"Anthropic-Ratelimit-Tokens-Remaining", "Anthropic-Ratelimit-Tokens-Reset"},
-		{"Anthropic-Ratelimit-Input-Tokens-Remaining", "Anthropic-Ratelimit-Input-Tokens-Reset"},
-		{"Anthropic-Ratelimit-Output-Tokens-Remaining", "Anthropic-Ratelimit-Output-Tokens-Reset"},
+		{"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"},
+		{"Anthropic-Ratelimit-Tokens-Limit", "Anthropic-Ratelimit-Tokens-Remaining", "Anthropic-Ratelimit-Tokens-Reset"},
+		{"Anthropic-Ratelimit-Input-Tokens-Limit", "Anthropic-Ratelimit-Input-Tokens-Remaining", "Anthropic-Ratelimit-Input-Tokens-Reset"},
+		{"Anthropic-Ratelimit-Output-Tokens-Limit", "Anthropic-Ratelimit-Output-Tokens-Remaining", "Anthropic-Ratelimit-Output-Tokens-Reset"},
 		// Mistral and Cerebras.
-		{"X-Ratelimit-Remaining-Tokens-Minute", "X-Ratelimit-Reset-Tokens-Minute"},
+		{"X-Ratelimit-Limit-Tokens-Minute", "X-Ratelimit-Remaining-Tokens-Minute", "X-Ratelimit-Reset-Tokens-Minute"},
 	}
 }
 
@@ -57,17 +57,22 @@ func ReadRateLimits(h http.Header, now time.Time) RateLimits {
 	return limits
 }
 
-// tighten takes a limit in if it is there and less is left of it, or as little for longer.
+// tighten takes a limit in if it is there and less is left of it, or as little for longer. A limit of 0 is that of a gateway that means none, and one that
+// is full again at once, or nobody knows when, says nothing of now.
 func tighten(left *int64, reset *time.Duration, names limitHeader, h http.Header, now time.Time) {
 	text := value(h, names.left)
 	if text == "" {
 		return
 	}
 	figure, ok := readFigure(text)
-	if !ok || *left >= 0 && figure > *left {
+	if !ok || *left >= 0 && figure > *left || value(h, names.limit) == "0" {
 		return
 	}
-	until := readReset(value(h, names.reset), h, now)
+	told := value(h, names.reset)
+	until := readReset(told, h, now)
+	if told != "" && (until <= 0 || until >= maxReset) {
+		return
+	}
 	if figure == *left {
 		until = max(until, *reset)
 	}

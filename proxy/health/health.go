@@ -30,7 +30,7 @@ const (
 	CircuitOpen
 	// ErrorRate: too large a share of attempts failed; as CircuitOpen, but a route that has nothing else may still use it.
 	ErrorRate
-	// CoolingDown: the provider limits the rate, and said until when or did not.
+	// CoolingDown: the provider limits the rate, and said until when or did not, or it said until when it is short of capacity.
 	CoolingDown
 	// NoQuota: the key's quota or credit is used up.
 	NoQuota

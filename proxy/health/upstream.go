@@ -41,10 +41,15 @@ func newUpstream(r *Registry, s Subject, key *Upstream) *Upstream {
 
 // View returns the state. It allocates nothing and waits for nobody.
 func (u *Upstream) View(now time.Time) (v View) {
+	u.Look(now, &v)
+	return v
+}
+
+// Look is View into a view of the caller's, which must be the zero View.
+func (u *Upstream) Look(now time.Time, v *View) {
 	t := u.registry.at(now)
 	u.touch(t)
-	u.read(&v, t)
-	return v
+	u.read(v, t)
 }
 
 // read puts all that is known into an empty view.

@@ -34,6 +34,8 @@ type peer struct {
 	since time.Duration
 	// part is what the ghost owned at most when it went; it did not make room for any that joined later.
 	part part
+	// sharers are the names behind the part, where they are known.
+	sharers []string
 	// stranger tells that a peer shares with it but this replica never met it, so that it did not make room for this one and its part is not known.
 	stranger bool
 	// released tells that this replica counts no more on what the ghost gave; clean that it uses nothing of it either.
@@ -93,28 +95,45 @@ func (s *Set) join(id string) *peer {
 
 // part makes a ghost of a peer.
 func (s *Set) part(p *peer, now time.Duration) {
-	p.part = s.partOf(p)
+	p.sharers = s.sharers(p)
+	p.part = partOf(p.id, p.sharers)
 	p.ghost, p.since, p.goneFor, p.asks = true, now, map[*peer]bool{}, nil
-	s.eachLimiter(func(_ *route, l *limiter) {
-		l.claims = slices.DeleteFunc(l.claims, func(c *claim) bool { return c.peer == p })
-	})
+	s.eachLimiter(func(_ *route, l *limiter) { l.disclaim(p) })
 }
 
-// partOf is the most that a peer can own: it shared at least with all that have a part, and with ghosts whose part cannot have been divided yet.
-func (s *Set) partOf(gone *peer) part {
-	owned := part{Size: 1}
-	count := func(id string) {
-		owned.Size++
-		if id < gone.id {
-			owned.Rank++
-		}
-	}
+// sharers are those that a peer shared with at least when it went: all that live and have a part.
+func (s *Set) sharers(gone *peer) []string {
+	var ids []string
 	if s.active && s.self != "" {
-		count(s.self)
+		ids = append(ids, s.self)
 	}
 	for id, p := range s.peers {
-		if p != gone && (!p.ghost && p.active || p.ghost && !p.clean && !p.stranger) {
-			count(id)
+		if p != gone && !p.ghost && p.active {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// partFor is the most that a ghost owned as far as a peer is concerned. One that never met the ghost cannot count on any room that it made.
+func (p *peer) partFor(told string) part {
+	owned := p.part
+	if !slices.Contains(p.sharers, told) {
+		return owned
+	}
+	owned.Size--
+	if told < p.id {
+		owned.Rank--
+	}
+	return owned
+}
+
+// partOf is what a peer owned that shared with others.
+func partOf(id string, sharers []string) part {
+	owned := part{Size: int64(len(sharers)) + 1}
+	for _, other := range sharers {
+		if other < id {
+			owned.Rank++
 		}
 	}
 	return owned
@@ -193,20 +212,41 @@ func (s *Set) eachLimiter(do func(*route, *limiter)) {
 
 // ripen lets ghosts go whose time has come.
 func (s *Set) ripen(now time.Duration) {
-	buried := false
+	var ready []*peer
 	for _, p := range s.peers {
 		if !p.ghost || !p.stranger && now-p.since < history {
 			continue
 		}
 		if s.doneWith(p, now) && s.goneForAll(p) {
-			s.bury(p)
-			buried = true
+			ready = append(ready, p)
 		}
 	}
-	if buried {
+	ready = s.unheld(ready)
+	for _, p := range ready {
+		s.bury(p)
+	}
+	if len(ready) > 0 {
 		s.reshare(nil)
 	}
 	s.remind(now)
+}
+
+// unheld leaves out ghosts of whose part another ghost may have held something, and lent it on, unless that one is to be buried as well.
+func (s *Set) unheld(ready []*peer) []*peer {
+	for {
+		left := slices.DeleteFunc(slices.Clone(ready), func(p *peer) bool {
+			for _, other := range s.peers {
+				if other.ghost && other != p && !p.goneFor[other] && !slices.Contains(ready, other) {
+					return true
+				}
+			}
+			return false
+		})
+		if len(left) == len(ready) {
+			return ready
+		}
+		ready = left
+	}
 }
 
 // doneWith tells whether nothing here depends on a ghost whose time has come.
@@ -245,7 +285,7 @@ func (s *Set) cleanOf(p *peer, now time.Duration) bool {
 	for l, r := range p.lent {
 		r.mu.Lock()
 		l.window.roll(tickOf(now))
-		if l.excess(requests) == 0 && l.excess(tokens) == 0 && l.excess(concurrency) == 0 {
+		if l.owes(requests) == 0 && l.owes(tokens) == 0 && l.owes(concurrency) == 0 {
 			delete(p.lent, l)
 		}
 		r.mu.Unlock()

@@ -215,3 +215,39 @@ func BenchmarkAdmit(b *testing.B) {
 		})
 	}
 }
+
+// joined is a set that b has told something, and which takes part if it can.
+func joined(t *testing.T, said ...string) *Set {
+	t.Helper()
+	s := newSet(newClock(), table.Limit{Per: table.PerRoute, RequestsPerMinute: 12})
+	s.Members([]string{"b"}, true)
+	for _, m := range said {
+		if err := s.Hear("b", json.RawMessage(m)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func TestJoinerHasWhatIsFreed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		said []string
+		want int
+	}{
+		"all settled":                  {said: []string{`{"to":"a","n":1,"complete":true}`}, want: 6},
+		"not all told":                 {said: []string{`{"to":"a","n":1}`}},
+		"some freed":                   {said: []string{`{"to":"a","n":1,"complete":true,"limits":[{"route":"chat","per":"Route","freed":[2,-1,-1]}]}`}, want: 2},
+		"more freed than its share":    {said: []string{`{"to":"a","n":1,"complete":true,"limits":[{"route":"chat","per":"Route","freed":[11,-1,-1]}]}`}, want: 6},
+		"freed, though not all told":   {said: []string{`{"to":"a","n":1,"limits":[{"route":"chat","per":"Route","freed":[2,-1,-1]}]}`}, want: 2},
+		"a ghost keeps its part":       {said: []string{`{"to":"a","n":1,"complete":true,"ghosts":[{"id":"z","size":2,"rank":1}]}`}, want: 3},
+		"a stranger holds up all":      {said: []string{`{"to":"a","n":1,"complete":true,"others":["z"]}`}},
+		"a stranger becomes a ghost":   {said: []string{`{"to":"a","n":1,"complete":true,"others":["z"]}`, `{"to":"a","n":2,"complete":true,"ghosts":[{"id":"z","size":2,"rank":1}]}`}, want: 3},
+		"an old message after the new": {said: []string{`{"to":"a","n":2,"complete":true,"limits":[{"route":"chat","per":"Route","freed":[4,-1,-1]}]}`, `{"to":"a","n":1,"complete":true}`}, want: 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if n := admits(joined(t, tc.said...)); n != tc.want {
+				t.Errorf("admits %d, want %d", n, tc.want)
+			}
+		})
+	}
+}

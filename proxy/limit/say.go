@@ -17,7 +17,7 @@ func (s *Set) Say(to string) json.RawMessage {
 		return nil
 	}
 	s.number++
-	m := message{To: to, Number: s.number, Ghosts: s.ghosts(), Gone: s.goneOf(p.asks), Active: s.active, Complete: !s.owed()}
+	m := message{To: to, Number: s.number, Ghosts: s.ghosts(to), Gone: s.goneOf(p.asks), Active: s.active, Complete: !s.owed()}
 	if !p.active {
 		m.Others = s.others(p)
 	}
@@ -39,11 +39,11 @@ func (s *Set) Say(to string) json.RawMessage {
 }
 
 // ghosts are those that this replica would let go of.
-func (s *Set) ghosts() []ghost {
+func (s *Set) ghosts(told string) []ghost {
 	var ghosts []ghost
 	for id, p := range s.peers {
 		if p.ghost && len(ghosts) < maxNames {
-			ghosts = append(ghosts, ghost{ID: id, part: p.part})
+			ghosts = append(ghosts, ghost{ID: id, part: p.partFor(told)})
 		}
 	}
 	return ghosts

@@ -103,6 +103,17 @@ func (l *limiter) excess(k kind) int64 {
 	return max(0, l.used(k)-l.cap[k])
 }
 
+// owes is the excess without what was given to ghosts: they use nothing, and what they lent on is for those to return who have it.
+func (l *limiter) owes(k kind) int64 {
+	owed := l.excess(k)
+	for _, p := range l.pairs {
+		if p.peer.ghost {
+			owed -= p.given[k] - p.received[k]
+		}
+	}
+	return max(0, owed)
+}
+
 func (l *limiter) claimOf(p *peer) *claim {
 	for _, c := range l.claims {
 		if c.peer == p {
@@ -112,6 +123,21 @@ func (l *limiter) claimOf(p *peer) *claim {
 	c := &claim{peer: p}
 	l.claims = append(l.claims, c)
 	return c
+}
+
+// disclaim ends the claim of a joiner that is gone. What was to be its is the ghost's now: nothing more of what was ceded so far is handed on.
+func (l *limiter) disclaim(p *peer) {
+	i := slices.IndexFunc(l.claims, func(c *claim) bool { return c.peer == p })
+	if i < 0 {
+		return
+	}
+	l.claims = slices.Delete(l.claims, i, i+1)
+	l.ceded = amounts{}
+	for _, c := range l.claims {
+		for k, freed := range c.freed {
+			l.ceded[k] += freed
+		}
+	}
 }
 
 // settle hands what has come free of the ceded part to those that joined, and ends the claims of kinds without excess.

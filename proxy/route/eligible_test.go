@@ -192,7 +192,7 @@ func TestEligibleByHealth(t *testing.T) {
 	cases := map[string]eligibility{
 		"circuit open":  {target: at("a", blocked(health.CircuitOpen, 3210*time.Millisecond)), want: verdict{CircuitOpen, "its circuit is open for 3.2s more: too many attempts in a row failed"}},
 		"error rate":    {target: at("a", blocked(health.ErrorRate, 50*time.Millisecond), seen(func(v *health.View) { v.ErrorPermille = 620 })), want: verdict{ErrorRate, "its circuit is open for 50ms more: 620 of 1000 attempts failed"}},
-		"cooling down":  {target: at("a", blocked(health.CoolingDown, 90*time.Second)), want: verdict{CoolingDown, "its provider limits the rate; it is left alone for 1m30s more"}},
+		"cooling down":  {target: at("a", blocked(health.CoolingDown, 90*time.Second)), want: verdict{CoolingDown, "its provider limits the rate or is short of capacity; it is left alone for 1m30s more"}},
 		"no quota":      {target: at("a", blocked(health.NoQuota, time.Hour)), want: verdict{NoQuota, "the quota or credit of its key is used up; it is left alone for 1h0m0s more"}},
 		"key refused":   {target: at("a", blocked(health.KeyRefused, 0)), want: verdict{KeyRefused, "its provider refuses the key; it is left alone"}},
 		"withdrawn":     {target: at("a", blocked(health.Withdrawn, time.Minute)), want: verdict{Withdrawn, "its provider does not offer the model; it is left alone for 1m0s more; name a successor or another model"}},

@@ -47,7 +47,7 @@ const (
 	CircuitOpen
 	// ErrorRate: too large a share of attempts failed.
 	ErrorRate
-	// CoolingDown: the provider limits the rate.
+	// CoolingDown: the provider limits the rate, or said until when it is short of capacity.
 	CoolingDown
 	// NoQuota: the key's quota or credit is used up.
 	NoQuota

@@ -95,7 +95,12 @@ func (w *work) look(i int) (choice, bool) {
 	if f.out = w.outAtAll(i, t); f.out != Eligible {
 		return choice{}, false
 	}
-	view := t.Backend.View(w.q.Now, w.q.Asked)
+	var view health.View
+	if t.Upstream != nil {
+		t.Upstream.Look(w.q.Now, &view)
+	} else {
+		view = t.Backend.View(w.q.Now, w.q.Asked)
+	}
 	if f.out = w.r.outByPrice(t, w.q, &view); f.out == Eligible {
 		f.out = outByHealth(t, w.q, &view)
 	}

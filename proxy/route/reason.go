@@ -131,7 +131,7 @@ func (r *Router) priceReason(t *routed, out Exclusion, q *Query) string {
 	case prices == nil:
 		return "its price is not known, and prices are bounded by " + boundedBy(out)
 	case out == OverCost:
-		view := t.Backend.View(q.Now, q.Asked)
+		view := t.view(q)
 		return fmt.Sprintf("the call is estimated to cost up to $%s there; $%s is left for it",
 			meter.FormatUSD(mostCost(t, q, &view, prices)), meter.FormatUSD(q.MaxCost))
 	}
@@ -166,10 +166,10 @@ func (r *Router) healthReason(t *routed, out Exclusion, left time.Duration, q *Q
 	case CircuitOpen:
 		return "its circuit is open" + still + ": too many attempts in a row failed"
 	case ErrorRate:
-		view := t.Backend.View(q.Now, q.Asked)
+		view := t.view(q)
 		return fmt.Sprintf("its circuit is open%s: %d of 1000 attempts failed", still, view.ErrorPermille)
 	case CoolingDown:
-		return "its provider limits the rate; it is left alone" + still
+		return "its provider limits the rate or is short of capacity; it is left alone" + still
 	case NoQuota:
 		return "the quota or credit of its key is used up; it is left alone" + still
 	case KeyRefused:

@@ -23,6 +23,8 @@ type Target struct {
 	Provider string
 	// Backend is where its calls go.
 	Backend Backend
+	// Upstream is what Backend tells the view of, where that is always the same; nil where it depends on the call. Asking it directly is quicker.
+	Upstream *health.Upstream
 	// CacheTTL is how long the provider keeps prompts in its cache.
 	CacheTTL time.Duration
 }
@@ -36,6 +38,14 @@ type Router struct {
 	aggregator bool
 	// owns is Owns, kept so that passing it on allocates nothing.
 	owns func(slug string) bool
+}
+
+// view is the health of the target's upstream.
+func (t *Target) view(q *Query) health.View {
+	if t.Upstream != nil {
+		return t.Upstream.View(q.Now)
+	}
+	return t.Backend.View(q.Now, q.Asked)
 }
 
 // routed is a target as the router keeps it.
@@ -171,6 +181,6 @@ func (r *Router) Estimate(index int, q *Query) (int64, bool) {
 	if prices == nil {
 		return 0, false
 	}
-	view := t.Backend.View(q.Now, q.Asked)
+	view := t.view(q)
 	return mostCost(t, q, &view, prices), true
 }

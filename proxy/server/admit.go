@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
@@ -15,6 +14,9 @@ import (
 	"signalbox.dev/signalbox/proxy/telemetry"
 )
 
+// leastQueued is the shortest wait that was one: asking takes microseconds by itself.
+const leastQueued = time.Millisecond
+
 // defaultOutputTokens is how long an answer is taken to be when neither the request nor experience says.
 const defaultOutputTokens = 256
 
@@ -24,17 +26,9 @@ func (s *Server) admit(ctx context.Context, c *call, candidate route.Candidate) 
 	if l.admitted || l.refusal != nil {
 		return l.refusal
 	}
-	began := s.now()
-	admission, refused := s.callerLimits.Admit(ctx, limit.Call{Route: l.route.Name, Caller: c.callerName(), Tokens: c.tokensOf(l)})
-	waited := s.now().Sub(began)
-	c.queued += waited
-	c.waited += waited
-	if refused != nil {
-		s.countLimited(l, refused)
-		l.refusal = c.limited(l, refused)
+	if l.refusal = s.admitByLimits(ctx, c, l); l.refusal != nil {
 		return l.refusal
 	}
-	l.limit = admission
 	if c.place.free() {
 		l.admitted = true
 		return nil
@@ -43,6 +37,7 @@ func (s *Server) admit(ctx context.Context, c *call, candidate route.Candidate) 
 	counted, refusal := s.book.Admit(now, l.budgets, ledger.Call{Unpriced: l.unpriced})
 	if refusal != nil {
 		l.limit.Correct(-1)
+		l.limit.Release()
 		l.refusal = budgetRefusal(refusal, now)
 		return l.refusal
 	}
@@ -50,7 +45,30 @@ func (s *Server) admit(ctx context.Context, c *call, candidate route.Candidate) 
 	return nil
 }
 
-// callerName is the caller's for limits; it is made once.
+// admitByLimits asks the limits of a route, which may let the call wait.
+func (s *Server) admitByLimits(ctx context.Context, c *call, l *leg) *Error {
+	if len(l.route.Limits) == 0 {
+		return nil
+	}
+	began := s.now()
+	admission, refused := s.callerLimits.Admit(ctx, limit.Call{Route: l.route.Name, Caller: c.callerName(), Tokens: c.tokensOf(l)})
+	if waited := s.now().Sub(began); waited >= leastQueued {
+		c.queued += waited
+		c.waited += waited
+	}
+	if refused == nil {
+		l.limit = admission
+		return nil
+	}
+	l.standing = &refused.Standing
+	if refused.Left {
+		return s.outOfTime(c)
+	}
+	l.route.noTarget.Limited(telemetry.Limited{Per: string(refused.Per), What: refused.What, Result: telemetry.LimitRefused})
+	return c.limited(l, refused)
+}
+
+// callerName is the caller's for limits.
 func (c *call) callerName() string { return c.caller.String() }
 
 // tokensOf estimates what a call will use, for limits of tokens.
@@ -67,15 +85,11 @@ func (c *call) tokensOf(l *leg) int64 {
 
 // limited is the refusal of a limit.
 func (c *call) limited(l *leg, r *limit.Refusal) *Error {
-	if r.Left {
-		return clientClosed()
-	}
 	whose := fmt.Sprintf("ModelRoute %q", l.route.Name)
 	if r.Per == "Caller" {
 		whose += " for " + c.callerName()
 	}
 	message := fmt.Sprintf("the limit of %s, %d %s, is reached", whose, r.Limit, r.What)
-	c.standing, c.hasStanding = r.Standing, true
 	if r.RetryAfter <= 0 {
 		return &Error{
 			Code: CodeRateLimited, Status: http.StatusTooManyRequests, DialectCode: string(CodeRateLimited),
@@ -86,7 +100,7 @@ func (c *call) limited(l *leg, r *limit.Refusal) *Error {
 		message += ", and the queue before it is full or too long"
 	}
 	refusal := &Error{Code: CodeRateLimited, Status: http.StatusTooManyRequests, Message: message + "; try again in " + roundUp(r.RetryAfter).String()}
-	return refusal.withRetryAfter(r.RetryAfter).withHeader("Retry-After-Ms", strconv.FormatInt(int64(roundUp(r.RetryAfter)/time.Millisecond), 10))
+	return refusal.withRetryAfter(r.RetryAfter)
 }
 
 // roundUp rounds up to whole milliseconds.
@@ -128,11 +142,4 @@ func limitReached(r *ledger.Refusal, now time.Time) *Error {
 		Message: message + "; it resets at " + state.Resets, Metadata: &dialect.Metadata{Budget: state},
 	}
 	return refusal.withRetryAfter(r.End.Sub(now))
-}
-
-// countLimited counts a refusal, but not a client that left the queue.
-func (s *Server) countLimited(l *leg, r *limit.Refusal) {
-	if !r.Left {
-		l.route.noTarget.Limited(telemetry.Limited{Per: string(r.Per), What: r.What, Result: telemetry.LimitRefused})
-	}
 }

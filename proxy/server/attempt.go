@@ -63,39 +63,43 @@ func (s *Server) attemptOnce(parent context.Context, c *call, candidate route.Ca
 	credential := newest.credentials[t.credential]
 	now := s.now()
 	model, upstreamHealth := s.serving(t, credential, now, l.model)
-	unusable := unusable(credential, t)
-	var x *exchange
-	var begun health.Attempt
-	if unusable == "" {
-		defer c.dropOutbound(s.buffers)
-		var refusal *Error
-		if x, refusal = s.prepare(c, t, credential, model); refusal != nil {
-			return passedOver(refusal)
-		}
-		if l.wantsAllParameters() && len(x.report.Dropped) > 0 {
-			return passedOver(c.unsuitable(t, &neutral.UnsupportedError{Field: x.report.Dropped[0], Reason: parameterDropped}))
-		}
-		var may bool
-		if begun, may = upstreamHealth.Begin(now, l.query.PromptTokens+l.query.MaxOutputTokens, candidate.LastResort); !may {
-			return nil, outBegun
-		}
-		// Only the first End counts: this one is for what panics.
-		defer func() {
-			begun.End(s.now(), health.Outcome{Neutral: true, Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}})
-		}()
+	next := attempt{target: t, leg: candidate.Route, account: l.account, model: model, prices: t.pricesOf(model), began: now}
+	if c.refusesPrice(l, next.prices) {
+		return nil, outUnpriced
 	}
-	c.target, c.model = t, model
-	c.attempts = append(c.attempts, attempt{target: t, leg: candidate.Route, account: l.account, model: model, prices: t.pricesOf(model), began: now, health: begun})
-	a := &c.attempts[len(c.attempts)-1]
-	if unusable != "" {
-		a.failure = a.fail(table.Unreachable, CodeUpstreamUnreachable, http.StatusBadGateway, unusable)
-	} else {
-		a.secrets, c.report = credential.secrets, x.report
-		x.attempt, x.transport = a, newest.transport
-		a.failure = s.runExchange(parent, x, l)
+	if why := unusable(credential, t); why != "" {
+		next.failure = next.fail(table.Unreachable, CodeUpstreamUnreachable, http.StatusBadGateway, why)
+		s.endAttempt(parent, c, c.note(next))
+		return next.failure, 0
 	}
-	s.endAttempt(parent, c, a)
-	return a.failure, 0
+	defer c.dropOutbound(s.buffers)
+	x, refusal := s.prepare(c, l, t, credential, model)
+	if refusal != nil {
+		return passedOver(refusal)
+	}
+	if l.wantsAllParameters() && len(x.report.Dropped) > 0 {
+		return passedOver(c.unsuitable(t, &neutral.UnsupportedError{Field: x.report.Dropped[0], Reason: parameterDropped}))
+	}
+	begun, may := upstreamHealth.Begin(now, l.query.PromptTokens+l.query.MaxOutputTokens, candidate.LastResort)
+	if !may {
+		return nil, outBegun
+	}
+	// Only the first End counts: this one is for what panics.
+	defer func() {
+		begun.End(s.now(), health.Outcome{Neutral: true, Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}})
+	}()
+	next.health, next.secrets = begun, credential.secrets
+	x.attempt, x.transport, c.report = c.note(next), newest.transport, x.work.report
+	x.attempt.failure = s.runExchange(parent, x, l)
+	s.endAttempt(parent, c, x.attempt)
+	return x.attempt.failure, 0
+}
+
+// note adds an attempt to the call's.
+func (c *call) note(a attempt) *attempt {
+	c.target, c.model = a.target, a.model
+	c.attempts = append(c.attempts, a)
+	return &c.attempts[len(c.attempts)-1]
 }
 
 // passedOver tells a target that cannot do what is asked for, which is no attempt, from an error of the request itself.
@@ -149,7 +153,7 @@ func (s *Server) endAttempt(parent context.Context, c *call, a *attempt) {
 		c.waited += a.duration
 	}
 	outcome := health.Outcome{
-		Kind: kind, Neutral: a.failure != nil && (kind == table.None || a.tooLargeAlone() || a.cutShort(parent, c.route)),
+		Kind: kind, Neutral: a.failure != nil && (kind == table.None || a.tooLargeAlone() || a.cutShort(parent, c.total())),
 		Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1},
 		Stream: c.inbound.Head.Stream, FirstToken: a.firstToken, Duration: a.duration,
 		Prompt: a.usage.Prompt, Cached: a.usage.Cached, Completion: a.usage.Completion,
@@ -164,8 +168,8 @@ func (s *Server) endAttempt(parent context.Context, c *call, a *attempt) {
 func (a *attempt) tooLargeAlone() bool { return a.status == http.StatusRequestEntityTooLarge }
 
 // cutShort tells whether the call's total time ended an attempt that had had little of it, which is not the target's fault.
-func (a *attempt) cutShort(call context.Context, r *routeEntry) bool {
-	return call.Err() != nil && a.duration < r.Total/2
+func (a *attempt) cutShort(call context.Context, total time.Duration) bool {
+	return call.Err() != nil && a.duration < total/2
 }
 
 // mayStream tells whether the answer can be a stream, asked for or not.
@@ -188,18 +192,17 @@ type exchange struct {
 	call      *call
 	attempt   *attempt
 	transport http.RoundTripper
-	// firstToken ends the attempt when a stream has not begun in time; nil without a stream.
-	firstToken *time.Timer
-	response   *http.Response
+	// begin ends the attempt when an answer that can be a stream has not begun in time; nil for others, and without such a time.
+	begin    *time.Timer
+	response *http.Response
 	// body of the response, decompressed.
 	answer io.Reader
 }
 
 // exchange sends the request and relays the answer.
 func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x *exchange) *Error {
-	if x.call.inbound.Head.Stream {
-		x.firstToken = time.AfterFunc(x.call.route.FirstToken, func() { cancel(errFirstTokenTimeout) })
-		defer x.firstToken.Stop()
+	if x.begin = x.limitBegin(cancel); x.begin != nil {
+		defer x.begin.Stop()
 	}
 	response, err := s.roundTrip(ctx, x)
 	if err != nil {
@@ -225,6 +228,18 @@ func (s *Server) exchange(ctx context.Context, cancel context.CancelCauseFunc, x
 		return s.relayStream(ctx, cancel, x)
 	default:
 		return s.relayAnswer(ctx, x)
+	}
+}
+
+// limitBegin bounds the time until an answer begins that can be a stream: its first token where one was asked for, else all of it or its first event.
+func (x *exchange) limitBegin(cancel context.CancelCauseFunc) *time.Timer {
+	switch r := x.call.route; {
+	case x.call.inbound.Head.Stream:
+		return time.AfterFunc(r.FirstToken, func() { cancel(errFirstTokenTimeout) })
+	case x.call.mayStream() && r.Attempt > 0:
+		return time.AfterFunc(r.Attempt, func() { cancel(errAttemptTimeout) })
+	default:
+		return nil
 	}
 }
 

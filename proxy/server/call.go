@@ -7,7 +7,6 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/identity"
-	"signalbox.dev/signalbox/proxy/limit"
 	"signalbox.dev/signalbox/proxy/route"
 )
 
@@ -54,9 +53,6 @@ type call struct {
 	everybody bool
 	// mirror tells that the call is a copy whose answer nobody gets.
 	mirror bool
-	// standing of the limits that refused the call, if hasStanding.
-	standing    limit.Standing
-	hasStanding bool
 
 	// Most calls need no more than this.
 	firstLeg        [1]leg
@@ -145,6 +141,9 @@ func (c *call) promptBytes() int64 {
 	}
 	return c.bytesIn
 }
+
+// total is how long the call may take; the route of the first model says so.
+func (c *call) total() time.Duration { return c.legs[0].route.Total }
 
 // clientGone tells whether the client has left: its connection is closed, or it took no bytes for too long.
 func (c *call) clientGone() bool { return c.clientWriteErr != nil || c.r.Context().Err() != nil }

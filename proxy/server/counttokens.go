@@ -11,9 +11,19 @@ import (
 func (s *Server) countTokens(c *call) error {
 	err := s.generate(c)
 	var failure *Error
-	if !errors.As(err, &failure) || c.started() || failure.Code != CodeUnsupportedByTargets && !failure.upstreamFault() {
+	if !errors.As(err, &failure) || c.started() || !failure.leavesNoCounter() {
 		return err
 	}
 	c.w.Header()[headerEstimated] = []string{"true"}
 	return s.sendJSON(c, anthropic.AppendTokenCount(nil, anthropic.EstimateTokens(c.body.bytes)))
+}
+
+// leavesNoCounter tells whether a request is fine, and nobody is there to count its tokens.
+func (e *Error) leavesNoCounter() bool {
+	switch e.Code {
+	case CodeUnsupportedByTargets, CodeNoEligibleTarget, CodeUpstreamTimeout:
+		return true
+	default:
+		return e.upstreamFault()
+	}
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
@@ -141,16 +142,20 @@ func (e *Error) kind() string {
 }
 
 // reply is the error in the words of the call's surface.
-func (c *call) reply(e *Error) dialect.ErrorReply {
+func (c *call) reply(e *Error, now time.Time) dialect.ErrorReply {
 	code := string(e.Code)
 	if e.DialectCode != "" {
 		code = e.DialectCode
 	}
-	return dialect.ErrorReply{
+	reply := dialect.ErrorReply{
 		Flavor: c.place.flavor, RequestID: c.id,
 		Status: e.Status, Message: e.Message, Type: e.kind(), Param: e.Param, Code: code, Metadata: e.Metadata,
 		Array: c.inbound.Head.Array,
 	}
+	if len(c.legs) > 0 && !c.started() && c.wantsMetadata() {
+		reply.Routing = c.routingMetadata(now)
+	}
+	return reply
 }
 
 // withHeader sets a header of the reply.
@@ -165,7 +170,7 @@ func (e *Error) withHeader(name, value string) *Error {
 	return e
 }
 
-// withRetryAfter tells the caller when to come back, in whole seconds, at least one.
+// withRetryAfter tells the caller when to come back: in whole seconds, at least one, and in milliseconds for clients that know them.
 func (e *Error) withRetryAfter(d time.Duration) *Error {
-	return e.withHeader(headerRetryAfter, formatSeconds(d))
+	return e.withHeader(headerRetryAfter, formatSeconds(d)).withHeader(headerRetryAfterMS, strconv.FormatInt(int64(roundUp(d)/time.Millisecond), 10))
 }

@@ -174,7 +174,7 @@ func (s *Server) explainTarget(c *call, candidate route.Candidate) ExplainedTarg
 		told.Excluded = c.reason(candidate)
 		return told
 	}
-	x, refusal := s.prepare(c, t, credential, model)
+	x, refusal := s.prepare(c, l, t, credential, model)
 	c.dropOutbound(s.buffers)
 	switch {
 	case refusal != nil:

@@ -63,7 +63,7 @@ func (c *call) conclude(failure *Error) *Error {
 	for i := range c.attempts {
 		if a := &c.attempts[i]; a.failure == failure {
 			metadata.Provider, metadata.ProviderName, metadata.Status = a.target.credential, a.target.provider, a.status
-			c.target = a.target
+			c.route, c.target, c.model = c.legs[a.leg].route, a.target, a.model
 		}
 	}
 	failure.Metadata = &metadata
@@ -169,7 +169,7 @@ func (x *exchange) describeBreak(ctx context.Context, err error, kind upstream.K
 // timedOut names the timeout that ended the attempt.
 func (x *exchange) timedOut(cause error) *Error {
 	timeouts := x.call.route
-	kind, text := table.Timeout, "the call took longer than timeouts.total, "+timeouts.Total.String()
+	kind, text := table.Timeout, "the call took longer than timeouts.total, "+x.call.total().String()
 	switch {
 	case errors.Is(cause, errFirstTokenTimeout):
 		kind, text = table.FirstTokenTimeout, "no first token within timeouts.firstToken, "+timeouts.FirstToken.String()
@@ -196,7 +196,8 @@ func (s *Server) refused(x *exchange) *Error {
 	if failure.Code != CodeUpstreamRejected {
 		return failure
 	}
-	x.passHeader(x.call.w.Header())
+	failure.Header = http.Header{}
+	x.passHeader(failure.Header)
 	if x.speaksForItself(said) && int64(len(body.bytes)) <= maxErrorBody && !x.quotesSecret(body.bytes) {
 		failure.Verbatim = bytes.Clone(body.bytes)
 	}

@@ -52,16 +52,14 @@ func (s *Server) serve(c *call) error {
 	}
 	s.plan(c)
 	defer c.leave()
-	deadline := time.Now().Add(c.route.Total)
+	deadline := time.Now().Add(c.total())
 	if c.form != nil {
 		c.form.paced.until = deadline
 	}
 	ctx, cancel := context.WithDeadlineCause(c.r.Context(), deadline, errTotalTimeout)
 	defer cancel()
-	shadow := s.copyForMirror(c)
-	err := s.tryTargets(ctx, c)
-	s.sendToMirror(shadow)
-	return err
+	defer s.sendToMirror(c, s.copyForMirror(c))
+	return s.tryTargets(ctx, c)
 }
 
 func (c *call) readHead() error {

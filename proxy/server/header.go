@@ -9,6 +9,7 @@ import (
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
+	"signalbox.dev/signalbox/proxy/limit"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/provider"
 )
@@ -80,7 +81,7 @@ func (w *work) accepts(c *call) string {
 func (x *exchange) passHeader(to http.Header) {
 	for name, values := range x.response.Header {
 		switch {
-		case strings.HasPrefix(name, "X-Ratelimit-"), name == "Openai-Processing-Ms", name == "Openai-Version", name == "Openai-Model":
+		case strings.HasPrefix(name, rateLimit), name == "Openai-Processing-Ms", name == "Openai-Version", name == "Openai-Model":
 			to[name] = values
 		case strings.HasPrefix(name, anthropicRateLimit):
 			passAnthropicLimit(to, name, values, x.call.start)
@@ -103,8 +104,11 @@ func isRequestID(name string) bool {
 	}
 }
 
-// anthropicRateLimit begins the names of Anthropic's rate-limit headers.
-const anthropicRateLimit = "Anthropic-Ratelimit-"
+// rateLimit begins the names of rate-limit headers, and anthropicRateLimit those of Anthropic's.
+const (
+	rateLimit          = "X-Ratelimit-"
+	anthropicRateLimit = "Anthropic-Ratelimit-"
+)
 
 // passAnthropicLimit passes a rate limit on in both forms: anthropic-ratelimit-requests-remaining is x-ratelimit-remaining-requests elsewhere. Anthropic's
 // reset is a point in time, the other form's a duration such as "1m30s".
@@ -121,7 +125,7 @@ func passAnthropicLimit(to http.Header, name string, values []string, now time.T
 		}
 		values = []string{max(0, at.Sub(now)).Round(time.Millisecond).String()}
 	}
-	to["X-Ratelimit-"+figure+"-"+subject] = values
+	to[rateLimit+figure+"-"+subject] = values
 }
 
 // setRouting tells where the call went. Whatever is not known yet is left out.
@@ -150,15 +154,26 @@ func (c *call) tellCost() {
 	}
 }
 
+// limitStanding tells how the limits of the route stand that made the newest attempt, or else refused the call; false without one.
+func (c *call) limitStanding() (limit.Standing, bool) {
+	if last := len(c.attempts) - 1; last >= 0 {
+		return c.legs[c.attempts[last].account].limit.Standing()
+	}
+	for i := range c.legs {
+		if refused := c.legs[i].standing; refused != nil {
+			return *refused, true
+		}
+	}
+	return limit.Standing{}, false
+}
+
 // setLimits tells how the limits of the route stand, in place of the provider's own, which the caller cannot use up alone.
 func (c *call) setLimits(header http.Header) {
-	standing, ok := c.standing, c.hasStanding
-	if !ok && len(c.legs) > 0 {
-		standing, ok = c.legs[0].limit.Standing()
-	}
+	standing, ok := c.limitStanding()
 	if !ok {
 		return
 	}
+	maps.DeleteFunc(header, func(name string, _ []string) bool { return strings.HasPrefix(name, rateLimit) })
 	for _, figure := range [...]struct {
 		subject          string
 		limit, remaining int64

@@ -28,14 +28,11 @@ func (c *call) noEligibleTarget() error {
 	return failure
 }
 
-// whyNotEligible finds code and status: what may heal is a matter of time, 429 where rate limits are all that is in the way; what the request itself rules
-// out is the client's to change.
+// whyNotEligible finds code and status: what may heal is a matter of time; what the request itself rules out is the client's to change.
 func (c *call) whyNotEligible() *Error {
-	var limited, heals, asked, tooLong int
+	var heals, asked, tooLong int
 	for _, candidate := range c.candidates {
 		switch cause := causeOf(candidate.Out); {
-		case cause == causeRate:
-			limited++
 		case cause == causeHealth:
 			heals++
 		case candidate.Out == route.ContextTooSmall:
@@ -45,8 +42,6 @@ func (c *call) whyNotEligible() *Error {
 		}
 	}
 	switch {
-	case heals == 0 && limited > 0:
-		return &Error{Code: CodeNoEligibleTarget, Status: http.StatusTooManyRequests}
 	case heals > 0 || asked+tooLong == 0:
 		return &Error{Code: CodeNoEligibleTarget, Status: http.StatusServiceUnavailable}
 	case asked == 0:
@@ -63,7 +58,6 @@ const (
 	causePolicy cause = iota
 	causeRequest
 	causeHealth
-	causeRate
 )
 
 func causeOf(out route.Exclusion) cause {
@@ -71,9 +65,7 @@ func causeOf(out route.Exclusion) cause {
 	case route.LacksNeeded, route.ContextTooSmall, route.RequestDataPolicy, route.NotInOnly, route.Ignored, route.NotInOrder, route.OtherQuantization,
 		route.NotDistillable, route.DropsParameters, route.NothingLeft, route.OverRequestPrice, route.NoFallbacks, outUnsuitable:
 		return causeRequest
-	case route.CoolingDown, route.NoHeadroom:
-		return causeRate
-	case route.CircuitOpen, route.ErrorRate, route.NoQuota, route.KeyRefused, route.Withdrawn, route.BeingProbed, outBegun:
+	case route.CircuitOpen, route.ErrorRate, route.CoolingDown, route.NoHeadroom, route.NoQuota, route.KeyRefused, route.Withdrawn, route.BeingProbed, outBegun:
 		return causeHealth
 	default:
 		return causePolicy

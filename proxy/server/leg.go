@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"strings"
 
 	"signalbox.dev/signalbox/proxy/dialect"
@@ -18,6 +19,8 @@ type leg struct {
 	// model is what the client asks for, without a variant such as ":floor".
 	model string
 	query route.Query
+	// variant is the sort that the model's name asks for; empty for none.
+	variant preference.Sort
 	// account is the number of the leg that asks limits and budgets for this one: the first with the same route.
 	account int
 	budgets []*table.Budget
@@ -28,7 +31,9 @@ type leg struct {
 	refusal   *Error
 	admission *ledger.Admission
 	limit     *limit.Admission
-	bill      bill
+	// standing of the limits that refused the call; nil when none did.
+	standing *limit.Standing
+	bill     bill
 }
 
 // findLegs finds the routes of the models that the call names. Alternatives that do not exist, or that the caller may not use, are passed over; the error is
@@ -59,7 +64,7 @@ func (c *call) readPreferences() (*preference.Preferences, error) {
 	return &read, err
 }
 
-// addLeg adds the leg of a model, if the caller may use it.
+// addLeg adds the leg of a model, if the caller may use it. One that a leg has already, under a variant or not, brings nothing new.
 func (s *Server) addLeg(c *call, model string, preferences *preference.Preferences) error {
 	found, model, sort := c.lookup(model)
 	if found == nil {
@@ -72,12 +77,12 @@ func (s *Server) addLeg(c *call, model string, preferences *preference.Preferenc
 		preferences = sorted(preferences, sort)
 	}
 	entry := c.snapshot.routes[found]
-	added := leg{route: entry, model: model, account: len(c.legs)}
-	for i := range c.legs {
-		if c.legs[i].route == entry {
-			added.account = i
-			break
-		}
+	if slices.ContainsFunc(c.legs, func(l leg) bool { return l.route == entry && l.model == model }) {
+		return nil
+	}
+	added := leg{route: entry, model: model, account: len(c.legs), variant: sort}
+	if before := slices.IndexFunc(c.legs, func(l leg) bool { return l.route == entry }); before >= 0 {
+		added.account = before
 	}
 	added.query = s.queryOf(c, entry, model)
 	added.query.Preferences = preferences
@@ -101,10 +106,10 @@ func (c *call) lookup(model string) (*table.Route, string, preference.Sort) {
 
 // cutVariant reads OpenRouter's variants: ":floor" sorts by price, ":nitro" by throughput.
 func cutVariant(model string) (string, preference.Sort) {
-	if name, ok := strings.CutSuffix(model, ":floor"); ok {
+	if name, ok := strings.CutSuffix(model, ":floor"); ok && name != "" {
 		return name, preference.ByPrice
 	}
-	if name, ok := strings.CutSuffix(model, ":nitro"); ok {
+	if name, ok := strings.CutSuffix(model, ":nitro"); ok && name != "" {
 		return name, preference.ByThroughput
 	}
 	return model, ""
@@ -126,7 +131,7 @@ func sorted(preferences *preference.Preferences, sort preference.Sort) *preferen
 func (s *Server) queryOf(c *call, r *routeEntry, model string) route.Query {
 	head := &c.inbound.Head
 	q := route.Query{
-		Now: s.now(), Asked: model, Stream: head.Stream, MaxOutputTokens: head.MaxTokens * max(1, head.N), MaxCost: r.Fallback.MaxCost, Random: s.random,
+		Now: s.now(), Asked: model, Stream: head.Stream, MaxOutputTokens: outputOf(head), MaxCost: r.Fallback.MaxCost, Random: s.random,
 	}
 	if r.inspects {
 		traits := c.inspect()
@@ -139,13 +144,25 @@ func (s *Server) queryOf(c *call, r *routeEntry, model string) route.Query {
 	return q
 }
 
+// mostOutput bounds how long an answer is taken to be, so that no sum of tokens overflows.
+const mostOutput = 1 << 40
+
+// outputOf bounds the tokens of all choices together; 0 for no bound.
+func outputOf(head *dialect.Head) int64 {
+	tokens, choices := min(head.MaxTokens, mostOutput), max(1, head.N)
+	if tokens > mostOutput/choices {
+		return mostOutput
+	}
+	return tokens * choices
+}
+
 // inspect walks over the body, once.
 func (c *call) inspect() dialect.Traits {
 	if c.inspected {
 		return c.traits
 	}
-	c.inspected = true
 	if inspector, ok := c.place.surface.(dialect.Inspector); ok && c.form == nil {
+		c.inspected = true
 		c.traits = inspector.Inspect(c.body.bytes, c.inbound.Head)
 	}
 	return c.traits
@@ -160,15 +177,16 @@ const (
 	plainPrompt = 64 << 10
 )
 
-// promptTokens estimates the length of the prompt.
+// promptTokens estimates the length of the prompt. Where nobody can look inside, the body's size has to do.
 func (c *call) promptTokens() int64 {
-	switch {
-	case c.form != nil:
+	if c.form != nil {
 		return 0
-	case !c.inspected && c.bytesIn <= plainPrompt:
-		return c.bytesIn / promptBytesPerToken
-	default:
-		traits := c.inspect()
-		return traits.PromptBytes/promptBytesPerToken + int64(traits.Media)*tokensOfMedia
 	}
+	if c.bytesIn > plainPrompt {
+		c.inspect()
+	}
+	if !c.inspected {
+		return c.bytesIn / promptBytesPerToken
+	}
+	return c.traits.PromptBytes/promptBytesPerToken + int64(c.traits.Media)*tokensOfMedia
 }

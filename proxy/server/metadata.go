@@ -1,6 +1,10 @@
 package server
 
-import "signalbox.dev/signalbox/proxy/dialect"
+import (
+	"time"
+
+	"signalbox.dev/signalbox/proxy/dialect"
+)
 
 // wantsMetadata tells whether the client asks how its call was routed.
 func (c *call) wantsMetadata() bool {
@@ -14,20 +18,23 @@ func (c *call) wantsMetadata() bool {
 	return false
 }
 
-// routingMetadata tells how the call was routed.
-func (c *call) routingMetadata() *dialect.RoutingMetadata {
+// routingMetadata tells how the call was routed until now.
+func (c *call) routingMetadata(now time.Time) *dialect.RoutingMetadata {
 	told := &dialect.RoutingMetadata{Requested: c.inbound.Head.Model, Strategy: c.routingStrategy()}
 	for i := range c.attempts {
 		a := &c.attempts[i]
 		told.Attempts = append(told.Attempts, dialect.RoutingAttempt{Target: a.target.name, Provider: a.target.provider, Model: a.model, Status: a.status})
-		told.Elapsed += a.duration
+	}
+	served := none
+	if last := len(c.attempts) - 1; last >= 0 {
+		served, told.Elapsed = c.attempts[last].leg, now.Sub(c.attempts[last].began)
 	}
 	for _, candidate := range c.candidates {
 		l := &c.legs[candidate.Route]
 		t := &l.route.targets[candidate.Index]
 		model, _ := t.serving(l.query.Now, l.model)
 		told.Endpoints = append(told.Endpoints, dialect.RoutingEndpoint{
-			Target: t.name, Provider: t.provider, Model: model, Selected: t == c.target, Excluded: c.reason(candidate),
+			Target: t.name, Provider: t.provider, Model: model, Selected: t == c.target && candidate.Route == served, Excluded: c.reason(candidate),
 		})
 	}
 	return told

@@ -100,7 +100,8 @@ func (s *Server) copyForMirror(c *call) *mirrored {
 
 // permitted tells whether what a request asks of providers lets the mirror have it, too. One that names providers is not copied to another.
 func (m *mirrorEntry) permitted(p *preference.Preferences) bool {
-	return p == nil || len(p.Only) == 0 && len(p.Ignore) == 0 && m.Target.Declared.DataPolicy.Satisfies(p.DataPolicy)
+	bound := p != nil && (len(p.Only) > 0 || len(p.Ignore) > 0 || p.NoFallbacks && len(p.Order) > 0)
+	return p == nil || !bound && m.Target.Declared.DataPolicy.Satisfies(p.DataPolicy)
 }
 
 // affordable tells whether the bound on the mirror's cost leaves room for another call.
@@ -116,7 +117,7 @@ func (s *Server) shadowOf(c *call, entry *mirrorEntry, body *buffer) *call {
 	request := &http.Request{Method: c.r.Method, URL: c.r.URL, Header: c.r.Header.Clone(), Body: http.NoBody}
 	shadow := &call{
 		w: discard{header: http.Header{}}, r: request.WithContext(s.mirrors.ctx), id: c.id, place: c.place, snapshot: c.snapshot, caller: c.caller,
-		body: body, inbound: c.inbound, bytesIn: c.bytesIn, bodyRead: true, mirror: true, route: entry.route,
+		body: body, inbound: c.inbound, bytesIn: c.bytesIn, bodyRead: true, mirror: true, route: entry.route, target: &entry.route.targets[0],
 	}
 	shadow.control = http.NewResponseController(shadow.w)
 	shadow.inbound.Body = body.bytes
@@ -129,22 +130,34 @@ func (s *Server) shadowOf(c *call, entry *mirrorEntry, body *buffer) *call {
 	return shadow
 }
 
-// sendToMirror sends a copy on its way; nil is none. The client has its answer by now, so that the copy can take nothing from it.
-func (s *Server) sendToMirror(m *mirrored) {
-	if m == nil {
-		return
+// sendToMirror sends a copy of a call on its way; nil is none. The client has its answer by now, so that the copy can take nothing from it. What the route did
+// not admit is not copied.
+func (s *Server) sendToMirror(c *call, m *mirrored) {
+	switch {
+	case m == nil:
+	case c.legs[0].admitted && !s.draining.Load():
+		s.mirrors.wait.Go(func() { s.serveMirror(m) })
+	default:
+		s.endMirror(m)
 	}
-	s.mirrors.wait.Go(func() {
-		defer m.entry.state.running.Add(-1)
-		// A copy that makes the proxy panic must not end the calls of others.
-		defer func() {
-			if reason := recover(); reason != nil {
-				s.log.Error("a copy of a request failed", "request_id", m.call.id, "panic", reason, "stack", string(debug.Stack()))
-			}
-		}()
-		s.runMirror(m)
-		m.call.release(s.buffers)
-	})
+}
+
+// endMirror gives back what a copy holds.
+func (s *Server) endMirror(m *mirrored) {
+	m.call.settle()
+	m.call.release(s.buffers)
+	m.entry.state.running.Add(-1)
+}
+
+func (s *Server) serveMirror(m *mirrored) {
+	defer s.endMirror(m)
+	// A copy that makes the proxy panic must not end the calls of others.
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.log.Error("a copy of a request failed", "request_id", m.call.id, "panic", reason, "stack", string(debug.Stack()))
+		}
+	}()
+	s.runMirror(m)
 }
 
 // runMirror makes the call of a copy and books it under the mirror's name.
@@ -223,7 +236,8 @@ func (h *hourlySpend) add(now time.Time, nano int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.advance(now)
-	h.minutes[h.newest%int64(len(h.minutes))] += nano
+	now60 := &h.minutes[h.newest%int64(len(h.minutes))]
+	*now60 = addSaturating(*now60, nano)
 }
 
 func (h *hourlySpend) total(now time.Time) int64 {

@@ -146,6 +146,8 @@ func TestMirrorKeepsToWhatTheRequestAllows(t *testing.T) {
 		"no collection":           {`{"data_collection":"deny"}`, table.DataPolicy{}, 0},
 		"no collection, declared": {`{"data_collection":"deny"}`, table.DataPolicy{NoCollection: true}, 1},
 		"only its target":         {`{"only":["t0"]}`, table.DataPolicy{}, 0},
+		"only by its order":       {`{"order":["t0"],"allow_fallbacks":false}`, table.DataPolicy{}, 0},
+		"by order":                {`{"order":["t0"]}`, table.DataPolicy{}, 1},
 		"not another":             {`{"ignore":["t9"]}`, table.DataPolicy{}, 0},
 	}
 	for name, tc := range cases {

@@ -26,6 +26,7 @@ const (
 	headerCost               = "X-Signalbox-Cost"
 	headerUpstreamRequestID  = "X-Signalbox-Upstream-Request-Id"
 	headerRetryAfter         = "Retry-After"
+	headerRetryAfterMS       = "Retry-After-Ms"
 	headerContentType        = "Content-Type"
 	headerConnection         = "Connection"
 )
@@ -89,7 +90,7 @@ func (s *Server) reply(c *call, failure *Error) {
 	setRouting(c)
 	body := failure.Verbatim
 	if body == nil {
-		body = c.place.surface.AppendError(nil, c.reply(failure))
+		body = c.place.surface.AppendError(nil, c.reply(failure, now))
 	}
 	header[headerContentType] = []string{contentTypeJSON}
 	c.begin(failure.Status, now, s.limits.BodyGrace)

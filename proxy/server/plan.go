@@ -27,6 +27,8 @@ const (
 	outTooDear
 	// outBegun: the upstream was left alone by the time that the call came to it.
 	outBegun
+	// outOfDate is no reason: the call waited so long that its targets have to be chosen anew.
+	outOfDate
 )
 
 // plan puts the targets of all legs in order. It says for each leg which budgets count it.
@@ -38,8 +40,14 @@ func (s *Server) plan(c *call) {
 		c.candidates = l.route.router.Order(c.candidates, i, &l.query)
 		if l.account == i {
 			l.budgets = c.budgetsOf(l.route)
+			continue
 		}
-		l.applyPrices(c.legs[l.account].budgets, c.candidates[from:])
+		// What calls the same model whatever the client asks for is there already.
+		others := slices.DeleteFunc(c.candidates[from:], func(candidate route.Candidate) bool { return l.route.targets[candidate.Index].model != sameModel })
+		c.candidates = c.candidates[:from+len(others)]
+	}
+	if !c.place.free() {
+		c.applyPrices()
 	}
 	if len(c.legs) > 1 {
 		c.joinLegs()
@@ -79,27 +87,49 @@ func (c *call) budgetsOf(r *routeEntry) []*table.Budget {
 	return budgets
 }
 
-// applyPrices leaves out the targets without a price when a budget refuses such calls and other targets are left.
-func (l *leg) applyPrices(budgets []*table.Budget, candidates []route.Candidate) {
+// applyPrices leaves out the targets without a price when a budget refuses such calls and other targets of its route are left.
+func (c *call) applyPrices() {
+	for i := range c.legs {
+		if c.legs[i].account == i {
+			c.applyPricesOf(i)
+		}
+	}
+}
+
+func (c *call) applyPricesOf(account int) {
 	usable, priced := 0, 0
-	for _, candidate := range candidates {
-		if candidate.Out != 0 {
+	for _, candidate := range c.candidates {
+		if candidate.Out != route.Eligible || c.legs[candidate.Route].account != account {
 			continue
 		}
 		usable++
-		if l.route.targets[candidate.Index].priced(l.model) {
+		if c.priced(candidate) {
 			priced++
 		}
 	}
+	l := &c.legs[account]
 	l.unpriced = usable > 0 && priced == 0
-	if priced == 0 || priced == usable || denying(budgets) == nil {
+	if l.unpriced || denying(l.budgets) == nil {
 		return
 	}
-	for i, candidate := range candidates {
-		if candidate.Out == 0 && !l.route.targets[candidate.Index].priced(l.model) {
-			candidates[i].Out = outUnpriced
+	for i, candidate := range c.candidates {
+		canServe := candidate.Out == route.Eligible || candidate.Out == route.AfterFailureOnly
+		if canServe && c.legs[candidate.Route].account == account && !c.priced(candidate) {
+			c.candidates[i].Out = outUnpriced
 		}
 	}
+}
+
+// priced tells whether the cost of a call to a candidate will be known.
+func (c *call) priced(candidate route.Candidate) bool {
+	l := &c.legs[candidate.Route]
+	return l.route.targets[candidate.Index].priced(l.model)
+}
+
+// refusesPrice tells whether a budget refuses calls at such prices, which are nil when they are not known. Most targets that it keeps away are out by the plan
+// already; this one is for models that others have succeeded meanwhile.
+func (c *call) refusesPrice(l *leg, prices *table.Prices) bool {
+	return prices == nil && !c.place.free() && denying(c.legs[l.account].budgets) != nil
 }
 
 // denying is the first budget that refuses calls without a price; nil when none does.

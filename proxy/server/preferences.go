@@ -1,24 +1,23 @@
 package server
 
-import (
-	"strings"
-
-	"signalbox.dev/signalbox/proxy/preference"
-)
+import "signalbox.dev/signalbox/proxy/preference"
 
 // forwardPreferences makes what OpenRouter is told of its own providers: what the target declares, narrowed by what the request asks for.
-func (w *work) forwardPreferences(c *call, t *targetEntry) error {
+func (w *work) forwardPreferences(c *call, l *leg, t *targetEntry) error {
 	if w.credential.provider.Name != openRouter {
 		return nil
 	}
 	requested := c.inbound.Head.Preferences
-	if l := c.legOf(t); l != nil && l.query.Preferences != nil {
-		requested = withSort(requested, l.query.Preferences.Sort)
+	var err error
+	if l.variant != "" {
+		// A sort of the request's own comes first.
+		if requested, err = preference.Forward(requested, []byte(`{"sort":"`+string(l.variant)+`"}`), nobody); err != nil {
+			return err
+		}
 	}
 	if requested == nil && t.preferences == nil {
 		return nil
 	}
-	var err error
 	w.preferences, err = preference.Forward(t.preferences, requested, c.owns)
 	return err
 }
@@ -33,33 +32,5 @@ func (c *call) owns(slug string) bool {
 	return false
 }
 
-// legOf is the leg whose route has the target; nil for a mirror.
-func (c *call) legOf(t *targetEntry) *leg {
-	for i := range c.legs {
-		targets := c.legs[i].route.targets
-		for j := range targets {
-			if &targets[j] == t {
-				return &c.legs[i]
-			}
-		}
-	}
-	return nil
-}
-
-// withSort adds the sort of a model's variant to preferences that have none.
-func withSort(raw []byte, sort preference.Sort) []byte {
-	member := `"sort":"` + string(sort) + `"`
-	switch {
-	case sort == "":
-		return raw
-	case raw == nil:
-		return []byte("{" + member + "}")
-	case strings.Contains(string(raw), `"sort"`):
-		return raw
-	}
-	rest := strings.TrimLeft(string(raw[1:]), " \t\r\n")
-	if rest == "}" {
-		return []byte("{" + member + "}")
-	}
-	return []byte("{" + member + "," + rest)
-}
+// nobody owns no slug.
+func nobody(string) bool { return false }

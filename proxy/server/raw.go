@@ -45,6 +45,7 @@ func (s *Server) relayRaw(ctx context.Context, x *exchange) *Error {
 	if n == 0 && err != nil && !errors.Is(err, io.EOF) {
 		return x.broken(ctx, err, meter.EstimateUsage(c.promptBytes(), 0, 0))
 	}
+	x.begun()
 	now := s.now()
 	c.waited += now.Sub(x.attempt.began)
 	header := c.w.Header()

@@ -192,9 +192,7 @@ func (r *relay) hold(output []byte) *Error {
 
 // begin sends status, headers and what was held back. From here on the target is chosen.
 func (r *relay) begin(kind dialect.StepKind) {
-	if r.firstToken != nil {
-		r.firstToken.Stop()
-	}
+	r.begun()
 	c, now := r.call, r.server.now()
 	c.waited += now.Sub(r.attempt.began)
 	if kind == dialect.StepToken {
@@ -221,6 +219,13 @@ func (r *relay) begin(kind dialect.StepKind) {
 	r.server.buffers.put(r.held)
 	r.held = nil
 	c.release(r.server.buffers)
+}
+
+// begun tells that the answer has begun; from here on it takes as long as it takes.
+func (x *exchange) begun() {
+	if x.begin != nil {
+		x.begin.Stop()
+	}
 }
 
 // send writes an event; Read flushes it. A client that takes nothing ends the attempt, and what the provider did until then is charged.
@@ -270,7 +275,7 @@ func (r *relay) fail(failure *Error) *Error {
 	}
 	c.settle()
 	c.tellCost()
-	reply := c.reply(failure)
+	reply := c.reply(failure, r.server.now())
 	if numbered, ok := r.stream.(dialect.Numbered); ok {
 		reply.Sequence = numbered.NextSequence()
 	}

@@ -80,6 +80,14 @@ func (t *targetEntry) succeeded(withdrawn string) bool {
 	return t.heir != nil && withdrawn != t.successor
 }
 
+// always is the upstream that all calls of the target go to; nil when that depends on the call.
+func (t *targetEntry) always() *health.Upstream {
+	if t.heir != nil {
+		return nil
+	}
+	return t.primary
+}
+
 // View is the health of the upstream.
 func (t *targetEntry) View(now time.Time, asked string) health.View {
 	_, upstream := t.serving(now, asked)
@@ -88,10 +96,14 @@ func (t *targetEntry) View(now time.Time, asked string) health.View {
 
 // Prices are what the target charges; nil when that is not known.
 func (t *targetEntry) Prices(asked string) *table.Prices {
-	if t.model == sameModel {
+	switch {
+	case t.model == sameModel:
 		return t.pricesOf(asked)
+	case t.unlisted && t.heir != nil:
+		return t.pricesOf(t.successor)
+	default:
+		return t.pricesOf(t.model)
 	}
-	return t.pricesOf(t.model)
 }
 
 // priced tells whether the cost of a call to the target will be known.
@@ -120,7 +132,7 @@ func (s *Server) compileRoute(next *snapshot, r *table.Route, credentials map[st
 	for i := range r.Targets {
 		entry.targets[i] = s.compileTarget(next, r.Name, &r.Targets[i], credentials)
 		choices[i] = route.Target{
-			Target: &r.Targets[i], Provider: entry.targets[i].provider, Backend: &entry.targets[i], CacheTTL: entry.targets[i].cacheLifetime,
+			Target: &r.Targets[i], Provider: entry.targets[i].provider, Backend: &entry.targets[i], Upstream: entry.targets[i].always(), CacheTTL: entry.targets[i].cacheLifetime,
 		}
 	}
 	memory := s.memories.of(identityOf(r))

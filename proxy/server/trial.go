@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -14,8 +15,10 @@ const (
 	// drawn from the whole range, so that those who failed together do not come back together.
 	firstBackoff = 500 * time.Millisecond
 	maxBackoff   = 4 * time.Second
-	// retryPatience is the longest Retry-After that a call waits for; above it the client is told instead.
+	// retryPatience is the longest that a call waits for a retry; above it the client is told instead.
 	retryPatience = 5 * time.Second
+	// planLasts is how long a call may wait in queues before its targets are chosen anew.
+	planLasts = 500 * time.Millisecond
 	// none is the place of no candidate.
 	none = -1
 )
@@ -31,6 +34,8 @@ type trial struct {
 	failed  int
 	kind    table.FailureKind
 	retries int
+	// planned is the time that the call had spent in queues when its candidates were put in order.
+	planned time.Duration
 }
 
 // tryTargets tries the candidates until one has answered or the error is one that no other would mend.
@@ -41,13 +46,19 @@ func (s *Server) tryTargets(ctx context.Context, c *call) error {
 		t.tried |= 1 << place
 		candidate := c.candidates[place]
 		failure, passed := t.try(candidate)
+		if c.started() {
+			// Also an answer that breaks off has warmed a cache.
+			l := &c.legs[candidate.Route]
+			l.route.router.Served(&l.query, candidate.Index)
+		}
 		switch {
+		case passed == outOfDate:
+			t.planAnew()
+			place, ok = t.next()
 		case passed != 0:
 			c.candidates[place].Out = passed
 			place, ok = t.next()
 		case failure == nil:
-			l := &c.legs[candidate.Route]
-			l.route.router.Served(&l.query, candidate.Index)
 			return nil
 		case t.isFinal(failure):
 			return t.final(failure)
@@ -58,10 +69,13 @@ func (s *Server) tryTargets(ctx context.Context, c *call) error {
 	return t.exhausted()
 }
 
-// next is the candidate to try now: the first one, or what follows the failure before.
+// next is the candidate to try now: the first one, or what follows the failure before if the policy of its route has that move on.
 func (t *trial) next() (int, bool) {
 	candidates := t.call.candidates
 	if t.failed != none {
+		if policy := &t.call.legs[candidates[t.failed].Route].route.Fallback; !policy.MovesOn(t.kind) {
+			return none, false
+		}
 		return route.Next(t.routers, candidates, t.tried, t.failed, t.kind)
 	}
 	for place := range candidates {
@@ -76,10 +90,13 @@ func (t *trial) next() (int, bool) {
 func (t *trial) try(candidate route.Candidate) (failure *Error, passed route.Exclusion) {
 	c, s := t.call, t.server
 	if refusal := s.admit(t.ctx, c, candidate); refusal != nil {
-		if refusal.Code == CodeClientClosed {
+		if t.ctx.Err() != nil {
 			return refusal, 0
 		}
 		return nil, outRefused
+	}
+	if c.queued-t.planned >= planLasts && len(c.attempts) == 0 {
+		return nil, outOfDate
 	}
 	if t.tooDear(candidate) {
 		return nil, outTooDear
@@ -90,6 +107,16 @@ func (t *trial) try(candidate route.Candidate) (failure *Error, passed route.Exc
 	l := &c.legs[candidate.Route]
 	c.route = l.route
 	return s.attempt(t.ctx, c, candidate)
+}
+
+// planAnew puts the candidates in order once more, for a call that has waited for its turn.
+func (t *trial) planAnew() {
+	c := t.call
+	for i := range c.legs {
+		c.legs[i].query.Now = t.server.now()
+	}
+	t.server.plan(c)
+	t.tried, t.planned = 0, c.queued
 }
 
 // tooDear tells whether an attempt could take the call over the route's bound on its cost. The first one is judged by the route's own choice.
@@ -125,46 +152,45 @@ func (t *trial) follow(place int, failure *Error) (int, bool) {
 		return none, false
 	}
 	target := &l.route.targets[c.candidates[place].Index]
+	t.failed, t.kind = place, failure.Kind
 	if failure.Kind == table.ModelWithdrawn && target.succeeded(c.model) {
 		return place, true
 	}
-	t.failed, t.kind = place, failure.Kind
-	if policy.MovesOn(failure.Kind) {
-		if next, ok := t.next(); ok {
-			target.metrics.FellBack(string(failure.Kind))
-			return next, true
-		}
+	if next, ok := t.next(); ok {
+		target.metrics.FellBack(string(failure.Kind))
+		return next, true
 	}
-	if t.mayRetry(target, failure, policy) {
-		return place, t.waitToRetry(target, failure)
+	if t.retries >= policy.MaxRetries || !policy.TriesAgain(failure.Kind) {
+		return none, false
 	}
-	return none, false
+	return place, t.retry(l, target, failure)
 }
 
-// mayRetry tells whether the same target may be tried again. Retries come out of a budget that grows with first attempts, so that they never amplify an
-// outage.
-func (t *trial) mayRetry(target *targetEntry, failure *Error, policy *table.Fallback) bool {
-	if t.retries >= policy.MaxRetries || !policy.TriesAgain(failure.Kind) || failure.RetryAfter > retryPatience {
-		return false
-	}
+// retry waits until the same target may be tried again, and tells whether it may. Retries come out of a budget that grows with first attempts, so that they
+// never amplify an outage.
+func (t *trial) retry(l *leg, target *targetEntry, failure *Error) bool {
 	now := t.server.now()
-	deadline, bounded := t.ctx.Deadline()
-	if bounded && failure.RetryAfter > deadline.Sub(now) {
-		return false
+	_, upstream := target.serving(now, l.model)
+	left := upstream.View(now)
+	if left.Block == health.CircuitOpen || left.Block == health.ErrorRate {
+		return false // It has failed often enough.
 	}
-	_, upstream := target.serving(now, t.call.legs[t.call.candidates[t.failed].Route].model)
-	return upstream.AllowRetry(now)
-}
-
-// waitToRetry waits as long as the provider asked for, else a random time that grows.
-func (t *trial) waitToRetry(target *targetEntry, failure *Error) bool {
-	wait := failure.RetryAfter
-	if wait == 0 {
-		wait = time.Duration(t.server.random(int64(min(firstBackoff<<t.retries, maxBackoff))))
+	wait := max(failure.RetryAfter, left.For)
+	if failure.RetryAfter == 0 {
+		wait += time.Duration(t.server.random(int64(min(firstBackoff<<t.retries, maxBackoff))))
+	}
+	if !t.hasTimeFor(wait) || !upstream.AllowRetry(now) {
+		return false
 	}
 	t.retries++
 	target.metrics.Retried(string(failure.Kind))
 	return t.sleep(wait)
+}
+
+// hasTimeFor tells whether a call can wait so long.
+func (t *trial) hasTimeFor(wait time.Duration) bool {
+	deadline, bounded := t.ctx.Deadline()
+	return wait <= retryPatience && (!bounded || wait < time.Until(deadline))
 }
 
 // sleep waits, and tells whether the call's time lasted.
@@ -187,7 +213,7 @@ func (s *Server) outOfTime(c *call) *Error {
 	}
 	return &Error{
 		Code: CodeUpstreamTimeout, Status: http.StatusGatewayTimeout,
-		Message: "the call took longer than timeouts.total, " + c.route.Total.String() + ", waiting for a target",
+		Message: "the call took longer than timeouts.total, " + c.total().String() + ", waiting for its turn or a target",
 	}
 }
 
@@ -195,6 +221,8 @@ func (s *Server) outOfTime(c *call) *Error {
 func (t *trial) exhausted() error {
 	c := t.call
 	switch {
+	case c.clientGone():
+		return t.final(clientClosed())
 	case len(c.attempts) > 0:
 		return c.conclude(mostTelling(c.attempts))
 	case c.refused() != nil:

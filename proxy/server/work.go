@@ -52,14 +52,14 @@ func (b *sentBody) unread() bool { return b.closed.Load() && !b.again.Load() }
 
 // prepare chooses the API of the target's provider and writes the request for it. A target that cannot do what is asked for is noted with its reason, and
 // is no attempt.
-func (s *Server) prepare(c *call, t *targetEntry, credential *credentialEntry, model string) (*exchange, *Error) {
+func (s *Server) prepare(c *call, l *leg, t *targetEntry, credential *credentialEntry, model string) (*exchange, *Error) {
 	offer, offered := credential.provider.Choose(c.place.api, model, t.api)
 	joint, joined := s.codecs.Join(c.place.api, offer.API)
 	if !offered || !joined {
 		return nil, c.unsuitable(t, &neutral.UnsupportedError{Reason: fmt.Sprintf("%s has no API for %s", t.provider, describeAPI(c.place.api))})
 	}
 	x := &exchange{work: work{credential: credential, offer: offer, joint: joint, model: model}, server: s, call: c}
-	if err := x.forwardPreferences(c, t); err != nil {
+	if err := x.forwardPreferences(c, l, t); err != nil {
 		return nil, asError(requestError(err))
 	}
 	if c.form != nil {
@@ -241,7 +241,7 @@ func (w *work) exchangeOf(c *call, a *attempt, now func() time.Time) dialect.Exc
 		o.ID = c.generationID()
 	}
 	if c.wantsMetadata() {
-		o.Metadata = c.routingMetadata
+		o.Metadata = func() *dialect.RoutingMetadata { return c.routingMetadata(now()) }
 	}
 	if c.place.flavor == dialect.GroqFlavor {
 		o.Timing = func() dialect.Timing { return c.timing(a, now()) }

@@ -30,10 +30,20 @@ type Plan struct {
 	RoundTime time.Duration
 	// IdleStreams are held open at once.
 	IdleStreams int
+	// FullStreams are held open at once to fill the proxy: as many requests as it answers at a time.
+	FullStreams int
+	// OutageRequests are sent, OutageEvery apart, while the provider is down.
+	OutageRequests int
+	OutageEvery    time.Duration
 	// DelayStreams are run one after the other to see how events are forwarded.
 	DelayStreams int
 	// Settle is how long memory is left alone before it is read, so that what start-up and connecting needed is freed.
 	Settle time.Duration
+}
+
+// Positive tells whether there is something to measure everywhere.
+func (p Plan) Positive() bool {
+	return min(p.Connections, p.Rounds, p.IdleStreams, p.FullStreams, p.OutageRequests, p.DelayStreams) > 0 && min(p.RoundTime, p.OutageEvery) > 0
 }
 
 // Bench is a running set-up.
@@ -45,6 +55,8 @@ type Bench struct {
 	Direct    *target.Target
 	// TranslatedPlain and TranslatedStream are the models whose answers the proxy translates.
 	TranslatedPlain, TranslatedStream string
+	// Policies is the model of the route with every policy.
+	Policies string
 	// Say tells progress.
 	Say func(format string, args ...any)
 }
@@ -107,7 +119,7 @@ func jobOf(t *target.Target, model, more string) load.Job {
 	if more != "" {
 		addr = t.StreamAddr
 	}
-	return load.Job{Addr: addr, Request: load.Request(path, t.Key, model, more)}
+	return load.Job{Addr: addr, Requests: [][]byte{load.Request(path, t.Key, model, more)}}
 }
 
 // compare runs one load scenario in pairs, each pair in the other order.
@@ -129,7 +141,10 @@ func (b *Bench) compare(ctx context.Context, name string, sides [2]side) (report
 
 // round measures one target once. Its connections are warmed up before the figures are taken.
 func (b *Bench) round(ctx context.Context, t *target.Target, job load.Job) (report.Round, error) {
-	job.Connections, job.Duration = b.Plan.Connections, b.Plan.RoundTime/5
+	if job.Connections == 0 {
+		job.Connections = b.Plan.Connections
+	}
+	job.Duration = b.Plan.RoundTime / 5
 	if _, err := load.Run(ctx, job); err != nil {
 		return report.Round{}, err
 	}
@@ -144,6 +159,9 @@ func (b *Bench) round(ctx context.Context, t *target.Target, job load.Job) (repo
 	}
 	if len(result.Latencies) == 0 {
 		return report.Round{}, fmt.Errorf("no request succeeded: %w", result.FirstFailure)
+	}
+	if result.Failures > 0 {
+		b.Say("failed at %s: %v", t.Name, result.FirstFailure)
 	}
 	after, err := t.Usage()
 	if err != nil {
@@ -164,12 +182,8 @@ func (b *Bench) memory(ctx context.Context, t *target.Target) (report.Memory, er
 	if err != nil {
 		return report.Memory{}, err
 	}
-	conns, err := openStreams(ctx, t, b.Plan.IdleStreams)
-	defer func() {
-		for _, conn := range conns {
-			_ = conn.Close() // the stream is cut on purpose
-		}
-	}()
+	conns, err := openStreams(ctx, t, upstream.ModelIdle, b.Plan.IdleStreams)
+	defer closeAll(conns)
 	if err != nil {
 		return report.Memory{}, err
 	}
@@ -188,11 +202,11 @@ func (b *Bench) memory(ctx context.Context, t *target.Target) (report.Memory, er
 }
 
 // openStreams opens streams and waits for the first event of each. All that were opened are returned, with an error too.
-func openStreams(ctx context.Context, t *target.Target, count int) ([]*load.Conn, error) {
+func openStreams(ctx context.Context, t *target.Target, model string, count int) ([]*load.Conn, error) {
 	var mu sync.Mutex
 	var conns []*load.Conn
 	var errs []error
-	request := load.Request(path, t.Key, upstream.ModelIdle, `,"stream":true`)
+	request := load.Request(path, t.Key, model, streamed)
 	dials := make(chan struct{}, maxDials)
 	var group sync.WaitGroup
 	for range count {
@@ -215,6 +229,13 @@ func openStreams(ctx context.Context, t *target.Target, count int) ([]*load.Conn
 	}
 	group.Wait()
 	return conns, errors.Join(errs...)
+}
+
+// closeAll cuts what is still open.
+func closeAll(conns []*load.Conn) {
+	for _, conn := range conns {
+		_ = conn.Close() // the stream is cut on purpose, or at its end
+	}
 }
 
 // forwarding runs single streams through every target in turn and looks at each event's delay.

@@ -80,12 +80,15 @@ func sample() Report {
 	return r
 }
 
+// The goals of routing have tests of their own.
+const goalsBeforeRouting = 6
+
 func TestJudge(t *testing.T) {
 	r := sample()
 	met := func() []bool {
 		r.Judge()
 		var out []bool
-		for _, goal := range r.Goals {
+		for _, goal := range r.Goals[:goalsBeforeRouting] {
 			out = append(out, goal.Met)
 		}
 		return out

@@ -9,7 +9,12 @@ import (
 	"signalbox.dev/signalbox/hack/bench/upstream"
 )
 
-// manifests is what the proxy is measured with: two routes, of which one translates, access-key authentication, a budget. KEY and UPSTREAM are filled in.
+// ModelPolicies is served by three targets, with affinity by session, limits for callers and the route, and a measured strategy. Each target answers as
+// upstream.ModelPlain does.
+const ModelPolicies = "bench-policies"
+
+// manifests is what the proxy is measured with, with access-key authentication and a budget: a route that passes, one that translates, one with every
+// policy, one whose streams may be silent for long, and one whose provider is down. The words in capitals are filled in.
 const manifests = `apiVersion: v1
 kind: Secret
 metadata: {name: bench-provider, labels: {signalbox.dev/provider-key: "true"}}
@@ -61,6 +66,48 @@ spec:
     prices: {input: "0.15", output: "0.60"}
 ---
 apiVersion: signalbox.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: bench-policies}
+spec:
+  models: [POLICIES]
+  targets:
+  - {name: first, credentialRef: {name: bench}, model: PLAIN-1, prices: {input: "0.15", output: "0.60"}}
+  - {name: second, credentialRef: {name: bench}, model: PLAIN-2, prices: {input: "0.15", output: "0.60"}}
+  - {name: third, credentialRef: {name: bench}, model: PLAIN-3, prices: {input: "0.15", output: "0.60"}}
+  strategy: LowestLatency
+  affinity: {by: Session}
+  limits:
+  - {per: Route, requestsPerMinute: 10000000, tokensPerMinute: 10000000000, concurrency: 1000000}
+  - {per: Caller, requestsPerMinute: 10000000, tokensPerMinute: 10000000000, concurrency: 1000000}
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: bench-held}
+spec:
+  models: [HELD]
+  targets:
+  - {name: bench, credentialRef: {name: bench}, model: "*", prices: {input: "0.15", output: "0.60"}}
+  timeouts: {firstToken: 5m, idle: 1h, total: 2h}
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: ProviderCredential
+metadata: {name: bench-outage}
+spec:
+  provider: OpenAICompatible
+  endpoint: http://UPSTREAM/v1
+  auth:
+    keys: [{name: main, secretKeyRef: {name: bench-provider, key: api-key}}]
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: bench-outage}
+spec:
+  models: [OUTAGE]
+  targets:
+  - {name: first, credentialRef: {name: bench-outage}, model: OUTAGE-1, prices: {input: "0.15", output: "0.60"}}
+  - {name: second, credentialRef: {name: bench-outage}, model: OUTAGE-2, prices: {input: "0.15", output: "0.60"}}
+---
+apiVersion: signalbox.dev/v1alpha1
 kind: SpendBudget
 metadata: {name: bench}
 spec:
@@ -72,7 +119,8 @@ spec:
 func renderManifests(key, upstreamAddr string) string {
 	models := strings.Join([]string{upstream.ModelPlain, upstream.ModelStream, upstream.ModelIdle, upstream.ModelClock}, ", ")
 	claudes := strings.Join([]string{upstream.ModelClaudePlain, upstream.ModelClaudeStream}, ", ")
-	return strings.NewReplacer("KEY", key, "UPSTREAM", upstreamAddr, "MODELS", models, "CLAUDES", claudes).Replace(manifests)
+	return strings.NewReplacer("KEY", key, "UPSTREAM", upstreamAddr, "MODELS", models, "CLAUDES", claudes,
+		"POLICIES", ModelPolicies, "PLAIN", upstream.ModelPlain, "HELD", upstream.ModelHeld, "OUTAGE", upstream.ModelOutage).Replace(manifests)
 }
 
 // StartProxy starts the proxy under test with a command line in which {file}, {addr}, {metrics} and {state} are replaced by the manifest file,

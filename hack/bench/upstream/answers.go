@@ -21,3 +21,9 @@ func plainBody() string {
 func whole(body string) []byte {
 	return fmt.Appendf(nil, head+"Content-Length: %d\r\n\r\n%s", "application/json", len(body), body)
 }
+
+// unavailable is how a provider fails that is down behind its front.
+func unavailable() []byte {
+	const body = `{"error":{"message":"The server is overloaded or not ready yet.","type":"server_error","param":null,"code":null}}` + "\n"
+	return fmt.Appendf(nil, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}

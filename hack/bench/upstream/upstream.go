@@ -18,10 +18,13 @@ import (
 
 // The models.
 const (
-	ModelPlain  = "bench-plain"  // one JSON answer, at once
+	ModelPlain  = "bench-plain"  // one JSON answer, at once; a longer name that begins with it does the same
 	ModelStream = "bench-stream" // Events events, one every Gap, then [DONE]
 	ModelIdle   = "bench-idle"   // one event, then silence until the client leaves
 	ModelClock  = "bench-clock"  // like ModelStream, the text of an event being its time of sending in nanoseconds since Epoch
+
+	ModelHeld   = "bench-held"   // one event, then silence until Release, then the end of a stream
+	ModelOutage = "bench-outage" // a 503 at once; a longer name that begins with it does the same
 
 	ModelClaudePlain  = "bench-claude-plain"  // like ModelPlain, as Anthropic's Messages API answers
 	ModelClaudeStream = "bench-claude-stream" // like ModelStream, as Anthropic's Messages API answers
@@ -41,14 +44,27 @@ type Server struct {
 
 	answered atomic.Int64
 	events   atomic.Int64
+	outages  atomic.Int64
 
-	plain, models, message []byte
+	release     chan struct{}
+	releaseOnce sync.Once
+
+	plain, models, message, outage []byte
 }
 
 // New makes an upstream with streams of the given number of events, one every gap.
 func New(events int, gap time.Duration) *Server {
-	return &Server{Events: events, Gap: gap, Epoch: time.Now(), plain: whole(plainBody()), models: whole(modelList), message: whole(messageBody())}
+	return &Server{
+		Events: events, Gap: gap, Epoch: time.Now(), release: make(chan struct{}),
+		plain: whole(plainBody()), models: whole(modelList), message: whole(messageBody()), outage: unavailable(),
+	}
 }
+
+// Release lets the streams of ModelHeld end, those that come later too.
+func (s *Server) Release() { s.releaseOnce.Do(func() { close(s.release) }) }
+
+// Outages is the number of requests for ModelOutage.
+func (s *Server) Outages() int64 { return s.outages.Load() }
 
 // Answered is the number of requests answered so far; streams count when they begin.
 func (s *Server) Answered() int64 { return s.answered.Load() }
@@ -85,7 +101,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		if err := s.answer(conn, body); err != nil {
+		if err := s.answer(ctx, conn, body); err != nil {
 			return
 		}
 	}
@@ -117,9 +133,15 @@ func readRequest(reader *bufio.Reader) ([]byte, error) {
 	return body, err
 }
 
-func (s *Server) answer(conn net.Conn, body []byte) error {
+func (s *Server) answer(ctx context.Context, conn net.Conn, body []byte) error {
 	s.answered.Add(1)
 	switch {
+	case bytes.Contains(body, []byte(ModelOutage)):
+		s.outages.Add(1)
+		_, err := conn.Write(s.outage)
+		return err
+	case bytes.Contains(body, []byte(ModelHeld)):
+		return s.stream(conn, streamPlan{events: 1, wait: s.released(ctx), usage: asksUsage(body)})
 	case bytes.Contains(body, []byte(ModelPlain)):
 		_, err := conn.Write(s.plain)
 		return err
@@ -129,7 +151,7 @@ func (s *Server) answer(conn net.Conn, body []byte) error {
 	case bytes.Contains(body, []byte(ModelClaudeStream)):
 		return s.messageStream(conn)
 	case bytes.Contains(body, []byte(ModelIdle)):
-		return s.stream(conn, streamPlan{events: 1, hold: true})
+		return s.stream(conn, streamPlan{events: 1, wait: untilClosed(conn)})
 	case bytes.Contains(body, []byte(ModelClock)):
 		return s.stream(conn, streamPlan{events: s.Events, clock: true, usage: asksUsage(body)})
 	case bytes.Contains(body, []byte(ModelStream)):
@@ -146,8 +168,30 @@ func asksUsage(body []byte) bool {
 }
 
 type streamPlan struct {
-	events             int
-	clock, hold, usage bool
+	events       int
+	clock, usage bool
+	// wait is called after the events, which then come without gaps. Its error ends the stream where it is.
+	wait func() error
+}
+
+// untilClosed waits for the client to leave.
+func untilClosed(conn net.Conn) func() error {
+	return func() error {
+		_, err := conn.Read(make([]byte, 1))
+		return errors.Join(errors.New("held stream is over"), err)
+	}
+}
+
+// released waits for Release, or the end of the run.
+func (s *Server) released(ctx context.Context) func() error {
+	return func() error {
+		select {
+		case <-s.release:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 const (
@@ -172,9 +216,10 @@ func (s *Server) stream(conn net.Conn, plan streamPlan) error {
 	if err := s.sendTexts(conn, plan, text); err != nil {
 		return err
 	}
-	if plan.hold {
-		_, err := conn.Read(make([]byte, 1))
-		return errors.Join(errors.New("held stream is over"), err)
+	if plan.wait != nil {
+		if err := plan.wait(); err != nil {
+			return err
+		}
 	}
 	closing := chunk(chunkPrefix + `{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]` + tail)
 	if plan.usage {
@@ -187,7 +232,7 @@ func (s *Server) stream(conn net.Conn, plan streamPlan) error {
 func (s *Server) sendTexts(conn net.Conn, plan streamPlan, text func(string) string) error {
 	fixed := []byte(text(" semaphore"))
 	var ticks <-chan time.Time
-	if !plan.hold && s.Gap > 0 {
+	if plan.wait == nil && s.Gap > 0 {
 		ticker := time.NewTicker(s.Gap)
 		defer ticker.Stop()
 		ticks = ticker.C

@@ -138,6 +138,66 @@ func TestIdleStreamIsHeldUntilStop(t *testing.T) {
 	}
 }
 
+func TestReleasedStreamEnds(t *testing.T) {
+	server, addr, stop := start(t)
+	conn, err := load.Dial(t.Context(), addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.OpenStream(load.Request("/", "k", ModelHeld, `,"stream":true`)); err != nil {
+		t.Fatal(err)
+	}
+	server.Release()
+	server.Release()
+	if err := conn.FinishStream(); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(conn.Close(), stop()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestHeldStreamEndsWithTheRun: nothing waits for a Release that does not come.
+func TestHeldStreamEndsWithTheRun(t *testing.T) {
+	_, addr, stop := start(t)
+	conn, err := load.Dial(t.Context(), addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.OpenStream(load.Request("/", "k", ModelHeld, `,"stream":true`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if err := conn.FinishStream(); err == nil {
+		t.Error("a stream that was cut ended well")
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOutage(t *testing.T) {
+	server, addr, _ := start(t)
+	for i := range 3 {
+		conn, err := load.Dial(t.Context(), addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = conn.Do(load.Request("/", "k", ModelOutage+"-2", ""), nil)
+		if refusal, ok := errors.AsType[*load.Refusal](err); !ok || refusal.Status != http.StatusServiceUnavailable {
+			t.Errorf("got %v", err)
+		}
+		if got := server.Outages(); got != int64(i)+1 {
+			t.Errorf("counted %d", got)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestBadRequestsCloseTheConnection(t *testing.T) {
 	_, addr, _ := start(t)
 	for _, request := range []string{

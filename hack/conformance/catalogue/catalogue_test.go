@@ -25,7 +25,7 @@ func TestUpstreams(t *testing.T) {
 			t.Errorf("%+v: the name comes twice, or something is missing", u)
 		}
 		seen[u.Name] = true
-		for _, purpose := range []string{plan.Chat, plan.Busy, plan.Stall, plan.Broken, plan.Reason} {
+		for _, purpose := range []string{plan.Chat, plan.Busy, plan.Stall, plan.Broken, plan.Picky, plan.Reason} {
 			id := u.Models[purpose]
 			if id == "" || ids[id] != "" {
 				t.Errorf("%s: the model %q for %s is missing, or %s has it too: faults are chosen by it", u.Name, id, purpose, ids[id])

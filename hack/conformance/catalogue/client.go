@@ -45,6 +45,23 @@ type Surface struct {
 	Checks []string
 	// Upstreams are those that it makes sense with; empty for all.
 	Upstreams []string
+	// ProxyOnly tells that no provider offers it, so that it is not tried against the fakes.
+	ProxyOnly bool
+}
+
+// routing is what a request may ask of the proxy, and what becomes of limits, in front of an upstream of the most common dialect, one of another, and one that
+// is told the preferences.
+func routing(checks ...string) Surface {
+	return Surface{Name: "routing", Checks: checks, Upstreams: []string{"openai", "openrouter", "anthropic"}, ProxyOnly: true}
+}
+
+// Direct are the clients that can be tried against the fakes, with the surfaces that providers offer.
+func Direct(clients []Client) []Client {
+	direct := slices.Clone(clients)
+	for i, c := range direct {
+		direct[i].Surfaces = slices.DeleteFunc(slices.Clone(c.Surfaces), func(s Surface) bool { return s.ProxyOnly })
+	}
+	return direct
 }
 
 // Serves tells whether the surface is tried with an upstream.
@@ -80,9 +97,13 @@ func pythonSDKs() []Client {
 	gemini := Surface{Name: "gemini", Checks: generation("stop", "count-tokens", "models")}
 	rerank := Surface{Name: "rerank", Checks: []string{"plain", "unknown-model"}, Upstreams: []string{"cohere"}}
 	return []Client{
-		{Name: "openai-python", Runtime: PythonSDK, File: "openai_python.py", Vendor: "openai", Surfaces: []Surface{chat, responses, embeddings, media}},
-		{Name: "anthropic-python", Runtime: PythonSDK, File: "anthropic_python.py", Vendor: "anthropic", Surfaces: []Surface{messages}},
-		{Name: "groq-python", Runtime: PythonSDK, File: "groq_python.py", Vendor: "groq", Surfaces: []Surface{groq, json, jsonByPrompt}},
+		{Name: "openai-python", Runtime: PythonSDK, File: "openai_python.py", Vendor: "openai", Surfaces: []Surface{chat, responses, embeddings, media, routing(
+			"alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "unknown-preference", "no-target",
+		)}},
+		{Name: "anthropic-python", Runtime: PythonSDK, File: "anthropic_python.py", Vendor: "anthropic", Surfaces: []Surface{messages, routing(
+			"alternatives", "fallback", "session", "metadata", "limit-reached", "unknown-preference", "no-target",
+		)}},
+		{Name: "groq-python", Runtime: PythonSDK, File: "groq_python.py", Vendor: "groq", Surfaces: []Surface{groq, json, jsonByPrompt, routing("limits", "limit-reached")}},
 		{Name: "google-genai", Runtime: PythonSDK, File: "google_genai.py", Vendor: "gemini", Surfaces: []Surface{gemini}},
 		{Name: "cohere-python", Runtime: PythonSDK, File: "cohere_python.py", Vendor: "cohere", Surfaces: []Surface{rerank}},
 	}
@@ -110,16 +131,23 @@ func nodeClients() []Client {
 	return []Client{
 		{Name: "openai-node", Runtime: Node, File: "openai_node.mjs", Vendor: "openai", Surfaces: []Surface{
 			{Name: "chat", Checks: generation("tools-streamed", "broken-stream", "models")}, {Name: "responses", Checks: generation("tools-streamed")}, embeddings,
+			routing("alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "unknown-preference", "no-target"),
 		}},
 		{Name: "anthropic-ts", Runtime: Node, File: "anthropic_ts.mjs", Vendor: "anthropic", Surfaces: []Surface{
 			{Name: "messages", Checks: generation("tools-streamed", "broken-stream", "count-tokens", "models")},
+			routing("alternatives", "fallback", "limit-reached"),
 		}},
-		{Name: "groq-ts", Runtime: Node, File: "groq_ts.mjs", Vendor: "groq", Surfaces: chat(generation("broken-stream", "models")...)},
+		{Name: "groq-ts", Runtime: Node, File: "groq_ts.mjs", Vendor: "groq", Surfaces: append(chat(generation("broken-stream", "models")...), routing("limits", "limit-reached"))},
 		{Name: "ai-sdk-openai", Runtime: Node, File: "ai_sdk_openai.mjs", Vendor: "openai",
 			Surfaces: []Surface{{Name: "chat", Checks: ai}, {Name: "responses", Checks: ai}}},
 		{Name: "ai-sdk-groq", Runtime: Node, File: "ai_sdk_groq.mjs", Vendor: "groq", Surfaces: chat(ai...)},
 		{Name: "ai-sdk-openrouter", Runtime: Node, File: "ai_sdk_openrouter.mjs", Vendor: "openrouter",
-			Surfaces: append(chat(ai...), Surface{Name: "reasoning", Checks: []string{"round-trip"}})},
+			Surfaces: append(chat(ai...), Surface{Name: "reasoning", Checks: []string{"round-trip"}},
+				routing("alternatives", "preferences", "session", "metadata", "limit-reached", "unknown-preference", "no-target"))},
+		{Name: "openrouter-sdk", Runtime: Node, File: "openrouter_sdk.mjs", Vendor: "openrouter", Surfaces: []Surface{
+			{Name: "chat", Checks: generation("tools-streamed", "broken-stream", "models")}, {Name: "responses", Checks: []string{"plain", "streamed"}},
+			routing("alternatives", "fallback", "variants", "preferences", "session", "metadata", "limit-reached", "unknown-preference", "no-target"),
+		}},
 		{Name: "langchain-groq-js", Runtime: Node, File: "langchain_groq_js.mjs", Vendor: "groq", Surfaces: chat(generation()...)},
 	}
 }
@@ -129,6 +157,7 @@ func goClients() []Client {
 	return []Client{{Name: "openai-go", Runtime: Go, File: "openaigo", Vendor: "openai", Surfaces: []Surface{
 		{Name: "chat", Checks: generation("tools-streamed", "broken-stream", "models")}, {Name: "responses", Checks: generation()},
 		{Name: "embeddings", Checks: []string{"plain"}, Upstreams: embedding()},
+		routing("alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "cost", "unknown-preference", "no-target"),
 	}}}
 }
 

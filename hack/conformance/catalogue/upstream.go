@@ -23,7 +23,7 @@ type Upstream struct {
 // models are the ids of a family: one for each purpose that every generating model has, made by putting the purpose at the asterisk, and others as given.
 func models(before, after string, others map[string]string) map[string]string {
 	all := map[string]string{}
-	for _, purpose := range []string{plan.Chat, plan.Busy, plan.Stall, plan.Broken, plan.Reason} {
+	for _, purpose := range []string{plan.Chat, plan.Busy, plan.Stall, plan.Broken, plan.Picky, plan.Reason} {
 		all[purpose] = before + purpose + after
 	}
 	for purpose, id := range others {

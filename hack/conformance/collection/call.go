@@ -44,6 +44,7 @@ func Variables() []Variable {
 		{"url", "http://127.0.0.1:8080", "the address of the proxy"},
 		{"key", "", "an access key, or the token of a ServiceAccount"},
 		{"model", "chat", "a model that makes text, as a ModelRoute names it"},
+		{"otherModel", "other", "another one, to go on with"},
 		{"completionModel", "completion", "one that completes a text"},
 		{"embeddingModel", "embedding", "one that makes vectors"},
 		{"rerankModel", "rerank", "one that orders documents"},
@@ -62,7 +63,7 @@ const (
 
 // Folders are all examples.
 func Folders() []Folder {
-	return []Folder{openAI(), media(), anthropic(), openRouter(), groq(), gemini(), cohere()}
+	return []Folder{openAI(), routing(), media(), anthropic(), openRouter(), groq(), gemini(), cohere()}
 }
 
 // Names are those of all calls.

@@ -16,6 +16,8 @@ const (
 	Stall = "stall"
 	// Broken ends a stream with the error Plan.Broken.
 	Broken = "broken"
+	// Picky finds fault with every request (400), for which its route moves on to other models. That says nothing about its health, so it is always asked.
+	Picky = "picky"
 	// Reason thinks before it answers.
 	Reason = "reason"
 	// Embedding makes vectors.
@@ -32,6 +34,27 @@ const (
 	Speech = "speech"
 	// Transcription writes down what is said.
 	Transcription = "transcription"
+)
+
+// Purposes of routes that have a policy. They exist behind the proxy only.
+const (
+	// Fallback has the target "first", which is Picky, and after it "spare", which is Chat.
+	Fallback = "fallback"
+	// Priced has the targets "dear", where nearly all calls go, and "cheap". Both are Chat.
+	Priced = "priced"
+	// Session keeps sessions at one of the targets "left" and "right", which are Chat.
+	Session = "session"
+	// Limited has limits for each caller: LimitedRequests and LimitedTokens a minute, and one call at a time. Its targets are "answers", which is Chat, and
+	// "stalls", which is Stall and gets only what is meant for it.
+	Limited = "limited"
+	// Closed has the target "open", which does not promise what the route requires.
+	Closed = "closed"
+)
+
+// The limits of the route Limited.
+const (
+	LimitedRequests = 5000
+	LimitedTokens   = 5_000_000
 )
 
 // Plan is what a program calls and expects.

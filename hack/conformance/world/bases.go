@@ -16,10 +16,10 @@ func FakeBases(data string) map[string]string {
 	}
 }
 
-// Aliases are the names at the proxy of an upstream's models, by purpose.
+// Aliases are the names at the proxy of an upstream's routes, by purpose.
 func Aliases(u catalogue.Upstream) map[string]string {
 	names := map[string]string{}
-	for purpose := range u.Models {
+	for _, purpose := range routePurposes(u) {
 		names[purpose] = Alias(u.Name, purpose)
 	}
 	return names

@@ -30,7 +30,7 @@ func Examples(folder string) (variables map[string]string, uploads string, err e
 		}
 	}
 	return map[string]string{
-		"model": Alias("openai", plan.Chat), "completionModel": Alias("openai", plan.Completion), "embeddingModel": Alias("openai", plan.Embedding),
+		"model": Alias("openai", plan.Priced), "otherModel": Alias("openai", plan.Chat), "completionModel": Alias("openai", plan.Completion), "embeddingModel": Alias("openai", plan.Embedding),
 		"rerankModel": Alias("cohere", plan.Rerank), "moderationModel": Alias("openai", plan.Moderation), "imageModel": Alias("openai", plan.Image),
 		"speechModel": Alias("openai", plan.Speech), "transcriptionModel": Alias("openai", plan.Transcription),
 	}, uploads, nil

@@ -23,8 +23,12 @@ const (
 		"the guard waves, the points are set, the lamps are lit, and nobody has to wait for long."
 	// Busy is the text of errors 429.
 	Busy = "too many trains on this line"
+	// patienceOfBusy is how long a busy model wants to be left alone, in milliseconds: so short that the next call is sent to it again and gets its own words.
+	patienceOfBusy = "0.001"
 	// Broken is the text of errors inside a stream.
 	Broken = "the boiler burst on the way"
+	// picky is the text of errors 400.
+	picky = "this train does not stop here"
 	// cutAfter is how many events of a stream come before it stalls or breaks: enough for some text in every dialect, less than all of it.
 	cutAfter = 20
 	// toolCalls is how many calls an answer with tools makes.
@@ -86,7 +90,11 @@ func faults(upstreams []catalogue.Upstream) []fault {
 		all = append(all,
 			fault{
 				Kind: "Status", Times: -1, Match: map[string]string{"model": u.Models[plan.Busy]}, Status: http.StatusTooManyRequests,
-				Headers: map[string]string{"Retry-After": "1"}, Error: map[string]string{"message": Busy, "type": "rate_limit_error"},
+				Headers: map[string]string{"Retry-After-Ms": patienceOfBusy}, Error: map[string]string{"message": Busy, "type": "rate_limit_error"},
+			},
+			fault{
+				Kind: "Status", Times: -1, Match: map[string]string{"model": u.Models[plan.Picky]}, Status: http.StatusBadRequest,
+				Error: map[string]string{"message": picky, "type": "invalid_request_error"},
 			},
 			fault{Kind: "Stall", Times: -1, Match: map[string]string{"model": u.Models[plan.Stall]}, AfterEvents: cutAfter},
 			fault{

@@ -9,20 +9,22 @@ import (
 	"signalbox.dev/signalbox/hack/conformance/plan"
 )
 
-// AccessKey opens the proxy, and ProviderKey the fake providers.
-const (
-	AccessKey   = "sk-conformance-access"
-	ProviderKey = "sk-conformance-provider"
-)
+// ProviderKey opens the fake providers.
+const ProviderKey = "sk-conformance-provider"
+
+// AccessKey opens the proxy for a client. Each has one of its own, for limits count by caller and clients run together.
+func AccessKey(client string) string { return "sk-conformance-access-" + client }
 
 // Alias is the name that clients ask for.
 func Alias(upstream, purpose string) string { return upstream + "/" + purpose }
 
-// Manifests are what the proxy serves: a credential for each upstream, and a route for each of its models.
+// Manifests are what the proxy serves: a key for each client, a credential for each upstream, a route for each of its models, and routes with policies.
 // googleKey is the key file of a service account.
-func Manifests(upstreams []catalogue.Upstream, endpoint, googleKey string) string {
+func Manifests(upstreams []catalogue.Upstream, clients []string, endpoint, googleKey string) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "apiVersion: v1\nkind: Secret\nmetadata: {name: client, labels: {signalbox.dev/access-key: \"true\"}}\nstringData: {key: %s}\n", AccessKey)
+	for _, name := range clients {
+		fmt.Fprintf(&out, "---\napiVersion: v1\nkind: Secret\nmetadata: {name: client-%s, labels: {signalbox.dev/access-key: \"true\"}}\nstringData: {key: %s}\n", name, AccessKey(name))
+	}
 	fmt.Fprintf(&out, "---\napiVersion: v1\nkind: Secret\nmetadata: {name: provider, labels: {signalbox.dev/provider-key: \"true\"}}\nstringData: {api-key: %s}\n", ProviderKey)
 	fmt.Fprintf(&out, "---\napiVersion: v1\nkind: Secret\nmetadata: {name: aws, labels: {signalbox.dev/provider-key: \"true\"}}\nstringData: {id: %s, secret: secret-of-%s}\n", ProviderKey, ProviderKey)
 	fmt.Fprintf(&out, "---\napiVersion: v1\nkind: Secret\nmetadata: {name: google, labels: {signalbox.dev/provider-key: \"true\"}}\nstringData: {key.json: %q}\n", googleKey)
@@ -31,6 +33,7 @@ func Manifests(upstreams []catalogue.Upstream, endpoint, googleKey string) strin
 		for _, purpose := range purposes(u) {
 			writeRoute(&out, u, purpose)
 		}
+		writePolicies(&out, u)
 	}
 	return out.String()
 }
@@ -52,17 +55,34 @@ func writeCredential(out *strings.Builder, u catalogue.Upstream, endpoint string
 }
 
 func writeRoute(out *strings.Builder, u catalogue.Upstream, purpose string) {
+	fmt.Fprintf(out, "---\napiVersion: signalbox.dev/v1alpha1\nkind: ModelRoute\nmetadata: {name: %[1]s-%[2]s}\nspec:\n  models: [%[3]s]\n  targets: [%[4]s]\n%[5]s",
+		u.Name, purpose, Alias(u.Name, purpose), target(u, "only", purpose, ""), policyOf(purpose))
+}
+
+// policyOf is what a route of one target has besides. What is always busy is not tried again, which would take time and tell nothing.
+func policyOf(purpose string) string {
+	switch purpose {
+	case plan.Busy:
+		return "  fallback: {retry: {failures: []}}\n"
+	case plan.Picky:
+		return "  " + pastPicky + "\n"
+	default:
+		return ""
+	}
+}
+
+// target is a target that stands for a purpose, with more members.
+func target(u catalogue.Upstream, name, purpose, more string) string {
 	api := ""
 	if u.API != "" && generates(purpose) {
 		api = ", api: " + u.API
 	}
-	fmt.Fprintf(out, "---\napiVersion: signalbox.dev/v1alpha1\nkind: ModelRoute\nmetadata: {name: %s-%s}\nspec:\n  models: [%s]\n  targets: [{name: only, credentialRef: {name: %s}, model: %q%s}]\n",
-		u.Name, purpose, Alias(u.Name, purpose), u.Name, u.Models[purpose], api)
+	return fmt.Sprintf("{name: %s, credentialRef: {name: %s}, model: %q%s%s}", name, u.Name, u.Models[purpose], api, more)
 }
 
 // generates tells whether a model makes text, for which alone a target can name an API.
 func generates(purpose string) bool {
-	return slices.Contains([]string{plan.Chat, plan.Busy, plan.Stall, plan.Broken, plan.Reason}, purpose)
+	return slices.Contains([]string{plan.Chat, plan.Busy, plan.Stall, plan.Broken, plan.Picky, plan.Reason}, purpose)
 }
 
 // purposes of an upstream's models, sorted.

@@ -97,7 +97,7 @@ func TestFaultsAreChosenByModel(t *testing.T) {
 	}
 	for _, u := range catalogue.Upstreams() {
 		for purpose, id := range u.Models {
-			want := map[string]string{"busy": "Status", "stall": "Stall", "broken": "ErrorEvent"}[purpose]
+			want := map[string]string{"busy": "Status", "stall": "Stall", "picky": "Status", "broken": "ErrorEvent"}[purpose]
 			if got[id] != want {
 				t.Errorf("%s: fault %q, want %q", id, got[id], want)
 			}

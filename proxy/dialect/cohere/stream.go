@@ -226,6 +226,7 @@ func (s *streamReader) end(dst []neutral.Event, delta []byte) ([]neutral.Event, 
 	}
 	if failed {
 		failure := dialect.ParseError([]byte(wire.Error))
+		failure.Foreign = false // The text stands in an event of the API.
 		failure.Status, failure.Type, failure.JSON = http.StatusBadGateway, wire.Finish, false
 		if failure.Message == "" {
 			failure.Message = errFailed

@@ -73,4 +73,6 @@ type Error struct {
 	Type, Param, Code string
 	// JSON tells that the body is an object with an object "error", so that clients of OpenAI's dialect understand it as it is.
 	JSON bool
+	// Foreign tells that the body is no JSON at all, and so not the API's: the page of a gateway in front of it, for example.
+	Foreign bool
 }

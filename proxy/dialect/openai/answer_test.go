@@ -85,9 +85,8 @@ func TestReadPassed(t *testing.T) {
 		},
 		"no usage":             {body: `{"choices":[{"text":"abcd"},{"text":"ef"}]}`, want: settled{Charged: meter.Usage{Prompt: 10, Completion: 2, Estimated: true}}},
 		"usage null":           {body: `{"choices":[],"usage":null}`, want: settled{Charged: meter.Usage{Prompt: 10, Estimated: true}}},
-		"usage a number":       {body: `{"usage":5}`, want: settled{Charged: meter.Usage{Prompt: 10, Estimated: true}}},
-		"usage of zero":        {body: `{"usage":{"prompt_tokens":0}}`, want: settled{Charged: meter.Usage{Prompt: 10, Estimated: true}}},
-		"embeddings, no usage": {body: `{"object":"list","data":[{"embedding":"AAAA"}]}`, want: settled{Charged: meter.Usage{Prompt: 10, Estimated: true}}},
+		"usage a number":       {body: `{"choices":[],"usage":5}`, want: settled{Charged: meter.Usage{Prompt: 10, Estimated: true}}},
+		"usage of zero":        {body: `{"choices":[],"usage":{"prompt_tokens":0}}`, want: settled{Charged: meter.Usage{Prompt: 10, Estimated: true}}},
 		"repaired": {
 			body: `{"usage":{"prompt_tokens":-3,"completion_tokens":1}}`,
 			want: settled{Reported: true, Usage: meter.Usage{Completion: 1, Estimated: true}, Charged: meter.Usage{Prompt: 10, Completion: 1, Estimated: true}},
@@ -156,7 +155,7 @@ func TestPassedBody(t *testing.T) {
 		"cost added":       {plain, `{"usage":{` + counts + ` } , "x":1}`, `{"usage":{` + counts + ` ,"cost":0.000012} , "x":1}`},
 		"cost replaced":    {plain, `{"usage":{` + counts + `,"c\u006fst":{"a":1},"b":2}}`, `{"usage":{` + counts + `,"c\u006fst":0.000012,"b":2}}`},
 		"cost in x_groq":   {plain, `{"x_groq":{"usage":{` + counts + `}}}`, `{"x_groq":{"usage":{` + counts + `,"cost":0.000012}}}`},
-		"no usage":         {plain, `{"usage":null}`, `{"usage":null}`},
+		"no usage":         {plain, `{"choices":[],"usage":null}`, `{"choices":[],"usage":null}`},
 		"no price":         {free, `{"usage":{` + counts + `}}`, `{"usage":{` + counts + `}}`},
 		"role mended":      {free, `{"choices":[{"message":{"role":null}},{"message":{"role":""}}]}`, `{"choices":[{"message":{"role":"assistant"}},{"message":{"role":"assistant"}}]}`},
 		"thoughts named":   {groq, `{"x_groq":{"id":"r"},"choices":[{"message":{"reasoning_c\u006fntent" :"hm","content":"x"}},{"message":{"reasoning_content":null}}]}`, `{"x_groq":{"id":"r"},"choices":[{"message":{"reasoning" :"hm","content":"x"}},{"message":{"reasoning":null}}]}`},
@@ -252,5 +251,21 @@ func BenchmarkReadPassed(b *testing.B) {
 		if _, err := (openai.Chat{}).ReadPassed(body, dialect.Exchange{}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestNoAnswer: an object that has nothing of an answer comes from something in front of the API.
+func TestNoAnswer(t *testing.T) {
+	for body, readable := range map[string]bool{
+		`{}`: false, `{"detail":"bad gateway"}`: false, `{"choices":[]}`: true, `{"usage":{"prompt_tokens":1}}`: true, `{"error":{"message":"x"}}`: true,
+	} {
+		for _, read := range []func([]byte, dialect.Exchange) (dialect.Answer, error){openai.Chat{}.ReadPassed, openai.Text{}.ReadPassed} {
+			if answer, err := read([]byte(body), dialect.Exchange{}); (err == nil) != readable || (answer == nil) == readable {
+				t.Errorf("%s: answer %v, error %v", body, answer, err)
+			}
+		}
+	}
+	if _, err := (openai.Vectors{}).ReadPassed([]byte(`{"object":"list","data":[]}`), dialect.Exchange{}); err != nil {
+		t.Errorf("embeddings without usage: %v", err)
 	}
 }

@@ -10,22 +10,39 @@ import (
 
 // ReadPassed reads a whole answer.
 func (Chat) ReadPassed(body []byte, o dialect.Exchange) (dialect.Answer, error) {
-	return readPassed(body, newFlavored(o))
+	return readChoices(body, o)
 }
 
 // ReadPassed reads a whole answer.
 func (Text) ReadPassed(body []byte, o dialect.Exchange) (dialect.Answer, error) {
-	return readPassed(body, newFlavored(o))
+	return readChoices(body, o)
 }
 
 // ReadPassed reads a whole answer.
 func (Vectors) ReadPassed(body []byte, o dialect.Exchange) (dialect.Answer, error) {
-	return readPassed(body, newFlavored(o))
+	return answerOf(readPassed(body, newFlavored(o)))
 }
 
 // ReadPassed reads a whole answer, which stays as it is.
 func (Plain) ReadPassed(body []byte, _ dialect.Exchange) (dialect.Answer, error) {
-	return readPassed(body, flavored{})
+	return answerOf(readPassed(body, flavored{}))
+}
+
+// readChoices reads an answer that has choices, or at least usage, or an error. Anything else is the answer of something in front of the API.
+func readChoices(body []byte, o dialect.Exchange) (dialect.Answer, error) {
+	a, err := readPassed(body, newFlavored(o))
+	if err == nil && a.failure == nil && a.read.choicesAt == 0 && a.usageAt == 0 {
+		err = &dialect.AnswerError{Err: errNoChoices}
+	}
+	return answerOf(a, err)
+}
+
+// answerOf keeps an answer that could not be read from looking like one.
+func answerOf(a *passedAnswer, err error) (dialect.Answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // passedAnswer is a whole answer that passes.
@@ -38,7 +55,7 @@ type passedAnswer struct {
 	failure *neutral.Error
 }
 
-func readPassed(body []byte, f flavored) (dialect.Answer, error) {
+func readPassed(body []byte, f flavored) (*passedAnswer, error) {
 	a := &passedAnswer{flavored: f, body: body, read: document{namesThoughts: f.namesThoughts()}}
 	if err := a.read.read(body); err != nil {
 		return nil, &dialect.AnswerError{Err: err}

@@ -1,6 +1,7 @@
 // @anthropic-ai/sdk: messages, count_tokens and models.
 import Anthropic from '@anthropic-ai/sdk';
 
+import { Watch, served, stalls, standing } from './routing.mjs';
 import { Suite, assert, expectCall, newMark, output, outputSchema, prompt, raises, toolDescription, toolName, toolResult, toolSchema } from './suite.mjs';
 
 const suite = new Suite('anthropic-ts', 'messages');
@@ -75,5 +76,33 @@ await suite.run({
     for await (const model of client.models.list()) ids.push(model.id);
     assert.ok(ids.includes(models.chat), `${models.chat} is not among ${ids}`);
     assert.equal((await client.models.retrieve(models.chat)).type, 'model');
+  },
+});
+
+const routes = new Suite('anthropic-ts', 'routing');
+const answered = async (model, more, options, by = client) => {
+  const { data, response } = await by.messages.create({ model, max_tokens: 200, messages: user(newMark()), ...more }, options).withResponse();
+  assert.equal(textOf(data), routes.text);
+  return response.headers;
+};
+await routes.run({
+  alternatives: async (models, upstream) => {
+    served(await answered(models.picky, { fallbacks: [{ model: 'no-such-model' }, { model: models.chat }] }), upstream, 'chat', 'only', 2);
+  },
+  fallback: async (models, upstream) => {
+    served(await answered(models.fallback), upstream, 'fallback', 'spare', 2);
+  },
+  'limit-reached': async (models) => {
+    const held = await client.messages.create({ model: models.limited, max_tokens: 200, messages: user(newMark()), stream: true, ...stalls });
+    for await (const event of held) {
+      if (event.type !== 'content_block_delta') continue;
+      await raises(Anthropic.RateLimitError, 429, ['rate_limit_error', 'concurrent calls'], () => answered(models.limited));
+      const watch = new Watch(() => held.controller.abort());
+      const patient = new Anthropic({ baseURL: routes.bases.anthropic, apiKey: routes.key, maxRetries: 2, fetch: watch.fetch });
+      standing(await answered(models.limited, {}, {}, patient));
+      watch.honoured();
+      return;
+    }
+    assert.fail('the stream had no beginning');
   },
 });

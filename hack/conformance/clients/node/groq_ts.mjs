@@ -1,6 +1,7 @@
 // groq-sdk: chat completions and models.
 import Groq from 'groq-sdk';
 
+import { chatRouting, only } from './routing.mjs';
 import { Suite, assert, expectCall, newMark, output, outputSchema, prompt, raises, toolDescription, toolName, toolResult, toolSchema } from './suite.mjs';
 
 const suite = new Suite('groq-ts', 'chat');
@@ -66,3 +67,7 @@ await suite.run({
     assert.equal((await client.models.retrieve(models.chat)).id, models.chat);
   },
 });
+
+const limits = new Suite('groq-ts', 'routing');
+const clientOf = (more) => new Groq({ baseURL: limits.bases.groq, apiKey: limits.key, ...more });
+await limits.run(only(chatRouting(limits, Groq, clientOf), 'limits', 'limit-reached'));

@@ -3,6 +3,7 @@ import OpenAI from 'openai';
 import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
 
+import { chatRouting } from './routing.mjs';
 import { Suite, assert, expectCall, newMark, output, prompt, raises, toolDescription, toolName, toolResult, toolSchema } from './suite.mjs';
 
 const Train = z.object({ name: z.string(), cars: z.number().int(), late: z.boolean() });
@@ -166,6 +167,13 @@ async function embeddings() {
   });
 }
 
+async function routing() {
+  const suite = new Suite('openai-node', 'routing');
+  const clientOf = (more) => new OpenAI({ baseURL: suite.bases.openai, apiKey: suite.key, ...more });
+  await suite.run(chatRouting(suite, OpenAI, clientOf));
+}
+
 await chat();
 await responses();
 await embeddings();
+await routing();

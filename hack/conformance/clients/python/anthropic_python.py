@@ -3,6 +3,7 @@
 import anthropic
 import pydantic
 
+from anthropic_routing import Routing
 from suite import (
     OUTPUT, TOOL_ARGUMENTS, TOOL_DESCRIPTION, TOOL_NAME, TOOL_RESULT, TOOL_SCHEMA, Suite, equal, new_mark, prompt, raises, true,
 )
@@ -205,6 +206,7 @@ def main():
         "stop": messages.stop, "cut-by-limit": messages.cut_by_limit, "count-tokens": messages.count_tokens, "unknown-model": messages.unknown_model, "busy": messages.busy,
         "broken-stream": messages.broken_stream, "cancel": messages.cancel, "models": messages.models,
     })
+    Routing().run()
 
 
 main()

@@ -4,6 +4,7 @@ import json
 
 import groq
 
+from openai_routing import Routing
 from suite import (
     OUTPUT, OUTPUT_SCHEMA, TOOL_ARGUMENTS, TOOL_DESCRIPTION, TOOL_NAME, TOOL_RESULT, TOOL_SCHEMA, Suite, equal, new_mark, prompt, raises, true,
 )
@@ -115,6 +116,7 @@ def main():
     chat.suite.run({"json-object": chat.json_object})
     chat.suite = Suite("groq-python", "json-by-prompt")
     chat.suite.run({"json-object": chat.json_object_by_prompt})
+    Routing("groq-python", "groq", groq, groq.Groq).run(["limits", "limit-reached"])
 
 
 main()

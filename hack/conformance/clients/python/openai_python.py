@@ -5,6 +5,7 @@ import json
 import openai
 import pydantic
 
+from openai_routing import Routing
 from suite import (
     OUTPUT, TOOL_ARGUMENTS, TOOL_DESCRIPTION, TOOL_NAME, TOOL_RESULT, TOOL_SCHEMA, Suite, equal, new_mark, prompt, raises, true,
 )
@@ -359,6 +360,9 @@ def main():
         "completion": media.completion, "moderation": media.moderation, "image": media.image, "image-edit": media.image_edit, "speech": media.speech,
         "transcription": media.transcription, "translation": media.translation,
     })
+    Routing("openai-python", "openai", openai, openai.OpenAI).run([
+        "alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "unknown-preference", "no-target",
+    ])
 
 
 main()

@@ -1,0 +1,177 @@
+// @openrouter/sdk: chat completions, Responses and models, each read by the library's own schemas.
+import { HTTPClient, OpenRouter } from '@openrouter/sdk';
+import * as errors from '@openrouter/sdk/models/errors';
+
+import { Watch, fellBack, stays } from './routing.mjs';
+import { Suite, assert, expectCall, newMark, output, outputSchema, prompt, raises, toolDescription, toolName, toolResult, toolSchema } from './suite.mjs';
+
+const name = 'openrouter-sdk';
+const patient = { strategy: 'backoff', backoff: { initialInterval: 10, maxInterval: 60000, exponent: 1.5, maxElapsedTime: 60000 } };
+const clientOf = (suite, more) => new OpenRouter({ serverURL: suite.bases.openrouter, apiKey: suite.key, retryConfig: { strategy: 'none' }, ...more });
+const user = () => [{ role: 'user', content: prompt(newMark()) }];
+
+async function chat() {
+  const suite = new Suite(name, 'chat');
+  const client = clientOf(suite);
+  const tools = [{ type: 'function', function: { name: toolName, description: toolDescription, parameters: toolSchema } }];
+  const send = (chatRequest) => client.chat.send({ chatRequest });
+  const ask = (model, mark, more) => send({ model, messages: [{ role: 'user', content: prompt(mark) }], ...more });
+
+  async function finish(model, messages, calls) {
+    assert.equal(new Set(calls.map((c) => c.id)).size, 2, 'ids of calls');
+    for (const c of calls) expectCall(c.function.name, c.function.arguments);
+    const results = calls.map((c) => ({ role: 'tool', toolCallId: c.id, content: toolResult }));
+    const answer = await send({ model, messages: [...messages, { role: 'assistant', toolCalls: calls }, ...results], tools });
+    assert.equal(answer.choices[0].message.content, suite.text);
+  }
+
+  await suite.run({
+    plain: async (models) => {
+      const mark = newMark();
+      const answer = await ask(models.chat, mark, { maxCompletionTokens: 200 });
+      assert.deepEqual([answer.choices[0].message.content, answer.choices[0].finishReason], [suite.text, 'stop']);
+      await suite.usage(mark, answer.usage.promptTokens, answer.usage.completionTokens);
+    },
+    streamed: async (models) => {
+      const mark = newMark();
+      let [text, usage] = [''];
+      for await (const chunk of await ask(models.chat, mark, { stream: true })) {
+        text += chunk.choices[0]?.delta.content ?? '';
+        usage = chunk.usage ?? usage;
+      }
+      assert.equal(text, suite.text);
+      await suite.usage(mark, usage.promptTokens, usage.completionTokens);
+    },
+    tools: async (models) => {
+      const messages = user();
+      const { choices } = await send({ model: models.chat, messages, tools });
+      await finish(models.chat, messages, choices[0].message.toolCalls);
+    },
+    'tools-streamed': async (models) => {
+      const messages = user();
+      const calls = [];
+      for await (const chunk of await send({ model: models.chat, messages, tools, stream: true })) {
+        for (const piece of chunk.choices[0]?.delta.toolCalls ?? []) {
+          calls[piece.index] ??= { id: piece.id, type: 'function', function: { name: piece.function.name, arguments: '' } };
+          calls[piece.index].function.arguments += piece.function.arguments ?? '';
+        }
+      }
+      await finish(models.chat, messages, calls);
+    },
+    structured: async (models) => {
+      const answer = await ask(models.chat, newMark(), { responseFormat: { type: 'json_schema', jsonSchema: { name: 'train', schema: outputSchema, strict: true } } });
+      assert.deepEqual(JSON.parse(answer.choices[0].message.content), output);
+    },
+    image: async (models) => {
+      const mark = newMark();
+      const content = [{ type: 'text', text: prompt(mark) }, { type: 'image_url', imageUrl: { url: suite.imageURL } }];
+      assert.equal((await send({ model: models.chat, messages: [{ role: 'user', content }] })).choices[0].message.content, suite.text);
+      await suite.sawImage(mark);
+    },
+    'unknown-model': () => raises(errors.NotFoundResponseError, 404, ['no-such-model'], () => ask('no-such-model', newMark())),
+    busy: (models) => raises(errors.TooManyRequestsResponseError, 429, [suite.plan.busy], () => ask(models.busy, newMark())),
+    'broken-stream': async (models) => {
+      let problem = '';
+      for await (const chunk of await ask(models.broken, newMark(), { stream: true })) problem = chunk.error?.message ?? problem;
+      assert.ok(problem.includes(suite.plan.broken), `the provider's words are not in: ${problem}`);
+    },
+    cancel: (models) => suite.cancelled(async (mark) => {
+      for await (const chunk of await ask(models.stall, mark, { stream: true })) {
+        if (chunk.choices[0]?.delta.content) break;
+      }
+    }),
+    models: async (models) => {
+      const ids = [];
+      for await (const page of await client.models.list()) ids.push(...page.result.data.map((m) => m.id));
+      assert.ok(ids.includes(models.chat), `${models.chat} is not among ${ids}`);
+    },
+  });
+}
+
+async function responses() {
+  const suite = new Suite(name, 'responses');
+  const client = clientOf(suite);
+  await suite.run({
+    plain: async (models) => {
+      const mark = newMark();
+      const answer = await client.responses.send({ responsesRequest: { model: models.chat, input: prompt(mark) } });
+      assert.equal(answer.output.flatMap((item) => item.content ?? []).map((part) => part.text ?? '').join(''), suite.text);
+      await suite.usage(mark, answer.usage.inputTokens, answer.usage.outputTokens);
+    },
+    streamed: async (models) => {
+      let [text, last] = [''];
+      for await (const event of await client.responses.send({ responsesRequest: { model: models.chat, input: prompt(newMark()), stream: true } })) {
+        if (event.type === 'response.output_text.delta') text += event.delta;
+        last = event;
+      }
+      assert.deepEqual([text, last.type], [suite.text, 'response.completed']);
+    },
+  });
+}
+
+async function routing() {
+  const suite = new Suite(name, 'routing');
+  const send = (chatRequest, client = clientOf(suite)) => client.chat.send({ xOpenRouterMetadata: 'enabled', chatRequest: { messages: user(), ...chatRequest } });
+  // What the metadata block of a right answer says.
+  const answered = async (request, client) => {
+    const answer = await send(request, client);
+    assert.equal(answer.choices[0].message.content, suite.text);
+    return answer.openrouterMetadata;
+  };
+  const statuses = (told) => told.attempts.map((a) => a.status);
+  // The targets of the route "priced" are told apart by what an answer costs.
+  const price = async (request) => (await send(request)).usage.cost;
+
+  await suite.run({
+    alternatives: async (models) => {
+      for (const request of [{ model: models.picky, models: [models.chat] }, { models: ['no-such-model', models.picky, models.chat] }, { model: `${models.picky},${models.chat}` }]) {
+        const told = await answered(request);
+        assert.deepEqual([statuses(told), told.strategy], [[400, 200], 'fallback']);
+      }
+    },
+    fallback: async (models) => fellBack(await answered({ model: models.fallback }), models),
+    variants: async (models) => {
+      assert.ok(await price({ model: `${models.priced}:floor` }) < await price({ model: models.chat }), 'the cheap target costs less');
+    },
+    preferences: async (models) => {
+      const dear = await price({ model: models.priced, provider: { only: ['dear'] } });
+      const all = [{ only: ['cheap'] }, { ignore: ['dear'] }, { order: ['cheap', 'dear'], allowFallbacks: false }, { sort: 'price' }, { sort: { by: 'price', partition: 'none' } }, { maxPrice: { prompt: '1.5', completion: '2' } }];
+      for (const provider of all) assert.ok(await price({ model: models.priced, provider }) < dear, `${JSON.stringify(provider)} does not lead to the cheap target`);
+    },
+    session: async (models) => {
+      let target;
+      const httpClient = new HTTPClient().addHook('response', (answer) => { target = answer.headers.get('x-signalbox-target'); });
+      const client = clientOf(suite, { httpClient });
+      await stays(async (sessionId) => {
+        await answered({ model: models.session, sessionId }, client);
+        return target;
+      });
+    },
+    metadata: async (models) => {
+      const told = [];
+      for await (const chunk of await send({ model: models.fallback, stream: true })) if (chunk.openrouterMetadata) told.push(chunk.openrouterMetadata);
+      assert.equal(told.length, 1, 'chunks with metadata');
+      fellBack(told[0], models);
+    },
+    'limit-reached': async (models) => {
+      const leave = new AbortController();
+      const held = await clientOf(suite).chat.send({ chatRequest: { model: models.limited, messages: user(), provider: { only: ['stalls'] }, stream: true } }, { signal: leave.signal });
+      const pieces = held[Symbol.asyncIterator]();
+      while (!(await pieces.next()).value.choices[0]?.delta.content);
+      await raises(errors.TooManyRequestsResponseError, 429, ['rate_limit_exceeded', 'concurrent calls'], () => send({ model: models.limited }));
+      const watch = new Watch(() => leave.abort());
+      const client = clientOf(suite, { httpClient: new HTTPClient({ fetcher: watch.fetch }), retryConfig: patient });
+      await client.chat.send({ chatRequest: { model: models.limited, messages: user() } }, { retryCodes: ['429'] });
+      watch.honoured();
+    },
+    // The library itself refuses to send members that it does not know, so this one has a value that nobody has.
+    'unknown-preference': (models) => raises(errors.BadRequestResponseError, 400, ['provider.sort'], () => send({ model: models.chat, provider: { sort: 'colour' } })),
+    'no-target': async (models) => {
+      await raises(errors.ServiceUnavailableResponseError, 503, ['no_eligible_target', '"targets":[{"target":"open","reason":'], () => send({ model: models.closed }));
+    },
+  });
+}
+
+await chat();
+await responses();
+await routing();
