@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,7 +99,7 @@ func explainOne(ctx context.Context, linter lint.Linter, name, path string) (str
 		}
 		return text, nil
 	}
-	request, err := os.ReadFile(name)
+	request, err := os.ReadFile(filepath.Clean(name))
 	if err != nil {
 		return "", fmt.Errorf("reading the request: %w", err)
 	}

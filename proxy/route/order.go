@@ -96,11 +96,7 @@ func (w *work) look(i int) (choice, bool) {
 		return choice{}, false
 	}
 	var view health.View
-	if t.Upstream != nil {
-		t.Upstream.Look(w.q.Now, &view)
-	} else {
-		view = t.Backend.View(w.q.Now, w.q.Asked)
-	}
+	t.look(w.q, &view)
 	if f.out = w.r.outByPrice(t, w.q, &view); f.out == Eligible {
 		f.out = outByHealth(t, w.q, &view)
 	}

@@ -41,11 +41,18 @@ type Router struct {
 }
 
 // view is the health of the target's upstream.
-func (t *Target) view(q *Query) health.View {
+func (t *Target) view(q *Query) (v health.View) {
+	t.look(q, &v)
+	return v
+}
+
+// look is view into the zero View of the caller's, which spares a copy.
+func (t *Target) look(q *Query, v *health.View) {
 	if t.Upstream != nil {
-		return t.Upstream.View(q.Now)
+		t.Upstream.Look(q.Now, v)
+		return
 	}
-	return t.Backend.View(q.Now, q.Asked)
+	*v = t.Backend.View(q.Now, q.Asked)
 }
 
 // routed is a target as the router keeps it.
