@@ -69,7 +69,7 @@ type RouteFallback struct {
 	// +kubebuilder:validation:Maximum=16
 	MaxAttempts *int32 `json:"maxAttempts,omitempty"`
 
-	// maxCost bounds the estimated cost of all attempts of one call together, in USD, "0.05". A target that would exceed it is left out. When it is left out there is no bound.
+	// maxCost bounds the estimated cost of all attempts of one call together, in USD, "0.05". A target that would exceed it, or whose price is not known, is left out. Without it there is no bound.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]')",message="maxCost must be greater than zero"
 	MaxCost USDAmount `json:"maxCost,omitempty"`
@@ -80,7 +80,7 @@ type RouteFallback struct {
 	Retry RouteRetry `json:"retry,omitzero"`
 }
 
-// RouteRetry says when a target is tried again. Retries wait as long as the provider asks for, else a random time that grows; they are at most a tenth of the calls to a target, so that they never amplify an outage.
+// RouteRetry says when a target is tried again. Retries wait as long as the provider asks for, else a random time that grows; a wait of more than 5s goes back to the client. Retries are at most a tenth of the calls to a target, but for a lone call, which may have one, so that they never amplify an outage.
 type RouteRetry struct {
 	// failures lists those that are tried again. When it is left out: Unreachable, Unavailable, Capacity, RateLimited. An empty list turns retries off.
 	// +optional
@@ -102,7 +102,7 @@ type AffinityKey string
 
 // The affinity keys.
 const (
-	// AffinitySession takes the session that the request names: session_id, the header x-session-id, prompt_cache_key, else its user; without any of them the stable prefix of the prompt.
+	// AffinitySession takes the session that the request names: the header x-session-id, session_id, prompt_cache_key, else its user; without any of them the stable prefix of the prompt.
 	AffinitySession AffinityKey = "Session"
 	// AffinityPromptPrefix takes the stable prefix of the prompt: all up to the first message of the user.
 	AffinityPromptPrefix AffinityKey = "PromptPrefix"
@@ -352,7 +352,7 @@ type RouteMirror struct {
 	// +kubebuilder:validation:Maximum=1000
 	MaxConcurrency *int32 `json:"maxConcurrency,omitempty"`
 
-	// maxCostPerHour bounds what each proxy spends on the mirror in any hour, in USD, "1.00"; calls beyond are not mirrored. When it is left out there is no bound. Calls whose price is not known are not mirrored under a bound.
+	// maxCostPerHour bounds what each proxy spends on the mirror in any hour, in USD, "1.00"; calls beyond are not mirrored, but those under way may pass it by their own cost. When it is left out there is no bound. Calls whose price is not known are not mirrored under a bound.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]')",message="maxCostPerHour must be greater than zero"
 	MaxCostPerHour USDAmount `json:"maxCostPerHour,omitempty"`

@@ -39,7 +39,7 @@ func parseData(args []string) (dataFlags, error) {
 	set.StringVar(&f.proxy, "proxy", "bin/signalbox run {file} --addr {addr} --metrics-addr {metrics} --state-dir {state}",
 		"command line of the proxy; {file} {addr} {metrics} {state} {upstream} are filled in")
 	set.StringVar(&f.out, "out", "bin/bench.json", "JSON file to write")
-	set.StringVar(&f.choice, "choice", "go test -run NONE -bench BenchmarkOrder20 -benchmem ./proxy/route", "command line of Go's benchmark of the choice among targets")
+	set.StringVar(&f.choice, "choice", "go test -run NONE -bench BenchmarkOrder20 -benchmem -benchtime 200ms -count 5 ./proxy/route", "command line of Go's benchmark of the choice among targets")
 	set.IntVar(&f.plan.Connections, "connections", 64, "connections of the load, at least 50")
 	set.IntVar(&f.plan.Rounds, "rounds", 4, "rounds of each scenario and proxy")
 	set.DurationVar(&f.plan.RoundTime, "round-time", 5*time.Second, "length of a round")

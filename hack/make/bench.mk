@@ -1,7 +1,7 @@
 ##@ Benchmarks
 
 BENCH_PROXY ?= $(BIN)/signalbox run {file} --addr {addr} --metrics-addr {metrics} --state-dir {state}
-BENCH_CHOICE ?= $(GO) test -run NONE -bench BenchmarkOrder20 -benchmem ./proxy/route
+BENCH_CHOICE ?= $(GO) test -run NONE -bench BenchmarkOrder20 -benchmem -benchtime 200ms -count 5 ./proxy/route
 # More flags, for example BENCH_FLAGS="--rounds 8 --round-time 10s"; `bin/bench data -h` and `bin/bench control -h` list them.
 BENCH_FLAGS ?=
 BENCH_CONTROL_FLAGS ?=

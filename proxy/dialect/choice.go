@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strconv"
+	"strings"
 
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
@@ -112,6 +113,26 @@ func (h *Head) addNames(raw []byte, param string) error {
 			part = bytes.TrimSpace(part)
 		}
 		if err := h.addName(string(part), param); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TakePath takes in the models that stand in a path, with commas between them. Those that the body names come after them.
+func (h *Head) TakePath(models string) error {
+	named := h.Alternatives
+	if h.Model != "" {
+		named = append([]string{h.Model}, named...)
+	}
+	h.Model, h.Alternatives = "", nil
+	for name := range strings.SplitSeq(models, ",") {
+		if err := h.addName(strings.TrimSpace(name), "model"); err != nil {
+			return err
+		}
+	}
+	for _, name := range named {
+		if err := h.addName(name, "models"); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,10 @@ type ErrorReply struct {
 	Flavor Flavor
 	// RequestID is the answer's x-request-id.
 	RequestID string
+	// ID, Model and Created are those of the answer that a stream began with, as in Exchange, for surfaces whose last event of a broken stream is a piece of
+	// the answer like the others. Without an ID the RequestID stands there.
+	ID, Model string
+	Created   int64
 	// Sequence is the number of the event that ends a stream so, where events are numbered; with Array it is 0 as long as the array was not begun.
 	Sequence int64
 	// Status is the HTTP status.

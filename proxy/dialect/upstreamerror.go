@@ -3,6 +3,7 @@ package dialect
 import (
 	"encoding/json"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -18,6 +19,8 @@ const (
 	maxErrorWord = 128
 	// maxErrorNesting bounds how deep a message is looked for.
 	maxErrorNesting = 4
+	// maxRetryDelay bounds what a provider can ask for.
+	maxRetryDelay = time.Hour
 )
 
 // errorObject is the union of what providers put into an error. Its members are of several types.
@@ -29,6 +32,7 @@ type errorObject struct {
 	Param    json.RawMessage `json:"param"`
 	Code     json.RawMessage `json:"code"`
 	Metadata json.RawMessage `json:"metadata"`
+	Details  json.RawMessage `json:"details"`
 }
 
 // ParseError reads the body of a provider's error, whatever it is: OpenAI's object, OpenRouter's with the upstream's own text inside, Google's in an
@@ -55,7 +59,25 @@ func ParseError(body []byte) neutral.Error {
 		Param:   oneLine(describe(inner.Param, 0), maxErrorWord),
 		Code:    oneLine(describe(inner.Code, 0), maxErrorWord),
 		JSON:    wrapped && !inList && utf8.ValidString(text),
+
+		RetryAfter: inner.retryDelay(),
 	}
+}
+
+// retryDelay is google.rpc.RetryInfo, in which Google says when to come back; it sends no header for that.
+func (e errorObject) retryDelay() time.Duration {
+	var details []struct {
+		RetryDelay string `json:"retryDelay"`
+	}
+	if len(e.Details) == 0 || json.Unmarshal(e.Details, &details) != nil {
+		return 0
+	}
+	for _, detail := range details {
+		if delay, err := time.ParseDuration(detail.RetryDelay); err == nil && delay > 0 {
+			return min(delay, maxRetryDelay)
+		}
+	}
+	return 0
 }
 
 // text is the message with what OpenRouter quotes from the provider behind it.

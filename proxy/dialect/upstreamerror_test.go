@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -33,14 +34,19 @@ func TestParseError(t *testing.T) {
 		"no message":       {`{"error":{"type":"server_error"}}`, neutral.Error{Type: "server_error", JSON: true}},
 		"empty object":     {`{}`, neutral.Error{}},
 		"empty":            {``, neutral.Error{}},
-		"HTML title":       {"<html><head>\n<TITLE>502 Bad\r\nGateway</TITLE></head><body>x</body></html>", neutral.Error{Message: "502 Bad Gateway", Foreign: true}},
-		"HTML":             {"<html><body><h1>Sorry</h1><p>try later</p></body>", neutral.Error{Message: "Sorry try later", Foreign: true}},
-		"text":             {"upstream connect error\r\n\tor disconnect\x00\x1b[31m", neutral.Error{Message: "upstream connect error or disconnect [31m", Foreign: true}},
-		"invalid UTF-8":    {"gone \xff\xfe away", neutral.Error{Message: "gone \ufffd\ufffd away", Foreign: true}},
-		"bad JSON inside":  {"{\"error\":{\"message\":\"\xff\"}}", neutral.Error{Message: "\ufffd"}},
-		"truncated":        {`{"error":{"mess`, neutral.Error{Message: `{"error":{"mess`}},
-		"long":             {`{"error":{"message":"` + strings.Repeat("é ", 5000) + `"}}`, neutral.Error{Message: strings.Repeat("é ", 339) + "é…", JSON: true}},
-		"too deep":         {`{"error":{"message":` + strings.Repeat(`{"message":`, 50) + `"x"` + strings.Repeat("}", 50) + `}}`, neutral.Error{JSON: true}},
+		"Google's delay": {
+			`[{"error":{"code":429,"message":"Quota","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.Help"},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"38s"}]}}]`,
+			neutral.Error{Message: "Quota", Code: "429", RetryAfter: 38 * time.Second},
+		},
+		"an absurd delay": {`{"error":{"message":"x","details":[{"retryDelay":"1e9h"},{"retryDelay":"9000h"}]}}`, neutral.Error{Message: "x", JSON: true, RetryAfter: time.Hour}},
+		"HTML title":      {"<html><head>\n<TITLE>502 Bad\r\nGateway</TITLE></head><body>x</body></html>", neutral.Error{Message: "502 Bad Gateway", Foreign: true}},
+		"HTML":            {"<html><body><h1>Sorry</h1><p>try later</p></body>", neutral.Error{Message: "Sorry try later", Foreign: true}},
+		"text":            {"upstream connect error\r\n\tor disconnect\x00\x1b[31m", neutral.Error{Message: "upstream connect error or disconnect [31m", Foreign: true}},
+		"invalid UTF-8":   {"gone \xff\xfe away", neutral.Error{Message: "gone \ufffd\ufffd away", Foreign: true}},
+		"bad JSON inside": {"{\"error\":{\"message\":\"\xff\"}}", neutral.Error{Message: "\ufffd"}},
+		"truncated":       {`{"error":{"mess`, neutral.Error{Message: `{"error":{"mess`}},
+		"long":            {`{"error":{"message":"` + strings.Repeat("é ", 5000) + `"}}`, neutral.Error{Message: strings.Repeat("é ", 339) + "é…", JSON: true}},
+		"too deep":        {`{"error":{"message":` + strings.Repeat(`{"message":`, 50) + `"x"` + strings.Repeat("}", 50) + `}}`, neutral.Error{JSON: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, dialect.ParseError([]byte(tc.body))); diff != "" {

@@ -125,7 +125,7 @@ func TestGoogle(t *testing.T) {
 		"blocked":         {400, `{"error":{"code":400,"message":"The prompt was blocked due to safety","status":"INVALID_ARGUMENT"}}`, table.ContentFiltered},
 		"overloaded":      {503, `{"error":{"code":503,"message":"The model is overloaded. Please try again later.","status":"UNAVAILABLE"}}`, table.Capacity},
 		"deadline":        {504, `{"error":{"code":504,"message":"Deadline expired before operation could complete.","status":"DEADLINE_EXCEEDED"}}`, table.Timeout},
-		"HTML":            {404, `<html><title>Error 404 (Not Found)!!1</title></html>`, table.BadRequest},
+		"HTML":            {404, `<html><title>Error 404 (Not Found)!!1</title></html>`, table.Unavailable},
 		"inside a stream": {200, `{"error":{"code":503,"message":"The service is currently unavailable.","status":"UNAVAILABLE"}}`, table.Unavailable},
 	})
 }
@@ -285,7 +285,7 @@ func TestOthers(t *testing.T) {
 		"Ollama model":        {404, `{"error":{"message":"model \"x\" not found, try pulling it first","type":"api_error"}}`, table.ModelWithdrawn},
 		"gateway timeout":     {504, `<html><head><title>504 Gateway Time-out</title></head></html>`, table.Timeout},
 		"bad gateway":         {502, `<html><head><title>502 Bad Gateway</title></head></html>`, table.Unavailable},
-		"wrong path":          {404, `404 page not found`, table.BadRequest},
+		"wrong path":          {404, `404 page not found`, table.Unavailable},
 		"FastAPI path":        {404, `{"detail":"Not Found"}`, table.BadRequest},
 		"no image inputs":     {400, "{\"error\":{\"message\":\"The model `x` does not take images\"}}", table.BadRequest},
 		"redirect":            {302, ``, table.BrokenAnswer},

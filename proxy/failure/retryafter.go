@@ -11,9 +11,12 @@ import (
 // maxRetryAfter bounds how long an error can ask to be left alone.
 const maxRetryAfter = time.Hour
 
-// RetryAfter is how long an error asks to be left alone in its text, as Google, Groq and Azure write it: "Please retry in 34.07s.", "Please try again in
+// RetryAfter is how long an error asks to be left alone: in Google's RetryInfo, or in its text, as Google, Groq and Azure write it: "Please retry in 34.07s.", "Please try again in
 // 1m2.5s", "Please retry after 2 seconds."; 0 when it does not. Headers, where there are any, say it better.
 func RetryAfter(said neutral.Error) time.Duration {
+	if said.RetryAfter > 0 {
+		return said.RetryAfter
+	}
 	text := plain(said.Message)
 	for _, phrase := range []string{"try again in ", "retry in ", "retry after ", "try again after "} {
 		if _, rest, ok := strings.Cut(text, phrase); ok {

@@ -29,7 +29,7 @@ func (r *Router) outByDeclaration(t *routed, q *Query) Exclusion {
 		return LacksNeeded
 	case known.ContextTokens < require.MinContextTokens:
 		return ContextBelowMinimum
-	case known.ContextTokens > 0 && tokensOf(t, q) > known.ContextTokens:
+	case known.ContextTokens > 0 && leastPrompt(q)+boundedOutput(t, q.MaxOutputTokens) > known.ContextTokens:
 		return ContextTooSmall
 	case !known.DataPolicy.Satisfies(require.DataPolicy):
 		return RouteDataPolicy
@@ -39,6 +39,10 @@ func (r *Router) outByDeclaration(t *routed, q *Query) Exclusion {
 
 // tokensOf is how many tokens the call can take of a target, as far as the request bounds them.
 func tokensOf(t *routed, q *Query) int64 { return q.PromptTokens + boundedOutput(t, q.MaxOutputTokens) }
+
+// leastPrompt is what the prompt takes at least. The estimate is too high for some text, such as indented code, and a target must not be refused for it: the
+// provider itself says when a prompt is too long, and the call then moves on.
+func leastPrompt(q *Query) int64 { return q.PromptTokens * 2 / 3 }
 
 // boundedOutput cuts an answer's length to what the target can do: a request for more is sent with the target's own limit.
 func boundedOutput(t *routed, output int64) int64 {

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"slices"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/health"
@@ -78,6 +79,9 @@ func (r *Router) Order(dst []Candidate, route int, q *Query) []Candidate {
 			choices = append(choices, c)
 		}
 	}
+	if len(choices) == 0 {
+		choices = w.appendLarger(choices)
+	}
 	w.lastResort = len(choices) == 0
 	for i := range r.targets {
 		if t := &r.targets[i]; w.lastResort && w.isLastResort(i) {
@@ -87,6 +91,21 @@ func (r *Router) Order(dst []Candidate, route int, q *Query) []Candidate {
 	w.arrange(choices)
 	dst = w.appendChoices(dst, choices, route)
 	return w.appendOthers(dst, route)
+}
+
+// appendLarger appends the targets that are for calls that do not fit elsewhere, when what is known of the others says so beforehand.
+func (w *work) appendLarger(choices []choice) []choice {
+	if !slices.ContainsFunc(w.facts, func(f facts) bool { return f.out == ContextTooSmall }) {
+		return choices
+	}
+	for i := range w.r.targets {
+		t := &w.r.targets[i]
+		if w.facts[i].out == AfterFailureOnly && slices.Contains(t.OnlyFor, table.ContextTooLong) {
+			w.facts[i].out = Eligible
+			choices = append(choices, choice{rank: rankOf(t) + w.preferred(i, t), index: i, weight: max(t.Weight, 1)})
+		}
+	}
+	return choices
 }
 
 // look finds out whether a target is eligible, and its rank if so.

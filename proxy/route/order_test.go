@@ -297,3 +297,26 @@ func checkPlaces(t *testing.T, router *Router, order []Candidate, i int) {
 		t.Fatalf("priorities are not ascending: %s", written(router, order))
 	}
 }
+
+// TestALargerContextServesWhatFitsNowhereElse: the target that is named for calls that are too long serves them from the start where the others are known to
+// be too small, and no others.
+func TestALargerContextServesWhatFitsNowhereElse(t *testing.T) {
+	small := func(x *Target) { x.Declared.ContextTokens = 1000 }
+	large := func(x *Target) {
+		x.Declared.ContextTokens, x.OnlyFor = 100_000, []table.FailureKind{table.ContextTooLong}
+	}
+	filter := func(x *Target) { x.OnlyFor = []table.FailureKind{table.ContentFiltered} }
+	router := NewRouter(&table.Route{}, []Target{at("small", small), at("large", large), at("other", filter)}, NewMemory())
+	for prompt, want := range map[int64]string{300: "small", 30_000: "large"} {
+		got := router.Order(nil, 0, &Query{Now: start, PromptTokens: prompt, Random: seeded(1)})
+		eligible := 0
+		for _, c := range got {
+			if c.Out == Eligible {
+				eligible++
+			}
+		}
+		if name := router.targets[got[0].Index].Name; name != want || eligible != 1 || len(got) != 3 {
+			t.Errorf("a prompt of %d tokens goes to %s first, %d of %d can be tried", prompt, name, eligible, len(got))
+		}
+	}
+}

@@ -70,9 +70,9 @@ func (r *Router) declarationReason(t *routed, out Exclusion, q *Query) string {
 		return fmt.Sprintf("its context of %d tokens is smaller than the %d that the route requires", known.ContextTokens, require.MinContextTokens)
 	case ContextTooSmall:
 		if answer := boundedOutput(t, q.MaxOutputTokens); answer > 0 {
-			return fmt.Sprintf("its context of %d tokens is too small for about %d of the prompt and %d of the answer", known.ContextTokens, q.PromptTokens, answer)
+			return fmt.Sprintf("its context of %d tokens is too small for about %d of the prompt and %d of the answer", known.ContextTokens, leastPrompt(q), answer)
 		}
-		return fmt.Sprintf("its context of %d tokens is too small for about %d of the prompt", known.ContextTokens, q.PromptTokens)
+		return fmt.Sprintf("its context of %d tokens is too small for about %d of the prompt", known.ContextTokens, leastPrompt(q))
 	case RouteDataPolicy:
 		return "data policy: " + lacking(known.DataPolicy, require.DataPolicy) + ", which the route requires"
 	default:

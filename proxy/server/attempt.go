@@ -89,7 +89,7 @@ func (s *Server) attemptOnce(parent context.Context, c *call, candidate route.Ca
 		begun.End(s.now(), health.Outcome{Neutral: true, Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}})
 	}()
 	next.health, next.secrets = begun, credential.secrets
-	x.attempt, x.transport, c.report = c.note(next), newest.transport, x.work.report
+	x.attempt, x.transport, c.report = c.note(next), newest.transport, x.report
 	x.attempt.failure = s.runExchange(parent, x, l)
 	s.endAttempt(parent, c, x.attempt)
 	return x.attempt.failure, 0

@@ -114,6 +114,7 @@ func (s *Server) explanation(c *call) (Explanation, error) {
 	if err := c.readHead(); err != nil {
 		return Explanation{}, err
 	}
+	c.inspect() // So that the same request has the same estimate whatever its route looks at.
 	if err := s.findLegs(c); err != nil {
 		return Explanation{}, err
 	}

@@ -68,7 +68,7 @@ func (c *call) conclude(failure *Error) *Error {
 	}
 	failure.Metadata = &metadata
 	if wait := c.soonest(); wait > 0 && (failure.Status == http.StatusTooManyRequests || failure.Status == http.StatusServiceUnavailable) {
-		failure.withRetryAfter(wait)
+		failure = failure.withRetryAfter(wait)
 	}
 	return failure
 }
@@ -247,7 +247,11 @@ func (x *exchange) classify(status int, said neutral.Error) *Error {
 		}
 		return x.retryLater(a.fail(kind, CodeUpstreamUnavailable, answered, said.Message), said)
 	default:
-		rejected := a.fail(kind, CodeUpstreamRejected, min(status, http.StatusInternalServerError-1), said.Message)
+		if status >= http.StatusInternalServerError {
+			// The error stands inside an answer of status 200.
+			status = http.StatusBadRequest
+		}
+		rejected := a.fail(kind, CodeUpstreamRejected, status, said.Message)
 		rejected.Param, rejected.DialectCode = said.Param, said.Code
 		return rejected
 	}
@@ -266,7 +270,7 @@ func (x *exchange) keyRefused(kind table.FailureKind, status int) *Error {
 func (x *exchange) retryLater(refused *Error, said neutral.Error) *Error {
 	refused.RetryAfter = cmp.Or(health.ReadRetryAfter(x.response.Header, x.server.now()), failure.RetryAfter(said))
 	if refused.RetryAfter > 0 && refused.Status != http.StatusBadGateway {
-		refused.withRetryAfter(refused.RetryAfter)
+		refused = refused.withRetryAfter(refused.RetryAfter)
 	}
 	return refused
 }

@@ -286,3 +286,67 @@ func TestSuccessorServesWhileAWithdrawnModelIsTried(t *testing.T) {
 		t.Errorf("the call that tried: status %d\n%s", got.status, got.body)
 	}
 }
+
+func TestErrorsInsideAnswersAndAnswersThatAreNone(t *testing.T) {
+	asked := `{"error":{"message":"bad","type":"invalid_request_error","code":"context_length_exceeded"}}`
+	cases := map[string]struct {
+		first  http.HandlerFunc
+		body   string
+		alone  int // status without another target
+		backup int // status with one
+	}{
+		"the request's fault":           {answers(200, "application/json", asked), goodBody, 400, 400},
+		"the request's, streamed":       {streams("data: " + asked + "\n\n"), streamBody, 400, 400},
+		"nothing of an answer":          {answers(200, "application/json", `{"detail":"bad gateway"}`), goodBody, 502, 200},
+		"a stream of its end alone":     {streams(doneEvent), streamBody, 502, 200},
+		"a page in place of the API":    {answers(404, "text/html", "<html>nginx</html>"), goodBody, 502, 200},
+		"a gateway with nothing behind": {answers(404, "text/plain", "default backend - 404"), goodBody, 502, 200},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			second := good
+			if tc.body == streamBody {
+				second = streams(goodStream)
+			}
+			if got := newHarness(t, []http.HandlerFunc{tc.first}).send(ask{body: tc.body}); got.status != tc.alone {
+				t.Errorf("alone: status %d, want %d\n%s", got.status, tc.alone, got.body)
+			}
+			if got := newHarness(t, []http.HandlerFunc{tc.first, second}).send(ask{body: tc.body}); got.status != tc.backup {
+				t.Errorf("with another target: status %d, want %d\n%s", got.status, tc.backup, got.body)
+			}
+		})
+	}
+}
+
+// TestAttemptsAreCountedByRoute: a route that allows one attempt does not keep the client's other models from having theirs.
+func TestAttemptsAreCountedByRoute(t *testing.T) {
+	var spare atomic.Int64
+	h := newHarness(t, []http.HandlerFunc{refuses(500, "", "oops"), counted(&spare, good), good}, policy(func(f *table.Fallback) { f.MaxAttempts = 1 }), withTable(second))
+	got := h.send(ask{body: body(`"model":"chat","models":["second"]`)})
+	if got.status != http.StatusOK || got.header.Get("X-Signalbox-Route") != "second-route" || spare.Load() != 0 {
+		t.Errorf("status %d by %q, the first route's other target was called %d times\n%s", got.status, got.header.Get("X-Signalbox-Route"), spare.Load(), got.body)
+	}
+}
+
+func TestGeminiPathsTakeTheSameWishes(t *testing.T) {
+	contents := `{"contents":[{"parts":[{"text":"hi"}]}],`
+	cases := map[string]struct {
+		path, body string
+		status     int
+		target     string
+	}{
+		"only":             {"/v1beta/models/chat:generateContent", contents + `"provider":{"only":["t1"]}}`, 200, "t1"},
+		"data collection":  {"/v1beta/models/chat:generateContent", contents + `"provider":{"data_collection":"deny"}}`, 400, ""},
+		"an unknown wish":  {"/v1beta/models/chat:generateContent", contents + `"provider":{"colour":1}}`, 400, ""},
+		"models":           {"/v1beta/models/nobody:generateContent", contents + `"models":["chat"]}`, 200, "t0"},
+		"commas in a path": {"/v1beta/models/nobody,chat:generateContent", contents + `"models":["other"]}`, 200, "t0"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := newHarness(t, []http.HandlerFunc{good, good}).send(ask{path: tc.path, body: tc.body})
+			if got.status != tc.status || tc.target != "" && got.header.Get("X-Signalbox-Target") != tc.target {
+				t.Errorf("status %d by %q, want %d by %q\n%s", got.status, got.header.Get("X-Signalbox-Target"), tc.status, tc.target, got.body)
+			}
+		})
+	}
+}

@@ -65,8 +65,8 @@ func (s *Server) serve(c *call) error {
 func (c *call) readHead() error {
 	head, err := c.place.surface.ReadHead(c.body.bytes)
 	if err == nil && c.place.modelID != "" {
-		head.Model, head.Stream, head.Array = c.place.modelID, c.place.stream, c.place.array
-		err = dialect.CheckModel(head.Model)
+		head.Stream, head.Array = c.place.stream, c.place.array
+		err = head.TakePath(c.place.modelID)
 	}
 	if err != nil {
 		return requestError(err)

@@ -23,7 +23,7 @@ func (c *call) noEligibleTarget() error {
 	failure.Message = fmt.Sprintf("no target of ModelRoute %q can be used: %s", c.legs[0].route.Name, strings.Join(reasons, "; "))
 	failure.Metadata = &dialect.Metadata{Targets: exclusions}
 	if wait := route.ShortestLeft(c.candidates); wait > 0 {
-		failure.withRetryAfter(wait)
+		failure = failure.withRetryAfter(wait)
 	}
 	return failure
 }
@@ -63,7 +63,7 @@ const (
 func causeOf(out route.Exclusion) cause {
 	switch out {
 	case route.LacksNeeded, route.ContextTooSmall, route.RequestDataPolicy, route.NotInOnly, route.Ignored, route.NotInOrder, route.OtherQuantization,
-		route.NotDistillable, route.DropsParameters, route.NothingLeft, route.OverRequestPrice, route.NoFallbacks, outUnsuitable:
+		route.NotDistillable, route.DropsParameters, route.NothingLeft, route.OverRequestPrice, route.OverCost, route.NoFallbacks, outUnsuitable:
 		return causeRequest
 	case route.CircuitOpen, route.ErrorRate, route.CoolingDown, route.NoHeadroom, route.NoQuota, route.KeyRefused, route.Withdrawn, route.BeingProbed, outBegun:
 		return causeHealth

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -270,5 +271,23 @@ func TestCountTokensIsEstimatedWhereNoTargetIsLeft(t *testing.T) {
 	got := h.send(ask{path: "/v1/messages/count_tokens", body: `{"model":"chat","messages":[{"role":"user","content":"hello"}]}`})
 	if got.status != http.StatusOK || got.header.Get("X-Signalbox-Estimated") != "true" {
 		t.Errorf("status %d\n%s", got.status, got.body)
+	}
+}
+
+// TestOddCalls: neither a route without targets nor more targets than a call can keep track of is too much.
+func TestOddCalls(t *testing.T) {
+	h := newHarness(t, nil)
+	if got := h.send(ask{}); got.status != http.StatusServiceUnavailable || errorOf(t, got.body).Code != "no_eligible_target" {
+		t.Errorf("no targets: status %d\n%s", got.status, got.body)
+	}
+	fails := refuses(500, "", "oops")
+	h = newHarness(t, []http.HandlerFunc{fails, fails, fails}, withTable(anyModel))
+	var names []string
+	for i := range 32 {
+		names = append(names, `"any/`+strconv.Itoa(i)+`"`)
+	}
+	got := h.send(ask{body: body(`"model":"chat","models":[` + strings.Join(names, ",") + `]`)})
+	if got.status != http.StatusBadGateway || got.header.Get("X-Signalbox-Attempts") != "4" {
+		t.Errorf("99 targets: status %d after %q attempts\n%s", got.status, got.header.Get("X-Signalbox-Attempts"), got.body)
 	}
 }

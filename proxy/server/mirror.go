@@ -167,7 +167,7 @@ func (s *Server) runMirror(m *mirrored) {
 	ctx, cancel := context.WithTimeoutCause(s.mirrors.ctx, m.entry.route.Total, errTotalTimeout)
 	defer cancel()
 	outcome := s.success
-	if failure := s.mirrorOnce(ctx, c, m); failure != nil {
+	if failure := s.mirrorOnce(ctx, c); failure != nil {
 		outcome = failure
 	}
 	c.settle()
@@ -177,7 +177,7 @@ func (s *Server) runMirror(m *mirrored) {
 }
 
 // mirrorOnce makes the one attempt of a copy. Its cost counts in the budgets of the route, which may refuse it.
-func (s *Server) mirrorOnce(ctx context.Context, c *call, m *mirrored) *Error {
+func (s *Server) mirrorOnce(ctx context.Context, c *call) *Error {
 	l := &c.legs[0]
 	l.query = route.Query{Now: c.start, Asked: l.model, Stream: c.inbound.Head.Stream, PromptTokens: c.promptTokens(), Random: s.random}
 	l.budgets = c.budgetsOf(l.route)
@@ -236,8 +236,8 @@ func (h *hourlySpend) add(now time.Time, nano int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.advance(now)
-	now60 := &h.minutes[h.newest%int64(len(h.minutes))]
-	*now60 = addSaturating(*now60, nano)
+	minute := h.newest % int64(len(h.minutes))
+	h.minutes[minute] = addSaturating(h.minutes[minute], nano)
 }
 
 func (h *hourlySpend) total(now time.Time) int64 {

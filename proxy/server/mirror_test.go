@@ -168,3 +168,17 @@ func TestMirrorKeepsToWhatTheRequestAllows(t *testing.T) {
 		})
 	}
 }
+
+// TestARefusedCopyIsTheMirrors: what a budget says to the copy is no failure of the route's own calls.
+func TestARefusedCopyIsTheMirrors(t *testing.T) {
+	h := newHarness(t, []http.HandlerFunc{good, good}, mirroring(func(*table.Mirror) {}), withTable(func(t *table.Table) {
+		budgeted(t)
+		t.Budgets[0].Limit = 1
+	}))
+	if got := h.send(ask{}); got.status != http.StatusOK {
+		t.Fatalf("status %d\n%s", got.status, got.body)
+	}
+	if line := h.log.wait(t, isMirror); line["target"] != "shadow" || line["code"] != "budget_exceeded" {
+		t.Errorf("logged %v", line)
+	}
+}

@@ -76,7 +76,11 @@ func (s *Server) getModel(c *call) error {
 }
 
 func (c *call) describeModel(m route.Model) openai.Model {
-	return openai.NewModel(m.Name, m.Route.Created.Unix(), c.snapshot.namespace, c.priceOf(m))
+	created := int64(0) // Objects of a file have no time of creation.
+	if !m.Route.Created.IsZero() {
+		created = m.Route.Created.Unix()
+	}
+	return openai.NewModel(m.Name, created, c.snapshot.namespace, c.priceOf(m))
 }
 
 // priceOf is what the first target that a call would try charges, if one can be used.

@@ -97,18 +97,8 @@ func (c *call) applyPrices() {
 }
 
 func (c *call) applyPricesOf(account int) {
-	usable, priced := 0, 0
-	for _, candidate := range c.candidates {
-		if candidate.Out != route.Eligible || c.legs[candidate.Route].account != account {
-			continue
-		}
-		usable++
-		if c.priced(candidate) {
-			priced++
-		}
-	}
 	l := &c.legs[account]
-	l.unpriced = usable > 0 && priced == 0
+	l.unpriced = c.allUnpriced(account)
 	if l.unpriced || denying(l.budgets) == nil {
 		return
 	}
@@ -118,6 +108,21 @@ func (c *call) applyPricesOf(account int) {
 			c.candidates[i].Out = outUnpriced
 		}
 	}
+}
+
+// allUnpriced tells whether there are targets that can be used, and none of them has a known price.
+func (c *call) allUnpriced(account int) bool {
+	usable := false
+	for _, candidate := range c.candidates {
+		if candidate.Out != route.Eligible || c.legs[candidate.Route].account != account {
+			continue
+		}
+		if c.priced(candidate) {
+			return false
+		}
+		usable = true
+	}
+	return usable
 }
 
 // priced tells whether the cost of a call to a candidate will be known.

@@ -151,6 +151,10 @@ func (r *relay) take(step dialect.Step) (bool, *Error) {
 		}
 		return false, r.send(step.Output)
 	case dialect.StepDone:
+		if r.isEmpty() {
+			r.call.reach(r.attempt)
+			return true, r.attempt.fail(table.BrokenAnswer, CodeUpstreamBroken, http.StatusBadGateway, "its stream ended without an answer")
+		}
 		return true, r.finish(step.Output)
 	default:
 		return false, r.hold(step.Output)
@@ -256,6 +260,12 @@ func (r *relay) finish(output []byte) *Error {
 		return clientClosed()
 	}
 	return nil
+}
+
+// isEmpty tells whether a stream is over that has said nothing, not even what it used.
+func (r *relay) isEmpty() bool {
+	_, reported := r.stream.Usage()
+	return !reported && !r.call.started() && !r.stream.Started()
 }
 
 // end is the end of the body without a last event. After a finish_reason the answer is whole: some servers send no [DONE].

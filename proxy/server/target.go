@@ -141,7 +141,7 @@ func (s *Server) compileRoute(next *snapshot, r *table.Route, credentials map[st
 		entry.mirror = s.compileMirror(next, entry, credentials, &memory.mirror)
 	}
 	entry.limitsTokens = slices.ContainsFunc(r.Limits, func(l table.Limit) bool { return l.TokensPerMinute > 0 })
-	entry.inspects = entry.limitsTokens || r.Require.MinContextTokens > 0 || slices.ContainsFunc(r.Targets, func(t table.Target) bool {
+	entry.inspects = entry.limitsTokens || r.Strategy == table.LowestCost || r.Fallback.MaxCost > 0 || r.Require.MinContextTokens > 0 || slices.ContainsFunc(r.Targets, func(t table.Target) bool {
 		return t.Declared.CapabilitiesKnown || t.Declared.ContextTokens > 0
 	})
 	return entry

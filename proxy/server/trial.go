@@ -19,6 +19,8 @@ const (
 	retryPatience = 5 * time.Second
 	// planLasts is how long a call may wait in queues before its targets are chosen anew.
 	planLasts = 500 * time.Millisecond
+	// mostAttempts bounds the attempts of a call over all its models.
+	mostAttempts = 16
 	// none is the place of no candidate.
 	none = -1
 )
@@ -148,22 +150,46 @@ func (t *trial) follow(place int, failure *Error) (int, bool) {
 	c := t.call
 	l := &c.legs[c.candidates[place].Route]
 	policy := &l.route.Fallback
-	if t.ctx.Err() != nil || len(c.attempts) >= max(1, policy.MaxAttempts) {
+	if t.ctx.Err() != nil || len(c.attempts) >= mostAttempts {
 		return none, false
+	}
+	spent := c.attemptsOf(l.account) >= max(1, policy.MaxAttempts)
+	if spent {
+		t.leaveRoute(l.account)
 	}
 	target := &l.route.targets[c.candidates[place].Index]
 	t.failed, t.kind = place, failure.Kind
-	if failure.Kind == table.ModelWithdrawn && target.succeeded(c.model) {
+	if !spent && failure.Kind == table.ModelWithdrawn && target.succeeded(c.model) {
 		return place, true
 	}
 	if next, ok := t.next(); ok {
 		target.metrics.FellBack(string(failure.Kind))
 		return next, true
 	}
-	if t.retries >= policy.MaxRetries || !policy.TriesAgain(failure.Kind) {
+	if spent || t.retries >= policy.MaxRetries || !policy.TriesAgain(failure.Kind) {
 		return none, false
 	}
 	return place, t.retry(l, target, failure)
+}
+
+// attemptsOf counts the attempts at targets of one route.
+func (c *call) attemptsOf(account int) int {
+	count := 0
+	for i := range c.attempts {
+		if c.attempts[i].account == account {
+			count++
+		}
+	}
+	return count
+}
+
+// leaveRoute passes over what is left of a route that has had all its attempts; the other models of the call have routes of their own.
+func (t *trial) leaveRoute(account int) {
+	for place, candidate := range t.call.candidates {
+		if t.call.legs[candidate.Route].account == account {
+			t.tried |= 1 << place
+		}
+	}
 }
 
 // retry waits until the same target may be tried again, and tells whether it may. Retries come out of a budget that grows with first attempts, so that they

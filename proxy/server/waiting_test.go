@@ -18,6 +18,11 @@ func soonest(o *Options, _ *table.Table) {
 	o.Random, o.Health = lowest, health.NewRegistry(health.Options{Random: lowest})
 }
 
+// coolDown is how an attempt ends that the provider's rate limit refused.
+func coolDown(d time.Duration) health.Outcome {
+	return health.Outcome{Kind: table.RateLimited, RetryAfter: d, Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}}
+}
+
 // TestTheTotalEndsAWaitInTheQueue: the client is there, so it is told what happened.
 func TestTheTotalEndsAWaitInTheQueue(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
@@ -89,7 +94,7 @@ func TestTheSuccessorThatIsDownMovesNothingOn(t *testing.T) {
 	now := time.Now()
 	heir := registry.Upstream(health.Subject{Credential: "c0", Model: "upstream-new"})
 	attempt, _ := heir.Begin(now, 1, false)
-	attempt.End(now, health.Outcome{Kind: table.RateLimited, RetryAfter: time.Hour})
+	attempt.End(now, coolDown(time.Hour))
 	if got := h.send(ask{}); got.status != http.StatusNotFound || others.Load() != 0 {
 		t.Errorf("status %d, %d calls elsewhere\n%s", got.status, others.Load(), got.body)
 	}
@@ -174,15 +179,16 @@ func TestTargetsAreChosenAfterTheQueue(t *testing.T) {
 	h := newHarness(t, []http.HandlerFunc{good, slow}, soonest, limited(table.Limit{Per: table.PerRoute, Concurrency: 1, MaxWait: patience, MaxQueue: 1}),
 		func(o *Options, _ *table.Table) { o.Now = now })
 	attempt, _ := h.server.health.Upstream(health.Subject{Credential: "c0", Model: "upstream-0"}).Begin(now(), 1, false)
-	attempt.End(now(), health.Outcome{Kind: table.RateLimited, RetryAfter: time.Second})
-	replies := make(chan reply, 2)
+	attempt.End(now(), coolDown(time.Second))
+	replies := make(chan reply, 3)
+	go func() { replies <- h.send(ask{}) }()
+	<-entered
 	for range 2 {
 		go func() { replies <- h.send(ask{}) }()
 	}
-	<-entered
-	// The queue has one place, so a call that is refused tells that the other one waits in it.
-	for h.send(ask{}).status != http.StatusTooManyRequests {
-		t.Fatal("three calls at a time")
+	// The queue has one place: once one of the two is refused the other one waits in it.
+	if got := <-replies; got.status != http.StatusTooManyRequests {
+		t.Fatalf("status %d\n%s", got.status, got.body)
 	}
 	clock.Add(int64(2 * time.Second))
 	close(leave)

@@ -66,8 +66,6 @@ type LimitResult string
 const (
 	// LimitRefused: the request was answered with 429.
 	LimitRefused LimitResult = "refused"
-	// LimitQueued: the request waited for its turn.
-	LimitQueued LimitResult = "queued"
 )
 
 // Limited is what a limit did.

@@ -38,14 +38,14 @@ func TestMetricsOfRouting(t *testing.T) {
 	for range 2 {
 		route.Limited(Limited{Per: "Caller", What: "requests per minute", Result: LimitRefused})
 	}
-	route.Limited(Limited{Per: "Route", What: "concurrent calls", Result: LimitQueued})
+	route.Limited(Limited{Per: "Route", What: "concurrent calls", Result: LimitRefused})
 	contains(t, scrape(t, m), []string{
 		`signalbox_fallbacks_total{kind="RateLimited",provider="Groq",route="chat",target="fast"} 2`,
 		`signalbox_fallbacks_total{kind="Timeout",provider="Groq",route="chat",target="fast"} 1`,
 		`signalbox_retries_total{kind="Unavailable",provider="Groq",route="chat",target="fast"} 1`,
 		`signalbox_mirrored_requests_total{outcome="ok",provider="OpenAI",route="chat",target="shadow"} 1`,
 		`signalbox_limited_requests_total{per="Caller",result="refused",route="chat",what="requests per minute"} 2`,
-		`signalbox_limited_requests_total{per="Route",result="queued",route="chat",what="concurrent calls"} 1`,
+		`signalbox_limited_requests_total{per="Route",result="refused",route="chat",what="concurrent calls"} 1`,
 	}, []string{`signalbox_requests_total{`})
 }
 

@@ -12,6 +12,8 @@ const output = `goos: linux
 cpu: Some Model 2.50GHz/3
 BenchmarkOrder20/Weighted-2         	 1000000	       732.5 ns/op	       0 B/op	       0 allocs/op
 BenchmarkOrder20/LowestCost         	  900000	      1044 ns/op	  12.50 MB/s	      16 B/op	       1 allocs/op
+BenchmarkOrder20/Weighted-2         	 1000000	       700.5 ns/op	       8 B/op	       1 allocs/op
+BenchmarkOrder20/Weighted-2         	 1000000	       900.5 ns/op	       0 B/op	       0 allocs/op
 BenchmarkOrder20/NoMemory-2         	  900000	      1044 ns/op
 PASS
 ok  	signalbox.dev/signalbox/proxy/route	9.113s
@@ -19,7 +21,7 @@ ok  	signalbox.dev/signalbox/proxy/route	9.113s
 
 func TestParse(t *testing.T) {
 	got, err := Parse([]byte(output))
-	want := []report.Choice{{Strategy: "Weighted", Nanos: 732.5}, {Strategy: "LowestCost", Nanos: 1044, Bytes: 16, Allocs: 1}}
+	want := []report.Choice{{Strategy: "Weighted", Nanos: 700.5, Bytes: 8, Allocs: 1}, {Strategy: "LowestCost", Nanos: 1044, Bytes: 16, Allocs: 1}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -105,3 +105,15 @@ func TestRefusalOf(t *testing.T) {
 		})
 	}
 }
+
+// TestDirect: what is for the proxy only is not tried against the fakes, and all else is.
+func TestDirect(t *testing.T) {
+	all := []Client{{Name: "c", Surfaces: []Surface{{Name: "chat"}, {Name: "routing", ProxyOnly: true}, {Name: "models"}}}}
+	direct := Direct(all)
+	if len(direct[0].Surfaces) != 2 || direct[0].Surfaces[0].Name != "chat" || direct[0].Surfaces[1].Name != "models" {
+		t.Errorf("directly: %+v", direct[0].Surfaces)
+	}
+	if len(all[0].Surfaces) != 3 {
+		t.Errorf("the catalogue itself has changed: %+v", all[0].Surfaces)
+	}
+}

@@ -133,7 +133,7 @@ func openRouter() Folder {
 			Body:   `{"model": "{{model}}", "messages": [{"role": "user", "content": "What is a signal box?"}], "reasoning": {"effort": "low"}}`,
 			Checks: []string{chatText, `json.usage.cost >= 0`, `typeof json.provider === "string"`, `pm.response.headers.get("x-generation-id").length > 0`},
 		},
-		{Name: "Models with prices", Method: "GET", Path: "/api/v1/models", Checks: []string{`json.data.every((model) => Number(model.pricing.prompt) >= 0 || model.pricing.prompt === undefined)`}},
+		{Name: "Models with prices", Method: "GET", Path: "/api/v1/models", Checks: []string{`json.data.every((model) => Number(model.pricing.prompt) >= 0 || model.pricing.prompt === "-1")`}},
 		{
 			Name: "Rerank", Method: "POST", Path: "/api/v1/rerank",
 			Body:   `{"model": "{{rerankModel}}", "query": "What does a signal show?", "documents": ["A signal shows whether the line is clear.", "Bread is baked early."]}`,

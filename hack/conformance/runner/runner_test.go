@@ -59,6 +59,30 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestEachProgramHasAKeyOfItsOwn where there is one; else all have the plan's.
+func TestEachProgramHasAKeyOfItsOwn(t *testing.T) {
+	cases := map[string]struct {
+		keyOf func(string) string
+		want  string
+	}{
+		"of its own": {func(client string) string { return "key of " + client }, `"key": "key of c"`},
+		"the plan's": {nil, `"key": "shared"`},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			r, client := program(t, "")
+			r.Plan.Key, r.KeyOf = "shared", tc.keyOf
+			file, err := r.writePlan(client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if written, err := os.ReadFile(file); err != nil || !strings.Contains(string(written), tc.want) {
+				t.Errorf("%v, no %s in %s", err, tc.want, written)
+			}
+		})
+	}
+}
+
 // TestEnvironment: nothing of the caller's environment sends a library elsewhere, or with another key.
 func TestEnvironment(t *testing.T) {
 	for _, name := range []string{"HTTPS_PROXY", "http_proxy", "OPENAI_API_KEY", "GROQ_BASE_URL"} {

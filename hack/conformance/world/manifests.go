@@ -29,7 +29,9 @@ func Manifests(upstreams []catalogue.Upstream, clients []string, endpoint, googl
 	fmt.Fprintf(&out, "---\napiVersion: v1\nkind: Secret\nmetadata: {name: aws, labels: {signalbox.dev/provider-key: \"true\"}}\nstringData: {id: %s, secret: secret-of-%s}\n", ProviderKey, ProviderKey)
 	fmt.Fprintf(&out, "---\napiVersion: v1\nkind: Secret\nmetadata: {name: google, labels: {signalbox.dev/provider-key: \"true\"}}\nstringData: {key.json: %q}\n", googleKey)
 	for _, u := range upstreams {
-		writeCredential(&out, u, endpoint)
+		for i := range brokenTargets {
+			writeCredential(&out, u, credentialName(u, i), endpoint)
+		}
 		for _, purpose := range purposes(u) {
 			writeRoute(&out, u, purpose)
 		}
@@ -38,13 +40,25 @@ func Manifests(upstreams []catalogue.Upstream, clients []string, endpoint, googl
 	return out.String()
 }
 
-func writeCredential(out *strings.Builder, u catalogue.Upstream, endpoint string) {
+// brokenTargets is how many targets the route of a broken model has, each of a credential of its own, as health is kept by credential and model. After a
+// few failures in a row a target is left alone, and another one shows clients how a stream breaks.
+const brokenTargets = 4
+
+// credentialName is the upstream's name; all but the first have a number.
+func credentialName(u catalogue.Upstream, i int) string {
+	if i == 0 {
+		return u.Name
+	}
+	return fmt.Sprintf("%s-%d", u.Name, i)
+}
+
+func writeCredential(out *strings.Builder, u catalogue.Upstream, name, endpoint string) {
 	auth := u.Auth
 	if auth == "" {
 		auth = "{keys: [{name: main, secretKeyRef: {name: provider, key: api-key}}]}"
 	}
 	fmt.Fprintf(out, "---\napiVersion: signalbox.dev/v1alpha1\nkind: ProviderCredential\nmetadata: {name: %s}\nspec:\n  provider: %s\n  endpoint: %s\n  auth: %s\n",
-		u.Name, u.Provider, endpoint+u.Path, auth)
+		name, u.Provider, endpoint+u.Path, auth)
 	if u.Block != "" {
 		fmt.Fprintf(out, "  %s\n", u.Block)
 	}
@@ -55,8 +69,14 @@ func writeCredential(out *strings.Builder, u catalogue.Upstream, endpoint string
 }
 
 func writeRoute(out *strings.Builder, u catalogue.Upstream, purpose string) {
+	targets := []string{target(u, "only", purpose, "")}
+	for i := 1; purpose == plan.Broken && i < brokenTargets; i++ {
+		other := u
+		other.Name = credentialName(u, i)
+		targets = append(targets, target(other, other.Name, purpose, ""))
+	}
 	fmt.Fprintf(out, "---\napiVersion: signalbox.dev/v1alpha1\nkind: ModelRoute\nmetadata: {name: %[1]s-%[2]s}\nspec:\n  models: [%[3]s]\n  targets: [%[4]s]\n%[5]s",
-		u.Name, purpose, Alias(u.Name, purpose), target(u, "only", purpose, ""), policyOf(purpose))
+		u.Name, purpose, Alias(u.Name, purpose), strings.Join(targets, ", "), policyOf(purpose))
 }
 
 // policyOf is what a route of one target has besides. What is always busy is not tried again, which would take time and tell nothing.

@@ -105,6 +105,30 @@ func TestFaultsAreChosenByModel(t *testing.T) {
 	}
 }
 
+// TestRoutes: each name that clients are told is the model of one route, and each client has a key of its own.
+func TestRoutes(t *testing.T) {
+	clients := []string{"one", "two"}
+	manifests := Manifests(catalogue.Upstreams(), clients, "http://127.0.0.1:1", "{}")
+	for _, u := range catalogue.Upstreams() {
+		names := Aliases(u)
+		for _, purpose := range []string{"chat", "picky", "fallback", "priced", "session", "limited", "closed"} {
+			if names[purpose] == "" {
+				t.Errorf("%s has no name for %s", u.Name, purpose)
+			}
+		}
+		for purpose, name := range names {
+			if n := strings.Count(manifests, "models: ["+name+"]\n"); n != 1 || !strings.Contains(manifests, "metadata: {name: "+u.Name+"-"+purpose+"}") {
+				t.Errorf("%d routes serve %s, want one, %s-%s", n, name, u.Name, purpose)
+			}
+		}
+	}
+	for _, client := range clients {
+		if strings.Count(manifests, "{key: "+AccessKey(client)+"}") != 1 {
+			t.Errorf("the key of %s is not there once", client)
+		}
+	}
+}
+
 func TestSpent(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "default"), 0o700); err != nil {

@@ -6,7 +6,7 @@ import (
 )
 
 // watched are the names that the proxy reads, in both spellings.
-var watched = [...]string{"contents", "generationConfig", "generation_config"}
+var watched = [...]string{"contents", "generationConfig", "generation_config", "models", "provider", "session_id"}
 
 // ReadHead checks that body is one JSON object with contents, and reads the limits of the answer. The error is a *dialect.RequestError.
 func (Generate) ReadHead(body []byte) (dialect.Head, error) {
@@ -43,6 +43,12 @@ func (r *headReader) read(name string, member jsonscan.Member, end int) error {
 		}
 		r.config = true
 		return r.readConfig(value)
+	case "models":
+		return r.head.ReadModels(value)
+	case "provider":
+		return r.head.ReadPreferences(value)
+	case "session_id":
+		r.head.ReadSession(value)
 	}
 	return nil
 }

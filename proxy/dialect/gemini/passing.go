@@ -21,7 +21,7 @@ func (Generate) AppendPassed(dst, body []byte, _ dialect.Head, to dialect.Target
 		end := walk.Skip()
 		name := camel(string(member.Name(body)))
 		switch {
-		case name == "model":
+		case name == "model", dialect.Steers(string(member.Name(body)), to.Provider):
 		case slices.Contains(to.Quirks.Refused, name), to.Quirks.Accepted != nil && !slices.Contains(to.Quirks.Accepted, name):
 			p.report.Drop(name)
 		case name == "contents" && (p.foreign || p.skip):

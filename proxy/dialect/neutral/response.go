@@ -2,6 +2,7 @@ package neutral
 
 import (
 	"encoding/json"
+	"time"
 
 	"signalbox.dev/signalbox/proxy/meter"
 )
@@ -75,4 +76,6 @@ type Error struct {
 	JSON bool
 	// Foreign tells that the body is no JSON at all, and so not the API's: the page of a gateway in front of it, for example.
 	Foreign bool
+	// RetryAfter is when the provider wants to be asked again, where the body tells; 0 where it does not.
+	RetryAfter time.Duration
 }

@@ -31,13 +31,16 @@ type document struct {
 	text int
 	// end is where the object's closing bracket stands.
 	end int
-	// provider and xGroq tell that there are members of these names.
-	provider, xGroq bool
+	// provider, xGroq and fingerprint tell that there are members "provider", "x_groq" and "system_fingerprint".
+	provider, xGroq, fingerprint bool
 	// mends are what clients want otherwise: "assistant" for roles that are empty or null, and "reasoning" as the name of thoughts. finishes are the values
 	// of the choices' finish_reasons that have no native_finish_reason beside them.
 	mends, finishes []dialect.Patch
-	// namesThoughts is set, before anything is read, where the name of thoughts is to be "reasoning".
+	// nulls are members that strict clients know only with a value, in the order of the text.
+	nulls []dialect.Patch
+	// namesThoughts is set, before anything is read, where the name of thoughts is to be "reasoning", and strict where nulls are to go.
 	namesThoughts bool
+	strict        strictness
 }
 
 // The problems of an answer. They name no byte of it.
@@ -98,6 +101,9 @@ func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) 
 	if err != nil {
 		return end, err
 	}
+	if data[at] == 'n' && d.strict.refuses(name) {
+		d.drop(member.Start, end)
+	}
 	switch string(name) {
 	case "usage":
 		if d.memberEnd > 0 {
@@ -109,6 +115,8 @@ func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) 
 		}
 	case "provider":
 		d.provider = true
+	case "system_fingerprint":
+		d.fingerprint = true
 	case "prompt_filter_results":
 		d.filtered = true
 	case "x_groq":
@@ -163,15 +171,17 @@ func (d *document) readChoice(data []byte, at int) (int, error) {
 		return jsonscan.Value(data, at)
 	}
 	var finish dialect.Patch
-	native := false
+	native, content, ended := false, false, false
 	walk := jsonscan.WalkObject(data, at)
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		switch string(member.Name(data)) {
 		case "delta", "message":
+			content = true
 			walk.Resume(d.readContent(data, member.Value))
 		case "text":
 			walk.Resume(d.readText(data, member.Value))
 		case "finish_reason":
+			ended = true
 			end := walk.Skip()
 			if _, err := walk.End(); err == nil && filled(data, member.Value, end) {
 				d.finish, d.token = true, true
@@ -180,6 +190,9 @@ func (d *document) readChoice(data []byte, at int) (int, error) {
 		case "native_finish_reason":
 			native = true
 		}
+	}
+	if d.strict != lenient && content && !ended {
+		d.mends = append(d.mends, dialect.Patch{At: at + 1, End: at + 1, Text: `"finish_reason":null,`})
 	}
 	if finish.End > 0 && !native {
 		d.finishes = append(d.finishes, finish)
@@ -208,7 +221,11 @@ func (d *document) readContent(data []byte, at int) (int, error) {
 		case "reasoning_content":
 			thoughts = dialect.Patch{At: member.Start, End: member.NameEnd, Text: `"reasoning"`}
 		}
-		walk.Resume(d.readText(data, member.Value))
+		end, err := d.readText(data, member.Value)
+		if err == nil && d.strict != lenient {
+			d.dropInside(data, member, end)
+		}
+		walk.Resume(end, err)
 	}
 	if rename && thoughts.End > 0 {
 		d.mends = append(d.mends, thoughts)

@@ -25,6 +25,7 @@ type passedStream struct {
 	shows   bool
 	output  []byte
 	patches []dialect.Patch
+	nulls   []dialect.Patch
 
 	usage    meter.Usage
 	reported bool
@@ -55,10 +56,11 @@ func (f *passedStream) Next(event sse.Event) (dialect.Step, error) {
 		f.done = true
 		return dialect.Step{Output: f.behindHeld(event.Raw), Kind: dialect.StepDone}, nil
 	}
-	d := document{namesThoughts: f.namesThoughts()}
+	d := document{namesThoughts: f.namesThoughts(), strict: f.strictness(strictChunk), nulls: f.nulls[:0]}
 	if err := d.read(event.Data); err != nil {
 		return dialect.Step{}, &dialect.StreamError{Err: err}
 	}
+	f.nulls = d.nulls
 	usageAt := f.count(&d, event.Data)
 	if d.failure || string(event.Name) == "error" {
 		failure := dialect.ParseError(event.Data)
@@ -113,7 +115,7 @@ func (f *passedStream) showUsage(patches []dialect.Patch, d *document, data []by
 	case f.shows && usageAt != 0:
 		return f.usagePatches(patches, data, usageAt, f.usage)
 	case !f.shows && d.memberEnd > 0:
-		return append(patches, withoutPatch(data, d.memberStart, d.memberEnd))
+		return append(patches, withoutPatch(data, 0, dialect.Patch{At: d.memberStart, End: d.memberEnd}))
 	}
 	return patches
 }

@@ -123,11 +123,20 @@ func TestPassedFlavors(t *testing.T) {
 	asked := groq
 	asked.IncludeUsage = true
 	own.Provider = "Groq"
+	const nulls = `data: {"usage":null,"system_fingerprint":null , "id":"c","choices":[{"index":0,"delta":{"audio":null,"content":"x","tool_calls":[{"id":null,"index":0,"type":null,"function":{"name":null,"arguments":"{"}},null],"reasoning_details":null},"finish_reason":null}],"error":null}` + "\n\n" +
+		`data: {"id":"c","choices":[{"index":0,"delta":{"tool_calls":null},"finish_reason":null}],"error":null,"usage":null}` + "\n\n"
+	const noNulls = `data: {"provider":"Mistral", "id":"c","choices":[{"index":0,"delta":{"content":"x","tool_calls":[{"index":0,"function":{"arguments":"{"}},null]},"finish_reason":null}]}` + "\n\n" +
+		`data: {"provider":"Mistral","id":"c","choices":[{"index":0,"delta":{},"finish_reason":null}]}` + "\n\n"
+	shown := exchange(dialect.OpenAIFlavor)
+	shown.IncludeUsage = true
 	for name, tc := range map[string]struct {
 		call         dialect.Exchange
 		stream, want string
 	}{
 		"OpenRouter":               {router, text + end + report + done, routerText + routerEnd + routerReport + done},
+		"OpenRouter, no nulls":     {router, nulls + end + report + done, noNulls + routerEnd + routerReport + done},
+		"OpenRouter, no end":       {router, `data: {"provider":1,"choices":[{"delta":{"content":"x"}},{"text":"x"}]}` + "\n\n" + done, `data: {"provider":1,"choices":[{"finish_reason":null,"delta":{"content":"x"}},{"text":"x"}]}` + "\n\n" + done},
+		"nulls under OpenAI":       {shown, nulls + end + done, nulls + end + done},
 		"OpenRouter, thoughts":     {router, thought + text + end + report + done, routerThought + routerText + routerEnd + routerReport + done},
 		"Groq, thoughts":           {groq, thought + text + end + report + done, groqThought + mended + groqEnd + done},
 		"thoughts under OpenAI":    {exchange(dialect.OpenAIFlavor), thought + end + done, thought + end + done},

@@ -31,14 +31,30 @@ func newFlavored(o dialect.Exchange) flavored {
 // namesThoughts tells whether what vLLM, DeepSeek and others call "reasoning_content" gets the name that the flavor has for it.
 func (f *flavored) namesThoughts() bool { return f.asOpenRouter || f.asGroq }
 
-// choicePatches adds what an OpenRouter client expects beside the usage: who answered, and the provider's own finish_reasons.
+// strictness is the one for OpenRouter's clients, or none.
+func (f *flavored) strictness(of strictness) strictness {
+	if f.asOpenRouter {
+		return of
+	}
+	return lenient
+}
+
+// choicePatches adds what an OpenRouter client expects beside the usage: who answered, and the provider's own finish_reasons. What it does not expect goes.
 func (f *flavored) choicePatches(patches []dialect.Patch, d *document, data []byte) []dialect.Patch {
 	if !f.asOpenRouter || d.choicesAt == 0 {
 		return patches
 	}
+	greeting := ""
 	if !d.provider {
-		patches = append(patches, dialect.Patch{At: d.start + 1, End: d.start + 1, Text: f.greeting})
+		greeting = f.greeting
 	}
+	if d.strict == strictAnswer && !d.fingerprint {
+		greeting += noFingerprint + ","
+	}
+	if greeting != "" {
+		patches = append(patches, dialect.Patch{At: d.start + 1, End: d.start + 1, Text: greeting})
+	}
+	patches = withoutNulls(patches, data, d.nulls)
 	for _, finish := range d.finishes {
 		patches = append(patches, dialect.Patch{At: finish.End, End: finish.End, Text: `,"native_finish_reason":` + string(data[finish.At:finish.End])})
 	}
@@ -97,7 +113,7 @@ func (e *usageEdit) member(name string, data []byte, at, end int) {
 	}
 }
 
-// details gives a details object the number that strict clients need.
+// details gives a details object the number that strict clients need, and numbers in place of null.
 func (e *usageEdit) details(data []byte, at, end int, needs string) {
 	if !e.asOpenRouter {
 		return
@@ -114,12 +130,15 @@ func (e *usageEdit) details(data []byte, at, end int, needs string) {
 	walk := jsonscan.WalkObject(data, at)
 	for m, ok := walk.Next(); ok; m, ok = walk.Next() {
 		valueEnd := walk.Skip()
-		if string(m.Name(data)) != needs {
-			continue
+		value, is := int64(0), string(m.Name(data)) == needs
+		if is {
+			value, member = count, ""
 		}
-		if !isNumber(data[m.Value:]) {
-			e.patches = append(e.patches, dialect.Patch{At: m.Value, End: valueEnd, Text: string(appendNumber(nil, count))})
+		if is && !isNumber(data[m.Value:]) || data[m.Value] == 'n' {
+			e.patches = append(e.patches, dialect.Patch{At: m.Value, End: valueEnd, Text: string(appendNumber(nil, value))})
 		}
+	}
+	if member == "" {
 		return
 	}
 	if jsonscan.Space(data, at+1) < end-1 {
@@ -154,7 +173,7 @@ func (e *usageEdit) missingOpenRouter(dst []byte) []byte {
 		dst = appendRaw(dst, "is_byok", "false")
 	}
 	if !e.costDetails {
-		dst = appendCostDetails(appendKey(dst, "cost_details"), e.u, &e.o)
+		dst = appendCostDetails(dst, e.u, &e.o)
 	}
 	return dst
 }

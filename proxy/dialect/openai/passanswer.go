@@ -56,7 +56,7 @@ type passedAnswer struct {
 }
 
 func readPassed(body []byte, f flavored) (*passedAnswer, error) {
-	a := &passedAnswer{flavored: f, body: body, read: document{namesThoughts: f.namesThoughts()}}
+	a := &passedAnswer{flavored: f, body: body, read: document{namesThoughts: f.namesThoughts(), strict: f.strictness(strictAnswer)}}
 	if err := a.read.read(body); err != nil {
 		return nil, &dialect.AnswerError{Err: err}
 	}

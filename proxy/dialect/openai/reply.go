@@ -18,10 +18,21 @@ type wireError struct {
 
 // wireReply is an error's body, and, with the choices that OpenRouter adds to it, the last event of a broken stream.
 type wireReply struct {
-	Error   wireError       `json:"error"`
-	Object  string          `json:"object,omitempty"`
-	Choices json.RawMessage `json:"choices,omitempty"`
+	Error wireError `json:"error"`
+	*wireChunk
 }
+
+// wireChunk is what a chunk has besides an error, all of which strict clients need.
+type wireChunk struct {
+	ID      string          `json:"id"`
+	Object  string          `json:"object"`
+	Created int64           `json:"created"`
+	Model   string          `json:"model"`
+	Choices json.RawMessage `json:"choices"`
+}
+
+// unmapped is OpenRouter's type of errors that have none.
+const unmapped = "unmapped"
 
 func wire(e dialect.ErrorReply) wireReply {
 	reply := wireReply{Error: wireError{Message: e.Message, Type: e.Type, Code: e.Code, Metadata: e.Metadata}}
@@ -37,7 +48,7 @@ func wire(e dialect.ErrorReply) wireReply {
 		if e.Metadata != nil {
 			metadata = *e.Metadata
 		}
-		metadata.ErrorType = e.Code
+		metadata.ErrorType = first(e.Code, unmapped)
 		reply.Error.Metadata = &metadata
 	}
 	return reply
@@ -52,7 +63,8 @@ func appendError(dst []byte, e dialect.ErrorReply) []byte {
 func appendErrorEvent(dst []byte, e dialect.ErrorReply, object, choices string) []byte {
 	reply := wire(e)
 	if e.Flavor == dialect.OpenRouterFlavor {
-		reply.Object, reply.Choices = object, json.RawMessage(choices)
+		call := dialect.Exchange{Flavor: e.Flavor, ID: first(e.ID, e.RequestID)}
+		reply.wireChunk = &wireChunk{ID: answerID(&call), Object: object, Created: e.Created, Model: e.Model, Choices: json.RawMessage(choices)}
 	}
 	dst = append(dst, "data: "...)
 	return append(appendJSON(dst, reply), "\n\n"...)

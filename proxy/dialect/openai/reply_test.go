@@ -45,10 +45,10 @@ func TestAppendError(t *testing.T) {
 }
 
 func TestAppendErrorEvent(t *testing.T) {
-	reply := dialect.ErrorReply{Status: 502, Message: "cut", Type: "server_error", Code: "upstream_broken"}
+	reply := dialect.ErrorReply{Status: 502, Message: "cut", Type: "server_error", Code: "upstream_broken", RequestID: "r", ID: "01", Model: "up", Created: 1759396891}
 	for want, surface := range map[string]dialect.Flavor{
 		`data: {"error":{"message":"cut","type":"server_error","param":null,"code":"upstream_broken"}}` + "\n\n": dialect.OpenAIFlavor,
-		`data: {"error":{"message":"cut","type":"server_error","param":null,"code":502,"metadata":{"error_type":"upstream_broken"}},"object":"chat.completion.chunk",` +
+		`data: {"error":{"message":"cut","type":"server_error","param":null,"code":502,"metadata":{"error_type":"upstream_broken"}},"id":"gen-01","object":"chat.completion.chunk","created":1759396891,"model":"up",` +
 			`"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}` + "\n\n": dialect.OpenRouterFlavor,
 	} {
 		reply.Flavor = surface
@@ -58,6 +58,20 @@ func TestAppendErrorEvent(t *testing.T) {
 		}
 		if read, err := filterAll(got, dialect.Exchange{}); err != nil || read.kinds[0] != dialect.StepFailure {
 			t.Errorf("the event is read as %v, %v, want a failure", read.kinds, err)
+		}
+	}
+}
+
+// TestEmptyErrorEvent: what ends a broken stream is a chunk for strict clients, whatever is known of the answer.
+func TestEmptyErrorEvent(t *testing.T) {
+	reply := dialect.ErrorReply{Flavor: dialect.OpenRouterFlavor, Status: 500, RequestID: "r"}
+	const failure = `data: {"error":{"message":"","type":"","param":null,"code":500,"metadata":{"error_type":"unmapped"}},"id":"gen-r",`
+	for want, surface := range map[string]dialect.Surface{
+		failure + `"object":"chat.completion.chunk","created":0,"model":"","choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}` + "\n\n": openai.Chat{},
+		failure + `"object":"text_completion","created":0,"model":"","choices":[{"index":0,"text":"","finish_reason":"error"}]}` + "\n\n":                    openai.Text{},
+	} {
+		if diff := cmp.Diff(want, string(surface.AppendErrorEvent(nil, reply))); diff != "" {
+			t.Errorf("event (-want +got):\n%s", diff)
 		}
 	}
 }

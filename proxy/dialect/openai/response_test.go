@@ -141,6 +141,24 @@ func TestAppendResponse(t *testing.T) {
 }
 
 // TestResponseRoundTrip reads what was written and gets the same answer.
+// TestNoFingerprint: OpenRouter's own client library takes no answer without the member, and no chunk with null.
+func TestNoFingerprint(t *testing.T) {
+	const null = `,"system_fingerprint":null}`
+	answer := neutral.Response{Choices: []neutral.Choice{{Finish: neutral.FinishStop}}}
+	for _, surface := range []dialect.GenerationSurface{openai.Chat{}, openai.Text{}} {
+		for _, flavor := range []dialect.Flavor{dialect.OpenAIFlavor, dialect.OpenRouterFlavor, dialect.GroqFlavor} {
+			got := string(surface.AppendResponse(nil, &answer, exchange(flavor)))
+			if strings.HasSuffix(got, null) != (flavor == dialect.OpenRouterFlavor) || strings.Contains(got, "fingerprint") != (flavor == dialect.OpenRouterFlavor) {
+				t.Errorf("flavor %d: %s", flavor, got)
+			}
+			events := []neutral.Event{{Kind: neutral.EventStart}, {Kind: neutral.EventPartStart, Part: neutral.Part{Kind: neutral.TextPart, Text: "x"}}, {Kind: neutral.EventEnd}}
+			if got := writeStream(surface, events, exchange(flavor)); strings.Contains(got, "fingerprint") || !strings.Contains(got, `"x"`) {
+				t.Errorf("stream of flavor %d: %s", flavor, got)
+			}
+		}
+	}
+}
+
 func TestResponseRoundTrip(t *testing.T) {
 	written := openai.Chat{}.AppendResponse(nil, fullResponse(), exchange(dialect.OpenRouterFlavor))
 	got, err := openai.Chat{}.ReadResponse(written)

@@ -86,7 +86,18 @@ func appendHead(dst []byte, object, model string, o *dialect.Exchange) []byte {
 	return dst
 }
 
-// appendTail appends what an answer tells of itself as a whole.
+// appendAnswerTail appends what a whole answer tells of itself. OpenRouter's own client library takes no answer without a fingerprint, which may be null.
+func appendAnswerTail(dst []byte, r *neutral.Response, o *dialect.Exchange) []byte {
+	if r.SystemFingerprint == "" && o.Flavor == dialect.OpenRouterFlavor {
+		dst = append(dst, ","+noFingerprint...)
+	}
+	return appendTail(dst, r.ServiceTier, r.SystemFingerprint)
+}
+
+// noFingerprint is the member of an answer without one.
+const noFingerprint = `"system_fingerprint":null`
+
+// appendTail appends what an answer or a chunk tells of itself as a whole.
 func appendTail(dst []byte, tier, fingerprint string) []byte {
 	if fingerprint != "" {
 		dst = appendText(dst, "system_fingerprint", fingerprint)
@@ -113,7 +124,7 @@ func (Chat) AppendResponse(dst []byte, r *neutral.Response, o dialect.Exchange) 
 	if r.Usage != nil {
 		dst = appendUsage(appendKey(dst, "usage"), *r.Usage, &o)
 	}
-	dst = appendTail(dst, r.ServiceTier, r.SystemFingerprint)
+	dst = appendAnswerTail(dst, r, &o)
 	if o.Flavor == dialect.GroqFlavor {
 		dst = append(appendText(append(appendKey(dst, "x_groq"), '{'), "id", groqID(&o)), '}')
 	}

@@ -100,7 +100,7 @@ func (Text) AppendResponse(dst []byte, r *neutral.Response, o dialect.Exchange) 
 	if r.Usage != nil {
 		dst = appendUsage(appendKey(dst, "usage"), *r.Usage, &o)
 	}
-	return append(appendTail(dst, r.ServiceTier, r.SystemFingerprint), '}')
+	return append(appendAnswerTail(dst, r, &o), '}')
 }
 
 func appendCompletionFinish(dst []byte, finish neutral.Finish, native string, o *dialect.Exchange) []byte {

@@ -1,11 +1,9 @@
 package openai
 
 import (
-	"bytes"
 	"math"
 	"strconv"
 
-	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
 	"signalbox.dev/signalbox/proxy/meter"
 )
@@ -150,16 +148,4 @@ func (c *counts) normalise() meter.Usage {
 		Completion: completion, Reasoning: c.reasoning, CompletionAudio: min(c.completionAudio, completion),
 		Estimated: c.odd,
 	}
-}
-
-// withoutPatch takes out the member that stands from start to end, with its comma.
-func withoutPatch(data []byte, start, end int) dialect.Patch {
-	before := bytes.TrimRight(data[:start], " \t\r\n")
-	if before[len(before)-1] == ',' {
-		return dialect.Patch{At: len(before) - 1, End: end}
-	}
-	if after := jsonscan.Space(data, end); data[after] == ',' {
-		end = after + 1
-	}
-	return dialect.Patch{At: start, End: end}
 }

@@ -40,7 +40,7 @@ func appendFlavorUsage(dst []byte, u meter.Usage, o *dialect.Exchange) []byte {
 	switch o.Flavor {
 	case dialect.OpenRouterFlavor:
 		dst = appendRaw(dst, "is_byok", "false")
-		dst = appendCostDetails(appendKey(dst, "cost_details"), u, o)
+		dst = appendCostDetails(dst, u, o)
 	case dialect.GroqFlavor:
 		dst = appendTiming(dst, o)
 	case dialect.OpenAIFlavor:
@@ -48,9 +48,13 @@ func appendFlavorUsage(dst []byte, u meter.Usage, o *dialect.Exchange) []byte {
 	return dst
 }
 
-// appendCostDetails appends how the cost is made up. The first member is what OpenRouter's users pay to a provider of their own beside OpenRouter.
+// appendCostDetails appends how the cost is made up, where it is known: strict clients take no details without their sums. The first member is what
+// OpenRouter's users pay to a provider of their own beside OpenRouter.
 func appendCostDetails(dst []byte, u meter.Usage, o *dialect.Exchange) []byte {
-	dst = append(dst, `{"upstream_inference_cost":null`...)
+	if o.Prices == nil {
+		return dst
+	}
+	dst = append(appendKey(dst, "cost_details"), `{"upstream_inference_cost":null`...)
 	completion := meter.Usage{Completion: u.Completion, Reasoning: u.Reasoning, CompletionAudio: u.CompletionAudio}
 	prompt := u
 	prompt.Completion, prompt.Reasoning, prompt.CompletionAudio = 0, 0, 0

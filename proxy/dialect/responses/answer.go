@@ -55,10 +55,7 @@ func (a *answer) append(dst []byte) []byte {
 		status = statusInProgress
 	}
 	dst = append(append(append(dst, `,"status":"`...), status...), `","background":false`...)
-	if a.status == statusCompleted && o.Timing != nil {
-		t := o.Timing()
-		dst = strconv.AppendInt(append(dst, `,"completed_at":`...), o.Created+int64((t.Queue+t.Prompt+t.Completion).Seconds()), 10)
-	}
+	dst = append(append(dst, `,"completed_at":`...), a.completedAt()...)
 	dst = append(dst, `,"error":`...)
 	if a.status == statusFailed {
 		dst = append(dst, `{"code":"server_error","type":"server_error","message":"the provider failed while it generated the response","param":null}`...)
@@ -82,6 +79,15 @@ func (a *answer) append(dst []byte) []byte {
 	return append(dst, '}')
 }
 
+// completedAt is when the answer was completed, in seconds since 1970; null until then, and where nobody measures.
+func (a *answer) completedAt() json.RawMessage {
+	if a.status != statusCompleted || a.call.Timing == nil {
+		return json.RawMessage("null")
+	}
+	t := a.call.Timing()
+	return strconv.AppendInt(nil, a.call.Created+int64((t.Queue+t.Prompt+t.Completion).Seconds()), 10)
+}
+
 // appendAsked appends what the request asked for.
 func (a *answer) appendAsked(dst []byte) []byte {
 	r := a.call.Request
@@ -93,11 +99,13 @@ func (a *answer) appendAsked(dst []byte) []byte {
 		tier = quoted(a.tier)
 	}
 	for _, member := range []neutral.Member{
+		{Name: "frequency_penalty", Value: orZero(r.FrequencyPenalty)},
 		{Name: "instructions", Value: askedInstructions(r)},
 		{Name: "max_output_tokens", Value: orNull(r.MaxTokens)},
 		{Name: "max_tool_calls", Value: askedExtra(r, "max_tool_calls", "null")},
 		{Name: "metadata", Value: askedMetadata(r)},
 		{Name: "parallel_tool_calls", Value: strconv.AppendBool(nil, r.ParallelToolCalls == nil || *r.ParallelToolCalls)},
+		{Name: "presence_penalty", Value: orZero(r.PresencePenalty)},
 		{Name: "previous_response_id", Value: json.RawMessage("null")},
 		{Name: "prompt_cache_key", Value: orNullText(r.PromptCacheKey)},
 		{Name: "reasoning", Value: askedReasoning(r)},
@@ -136,6 +144,13 @@ func orNullText(text string) json.RawMessage {
 func orNullNumber(number neutral.Number) json.RawMessage {
 	if number == "" {
 		return json.RawMessage("null")
+	}
+	return json.RawMessage(number)
+}
+
+func orZero(number neutral.Number) json.RawMessage {
+	if number == "" {
+		return json.RawMessage("0")
 	}
 	return json.RawMessage(number)
 }

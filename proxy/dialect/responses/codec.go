@@ -30,14 +30,14 @@ func (c Codec) ReadPassed(body []byte, o dialect.Exchange) (dialect.Answer, erro
 	if err != nil {
 		return nil, err
 	}
-	tag := func(body []byte, _ meter.Usage) []byte { return tagAnswer(body, o.Origin) }
+	tag := func(body []byte, _ meter.Usage) []byte { return tagAnswer(body, &o) }
 	return dialect.NewPassingAnswer(body, read, tag), nil
 }
 
 // NewPassedStream goes over the events of an upstream's stream.
 func (Codec) NewPassedStream(o dialect.Exchange) dialect.Stream {
 	reader := &streamReader{origin: placed(o.Origin), passing: true}
-	tagger := &eventTagger{origin: o.Origin}
+	tagger := &eventTagger{origin: o.Origin, strict: strict(&o)}
 	return dialect.NewPassingStream(reader, tagger.rewrite)
 }
 

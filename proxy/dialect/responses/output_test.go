@@ -15,6 +15,8 @@ import (
 func TestAppendResponseGolden(t *testing.T) {
 	timed := exchange(t)
 	timed.Timing = func() dialect.Timing { return dialect.Timing{Queue: time.Second, Completion: 2 * time.Second} }
+	cut := plainExchange()
+	cut.Timing = timed.Timing
 	usage := &meter.Usage{Prompt: 20, Cached: 5, Completion: 9}
 	for name, tc := range map[string]struct {
 		call     dialect.Exchange
@@ -31,7 +33,7 @@ func TestAppendResponseGolden(t *testing.T) {
 			{Kind: neutral.ToolCallPart, Call: &neutral.ToolCall{ID: "c2", Name: "g"}},
 			{Kind: neutral.AudioPart, Media: &neutral.Media{Data: "aGk="}},
 			{Kind: neutral.ImagePart, Media: &neutral.Media{Data: "aGk="}}}}}}},
-		"answer-cut.json":     {plainExchange(), neutral.Response{Choices: []neutral.Choice{{Finish: neutral.FinishLength, Parts: []neutral.Part{{Kind: neutral.TextPart, Text: "Half"}}}}}},
+		"answer-cut.json":     {cut, neutral.Response{Choices: []neutral.Choice{{Finish: neutral.FinishLength, Parts: []neutral.Part{{Kind: neutral.TextPart, Text: "Half"}}}}}},
 		"answer-refused.json": {plainExchange(), neutral.Response{Choices: []neutral.Choice{{Finish: neutral.FinishRefusal, Parts: []neutral.Part{{Kind: neutral.RefusalPart, Text: "No."}}}}}},
 		"answer-held.json":    {plainExchange(), neutral.Response{Choices: []neutral.Choice{{Finish: neutral.FinishRefusal, Parts: []neutral.Part{{Kind: neutral.TextPart, Text: "Well"}}}}}},
 		"answer-failed.json":  {plainExchange(), neutral.Response{Choices: []neutral.Choice{{Finish: neutral.FinishError}}}},

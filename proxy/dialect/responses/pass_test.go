@@ -149,6 +149,43 @@ func TestPassedAnswer(t *testing.T) {
 	}
 }
 
+// TestPassedAnswerIsComplete: OpenRouter's own client library wants members that not all providers send.
+func TestPassedAnswerIsComplete(t *testing.T) {
+	const rest = `"output":[{"type":"reasoning","summary":[],"encrypted_content":"a"}],"status":"completed"`
+	const message = `"output":[{"type":"message","content":[{"type":"output_text","text":"hi","annotations":[]}]}],"status":"completed"`
+	const all = `"completed_at":1,"error":null,"frequency_penalty":0.5,"incomplete_details":null,"instructions":"i","metadata":{},"parallel_tool_calls":false,"presence_penalty":0,"temperature":1,"tool_choice":"none","tools":[],"top_p":1`
+	const nulls = `"completed_at":null,"error":null,"frequency_penalty":null,"incomplete_details":null,"instructions":null,"metadata":null,"parallel_tool_calls":true,"presence_penalty":null,"temperature":null,"tool_choice":"auto","tools":[],"top_p":null`
+	for name, tc := range map[string]struct {
+		call       dialect.Exchange
+		body, want string
+	}{
+		"nothing of it":   {dialect.Exchange{Flavor: dialect.OpenRouterFlavor, Provider: "Groq"}, ` {` + rest + `}`, ` {` + nulls + `,` + rest + `}`},
+		"some":            {dialect.Exchange{Flavor: dialect.OpenRouterFlavor}, `{"t\u006fols":[],` + rest + `,"top_p":1}`, `{` + strings.NewReplacer(`,"tools":[],"top_p":null`, "").Replace(nulls) + `,"t\u006fols":[],` + rest + `,"top_p":1}`},
+		"all":             {dialect.Exchange{Flavor: dialect.OpenRouterFlavor}, `{` + all + `,` + rest + `}`, `{` + all + `,` + rest + `}`},
+		"no seal":         {dialect.Exchange{Flavor: dialect.OpenRouterFlavor}, `{` + message + `}`, `{` + nulls + `,` + message + `}`},
+		"from OpenRouter": {dialect.Exchange{Flavor: dialect.OpenRouterFlavor, Provider: "OpenRouter"}, `{` + rest + `}`, `{` + rest + `}`},
+		"for OpenAI":      {dialect.Exchange{}, `{` + rest + `}`, `{` + rest + `}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer, err := codec.ReadPassed([]byte(tc.body), tc.call)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := strings.Replace(tc.want, `"a"`, `"sb1:unknown:a"`, 1)
+			if diff := cmp.Diff(want, string(answer.Body(answer.Settle(10)))); diff != "" {
+				t.Errorf("body (-want +got):\n%s", diff)
+			}
+			const event = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":"
+			for way, source := range splits(event + tc.body + "}\n\n" + frames(textDelta)) {
+				got, _ := passStream(t, codec.NewPassedStream(tc.call), source)
+				if diff := cmp.Diff(event+want+"}\n\n"+frames(textDelta), got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", way, diff)
+				}
+			}
+		})
+	}
+}
+
 // passStream passes a stream and returns what the client gets, and the kinds of steps.
 func passStream(t *testing.T, stream dialect.Stream, source io.Reader) (string, []dialect.StepKind) {
 	t.Helper()

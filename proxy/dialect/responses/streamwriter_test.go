@@ -64,7 +64,7 @@ func (s *stream) end(finish neutral.Finish) []neutral.Event {
 // exchange is a call that was asked with everything that an answer repeats.
 func exchange(t *testing.T) dialect.Exchange {
 	t.Helper()
-	asked := request(t, `{"model":"chat","instructions":"Be brief.","input":"hi","temperature":0.50,"max_output_tokens":99,"metadata":{"a":"b"},"truncation":"auto","user":"u1",
+	asked := request(t, `{"model":"chat","instructions":"Be brief.","input":"hi","temperature":0.50,"frequency_penalty":-0.5,"presence_penalty":1,"max_output_tokens":99,"metadata":{"a":"b"},"truncation":"auto","user":"u1",
 		"tools":[{"type":"function","name":"weather","parameters":{"type":"object"},"strict":true}],"tool_choice":{"type":"function","name":"weather"},
 		"reasoning":{"effort":"high","summary":"auto"},"text":{"verbosity":"low","format":{"type":"json_schema","name":"n","schema":{"type":"object"}}},"stream":true}`)
 	return dialect.Exchange{Model: "chat", UpstreamModel: "up", Provider: "Anthropic", Origin: neutral.OriginAnthropic, ID: "c1", Created: 1790000000, Request: asked}

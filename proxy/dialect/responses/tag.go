@@ -12,24 +12,16 @@ import (
 // sealName is the member that holds a seal, with its quotes. In JSON text it cannot stand inside a string, where quotes are escaped.
 const sealName = `"encrypted_content"`
 
-// tagAnswer marks the seals of an answer, which was read before, with their origin.
-func tagAnswer(body []byte, origin neutral.Origin) []byte {
-	if !bytes.Contains(body, []byte(sealName)) {
-		return body
-	}
-	patches := tagOutput(nil, body, jsonscan.Space(body, 0), origin)
-	return dialect.Apply(make([]byte, 0, len(body)+64*len(patches)), body, patches)
-}
-
-// eventTagger marks the seals in the events of a stream that passes.
+// eventTagger marks the seals in the events of a stream that passes, and completes the responses in them for strict clients.
 type eventTagger struct {
 	origin neutral.Origin
+	strict bool
 	output []byte
 }
 
 // rewrite returns what the client gets of an event.
 func (t *eventTagger) rewrite(event sse.Event) []byte {
-	if !bytes.Contains(event.Data, []byte(sealName)) {
+	if !bytes.Contains(event.Data, []byte(sealName)) && !(t.strict && bytes.Contains(event.Data, []byte(responseName))) {
 		return event.Raw
 	}
 	patches := t.patches(event.Data)
@@ -56,7 +48,7 @@ func (t *eventTagger) rewrite(event sse.Event) []byte {
 	return t.output
 }
 
-// patches looks for seals in the item or the response that an event holds.
+// patches looks for seals in the item or the response that an event holds, and for what the response lacks.
 func (t *eventTagger) patches(data []byte) []dialect.Patch {
 	var patches []dialect.Patch
 	walk := jsonscan.WalkObject(data, jsonscan.Space(data, 0))
@@ -69,6 +61,9 @@ func (t *eventTagger) patches(data []byte) []dialect.Patch {
 			patches = tagItem(patches, data, member.Value, t.origin)
 		case "response":
 			patches = tagOutput(patches, data, member.Value, t.origin)
+			if t.strict {
+				patches = complete(patches, data, member.Value)
+			}
 		}
 	}
 	return patches

@@ -80,10 +80,16 @@ async function chat() {
         if (chunk.choices[0]?.delta.content) break;
       }
     }),
-    models: async (models) => {
+  });
+}
+
+async function models() {
+  const suite = new Suite(name, 'models');
+  await suite.run({
+    list: async ({ chat: wanted }) => {
       const ids = [];
-      for await (const page of await client.models.list()) ids.push(...page.result.data.map((m) => m.id));
-      assert.ok(ids.includes(models.chat), `${models.chat} is not among ${ids}`);
+      for await (const page of await clientOf(suite).models.list()) ids.push(...page.result.data.map((m) => m.id));
+      assert.ok(ids.includes(wanted), `${wanted} is not among ${ids}`);
     },
   });
 }
@@ -173,5 +179,6 @@ async function routing() {
 }
 
 await chat();
+await models();
 await responses();
 await routing();

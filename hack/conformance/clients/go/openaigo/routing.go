@@ -70,8 +70,14 @@ func (r routing) answeredBy(ctx context.Context, target string, attempts int, mo
 	)
 }
 
-// streamed reads a stream to its end and returns its response and the raw last chunk.
-func (r routing) streamed(ctx context.Context, model string, options ...option.RequestOption) (*http.Response, string, error) {
+// ended is what is left of a stream: what came before and after it, and its last chunk as it was sent.
+type ended struct {
+	header, trailer http.Header
+	last            string
+}
+
+// streamed reads a stream, which has to have the right text, to its end.
+func (r routing) streamed(ctx context.Context, model string, options ...option.RequestOption) (ended, error) {
 	var response *http.Response
 	stream := r.client.Chat.Completions.NewStreaming(ctx, ask(model, newMark()), append(options, option.WithResponseInto(&response))...)
 	var text, last string
@@ -83,9 +89,9 @@ func (r routing) streamed(ctx context.Context, model string, options ...option.R
 		}
 	}
 	if err := errors.Join(stream.Err(), stream.Close()); err != nil {
-		return nil, "", err
+		return ended{}, err
 	}
-	return response, last, equal("text of the stream", text, r.plan.Text)
+	return ended{header: response.Header, trailer: response.Trailer, last: last}, equal("text of the stream", text, r.plan.Text)
 }
 
 func (r routing) alternatives(ctx context.Context, models map[string]string) error {
@@ -99,11 +105,11 @@ func (r routing) alternatives(ctx context.Context, models map[string]string) err
 }
 
 func (r routing) fallback(ctx context.Context, models map[string]string) error {
-	response, _, err := r.streamed(ctx, models[plan.Fallback])
+	stream, err := r.streamed(ctx, models[plan.Fallback])
 	if err != nil {
 		return err
 	}
-	return errors.Join(equal("target of the stream", response.Header.Get("X-Signalbox-Target"), "spare"), r.answeredBy(ctx, "spare", 2, models[plan.Fallback]))
+	return errors.Join(equal("target of the stream", stream.header.Get("X-Signalbox-Target"), "spare"), r.answeredBy(ctx, "spare", 2, models[plan.Fallback]))
 }
 
 func (r routing) variants(ctx context.Context, models map[string]string) error {
@@ -170,11 +176,11 @@ func (r routing) metadata(ctx context.Context, models map[string]string) error {
 	if err != nil {
 		return err
 	}
-	_, last, err := r.streamed(ctx, model, wanted)
+	stream, err := r.streamed(ctx, model, wanted)
 	if err != nil {
 		return err
 	}
-	return errors.Join(fellBack(answer.RawJSON(), model), fellBack(last, model))
+	return errors.Join(fellBack(answer.RawJSON(), model), fellBack(stream.last, model))
 }
 
 // standing is what is left of the caller's requests and tokens.
@@ -197,12 +203,12 @@ func (r routing) limits(ctx context.Context, models map[string]string) error {
 	if err != nil {
 		return err
 	}
-	response, _, err := r.streamed(ctx, models[plan.Limited])
+	stream, err := r.streamed(ctx, models[plan.Limited])
 	if err != nil {
 		return err
 	}
 	requests, tokens, err := standing(header)
-	requestsThen, tokensThen, errThen := standing(response.Header)
+	requestsThen, tokensThen, errThen := standing(stream.header)
 	if tokensThen >= tokens {
 		errThen = errors.Join(errThen, fmt.Errorf("%d tokens are left, and there were %d", tokensThen, tokens))
 	}
@@ -273,12 +279,12 @@ func drain(request *http.Request, next option.MiddlewareNext) (*http.Response, e
 
 // cost of a stream is in its trailer.
 func (r routing) cost(ctx context.Context, models map[string]string) error {
-	response, _, err := r.streamed(ctx, models[plan.Chat], option.WithMiddleware(drain))
+	stream, err := r.streamed(ctx, models[plan.Chat], option.WithMiddleware(drain))
 	if err != nil {
 		return err
 	}
-	if cost, err := strconv.ParseFloat(response.Trailer.Get("X-Signalbox-Cost"), 64); err != nil || cost <= 0 {
-		return fmt.Errorf("the trailer says %v: %w", response.Trailer, err)
+	if cost, err := strconv.ParseFloat(stream.trailer.Get("X-Signalbox-Cost"), 64); err != nil || cost <= 0 {
+		return fmt.Errorf("the trailer says %v: %w", stream.trailer, err)
 	}
 	return nil
 }
