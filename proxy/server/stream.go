@@ -286,6 +286,7 @@ func (r *relay) fail(failure *Error) *Error {
 	c.settle()
 	c.tellCost()
 	reply := c.reply(failure, r.server.now())
+	reply.ID, reply.Model, reply.Created = c.generationID(), c.model, c.start.Unix()
 	if numbered, ok := r.stream.(dialect.Numbered); ok {
 		reply.Sequence = numbered.NextSequence()
 	}

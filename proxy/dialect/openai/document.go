@@ -101,9 +101,7 @@ func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) 
 	if err != nil {
 		return end, err
 	}
-	if data[at] == 'n' && d.strict.refuses(name) {
-		d.drop(member.Start, end)
-	}
+	d.dropBeside(data, member, end)
 	switch string(name) {
 	case "usage":
 		if d.memberEnd > 0 {
@@ -170,34 +168,46 @@ func (d *document) readChoice(data []byte, at int) (int, error) {
 	if !opens(data, at, '{') {
 		return jsonscan.Value(data, at)
 	}
-	var finish dialect.Patch
-	native, content, ended := false, false, false
+	var c choiceEnd
 	walk := jsonscan.WalkObject(data, at)
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		switch string(member.Name(data)) {
 		case "delta", "message":
-			content = true
+			c.content = true
 			walk.Resume(d.readContent(data, member.Value))
 		case "text":
 			walk.Resume(d.readText(data, member.Value))
 		case "finish_reason":
-			ended = true
+			c.told = true
 			end := walk.Skip()
 			if _, err := walk.End(); err == nil && filled(data, member.Value, end) {
 				d.finish, d.token = true, true
-				finish = dialect.Patch{At: member.Value, End: end}
+				c.finish = dialect.Patch{At: member.Value, End: end}
 			}
 		case "native_finish_reason":
-			native = true
+			c.native = true
 		}
 	}
-	if d.strict != lenient && content && !ended {
+	d.endChoice(c, at)
+	return walk.End()
+}
+
+// choiceEnd is what the choice that was read tells of its end.
+type choiceEnd struct {
+	// finish is the finish_reason that is filled.
+	finish dialect.Patch
+	// native and told tell that there are members "native_finish_reason" and "finish_reason", and content that there is a message or a delta.
+	native, told, content bool
+}
+
+// endChoice takes in the end of the choice that starts at an offset. Strict clients want to be told that there is none yet.
+func (d *document) endChoice(c choiceEnd, at int) {
+	if d.strict != lenient && c.content && !c.told {
 		d.mends = append(d.mends, dialect.Patch{At: at + 1, End: at + 1, Text: `"finish_reason":null,`})
 	}
-	if finish.End > 0 && !native {
-		d.finishes = append(d.finishes, finish)
+	if c.finish.End > 0 && !c.native {
+		d.finishes = append(d.finishes, c.finish)
 	}
-	return walk.End()
 }
 
 // readContent takes in a message or a delta: everything in it but the role is content.
@@ -222,7 +232,7 @@ func (d *document) readContent(data []byte, at int) (int, error) {
 			thoughts = dialect.Patch{At: member.Start, End: member.NameEnd, Text: `"reasoning"`}
 		}
 		end, err := d.readText(data, member.Value)
-		if err == nil && d.strict != lenient {
+		if err == nil {
 			d.dropInside(data, member, end)
 		}
 		walk.Resume(end, err)

@@ -32,10 +32,7 @@ func (s strictness) refuses(name []byte) bool {
 }
 
 // refusesInside tells whether a member of a message or a delta must not be null.
-func (s strictness) refusesInside(name []byte) bool {
-	if s == lenient {
-		return false
-	}
+func refusesInside(name []byte) bool {
 	switch string(name) {
 	case "tool_calls", "reasoning_details", "audio", "images":
 		return true
@@ -48,10 +45,17 @@ func (d *document) drop(start, end int) {
 	d.nulls = append(d.nulls, dialect.Patch{At: start, End: end})
 }
 
+// dropBeside looks at a member of the answer itself, whose value, which ends at end, is valid.
+func (d *document) dropBeside(data []byte, member jsonscan.Member, end int) {
+	if data[member.Value] == 'n' && d.strict.refuses(member.Name(data)) {
+		d.drop(member.Start, end)
+	}
+}
+
 // dropInside looks for nulls in a member of a message or a delta, whose value, which ends at end, is valid.
 func (d *document) dropInside(data []byte, member jsonscan.Member, end int) {
 	switch {
-	case !d.strict.refusesInside(member.Name(data)):
+	case d.strict == lenient, !refusesInside(member.Name(data)):
 	case data[member.Value] == 'n':
 		d.drop(member.Start, end)
 	case data[member.Value] == '[' && string(member.Name(data)) == "tool_calls":

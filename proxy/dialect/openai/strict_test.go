@@ -28,24 +28,30 @@ func FuzzStrict(f *testing.F) {
 		if answer, err := (openai.Chat{}).ReadPassed([]byte(body), call); err == nil && answer.Failure() == nil {
 			checkStrict(t, before, answer.Body(answer.Settle(30)))
 		}
-		event, err := sse.NewReader(strings.NewReader("data: "+body+"\n\n"), 0).Next()
-		if err != nil {
-			return
-		}
-		step, err := openai.Chat{}.NewPassedStream(call).Next(event)
-		if err != nil || step.Kind == dialect.StepFailure || len(step.Output) == 0 {
-			return
-		}
-		after := checkStrict(t, before, []byte(strings.TrimPrefix(string(step.Output), "data: ")))
-		if after["choices"] == nil {
-			return
-		}
-		for _, name := range []string{"usage", "system_fingerprint", "error"} {
-			if value, has := after[name]; has && value == nil {
-				t.Errorf("%q has null in %q", step.Output, name)
-			}
-		}
+		checkStrictChunk(t, before, body)
 	})
+}
+
+// checkStrictChunk compares a chunk with what passes of it.
+func checkStrictChunk(t *testing.T, before map[string]any, body string) {
+	t.Helper()
+	event, err := sse.NewReader(strings.NewReader("data: "+body+"\n\n"), 0).Next()
+	if err != nil {
+		return
+	}
+	step, err := openai.Chat{}.NewPassedStream(exchange(dialect.OpenRouterFlavor)).Next(event)
+	if err != nil || step.Kind == dialect.StepFailure || len(step.Output) == 0 {
+		return
+	}
+	after := checkStrict(t, before, []byte(strings.TrimPrefix(string(step.Output), "data: ")))
+	if _, has := after["choices"].([]any); !has {
+		return
+	}
+	for _, name := range []string{"usage", "system_fingerprint", "error"} {
+		if value, has := after[name]; has && value == nil {
+			t.Errorf("%q has null in %q", step.Output, name)
+		}
+	}
 }
 
 // checkStrict compares an answer with what came of it, which it returns.

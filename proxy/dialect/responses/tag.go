@@ -19,9 +19,14 @@ type eventTagger struct {
 	output []byte
 }
 
+// concerns tells whether there may be something to do in an event; most have text only.
+func (t *eventTagger) concerns(data []byte) bool {
+	return bytes.Contains(data, []byte(sealName)) || t.strict && bytes.Contains(data, []byte(responseName))
+}
+
 // rewrite returns what the client gets of an event.
 func (t *eventTagger) rewrite(event sse.Event) []byte {
-	if !bytes.Contains(event.Data, []byte(sealName)) && !(t.strict && bytes.Contains(event.Data, []byte(responseName))) {
+	if !t.concerns(event.Data) {
 		return event.Raw
 	}
 	patches := t.patches(event.Data)
