@@ -278,6 +278,7 @@ func TestTold(t *testing.T) {
 		"rate":        {outcome(table.RateLimited, 42*time.Second), health.CoolingDown, 42 * time.Second, false},
 		"rate, far":   {outcome(table.RateLimited, 100*time.Hour), health.CoolingDown, time.Hour, false},
 		"capacity":    {outcome(table.Capacity, 3*time.Second), health.CoolingDown, 3 * time.Second, false},
+		"maintenance": {outcome(table.Capacity, 24*time.Hour), health.CoolingDown, time.Minute, false},
 		"quota":       {outcome(table.QuotaExhausted, 5*time.Second), health.NoQuota, 5 * time.Second, true},
 		"quota, far":  {outcome(table.QuotaExhausted, 9*time.Hour), health.NoQuota, time.Hour, true},
 		"quota alone": {outcome(table.QuotaExhausted, 0), health.NoQuota, 30 * time.Second, true},

@@ -6,6 +6,10 @@ import (
 	"signalbox.dev/signalbox/proxy/table"
 )
 
+// maxShort bounds how long a provider that is short of capacity is left alone, whatever it says: a single call a minute harms nobody, and finds out soon
+// that a maintenance which was announced for a day is over.
+const maxShort = time.Minute
+
 // verdict is what an outcome says of an upstream or of a key.
 type verdict struct {
 	// good: it answered as it should. failed: it did not. Neither: nothing can be said.
@@ -28,7 +32,7 @@ func verdicts(o *Outcome) (upstream, key verdict) {
 		return verdict{block: CoolingDown, told: o.RetryAfter}, verdict{}
 	case table.Capacity:
 		if o.RetryAfter > 0 {
-			return verdict{failed: true, block: CoolingDown, told: o.RetryAfter}, verdict{}
+			return verdict{failed: true, block: CoolingDown, told: min(o.RetryAfter, maxShort)}, verdict{}
 		}
 		return verdict{failed: true}, verdict{}
 	case table.ModelWithdrawn:

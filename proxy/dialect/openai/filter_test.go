@@ -421,7 +421,7 @@ func BenchmarkStreamFilter(b *testing.B) {
 		options dialect.Exchange
 	}{
 		"token": {event: token}, "strip null": {event: withNull}, "usage dropped": {event: usage},
-		"for OpenRouter": {event: withNull, options: exchange(dialect.OpenRouterFlavor)},
+		"for OpenRouter":  {event: withNull, options: exchange(dialect.OpenRouterFlavor)},
 		"usage with cost": {event: usage, options: dialect.Exchange{IncludeUsage: true, Prices: &prices}},
 	} {
 		b.Run(name, func(b *testing.B) {
