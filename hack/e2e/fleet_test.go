@@ -24,8 +24,8 @@ import (
 
 // Bounds of the calls of a fleet's route.
 const (
-	fleetFirstToken = time.Second
-	fleetAttempt    = 2 * time.Second
+	fleetFirstToken = 3 * time.Second
+	fleetAttempt    = 3 * time.Second
 	fleetIdle       = 5 * time.Second
 	fleetTotal      = 8 * time.Second
 )

@@ -243,7 +243,7 @@ func (w *work) exchangeOf(c *call, a *attempt, now func() time.Time) dialect.Exc
 	if c.wantsMetadata() {
 		o.Metadata = func() *dialect.RoutingMetadata { return c.routingMetadata(now()) }
 	}
-	if c.place.flavor == dialect.GroqFlavor {
+	if c.place.flavor == dialect.GroqFlavor || c.place.api == neutral.Responses {
 		o.Timing = func() dialect.Timing { return c.timing(a, now()) }
 	}
 	return o
