@@ -51,7 +51,7 @@ func (s *Server) admitByLimits(ctx context.Context, c *call, l *leg) *Error {
 		return nil
 	}
 	began := s.now()
-	admission, refused := s.callerLimits.Admit(ctx, limit.Call{Route: l.route.Name, Caller: c.callerName(), Tokens: c.tokensOf(l)})
+	admission, refused := s.callerLimits.Admit(ctx, limit.Call{Route: l.route.Name, Caller: c.caller.String(), Tokens: c.tokensOf(l)})
 	if waited := s.now().Sub(began); waited >= leastQueued {
 		c.queued += waited
 		c.waited += waited
@@ -67,9 +67,6 @@ func (s *Server) admitByLimits(ctx context.Context, c *call, l *leg) *Error {
 	l.route.noTarget.Limited(telemetry.Limited{Per: string(refused.Per), What: refused.What, Result: telemetry.LimitRefused})
 	return c.limited(l, refused)
 }
-
-// callerName is the caller's for limits.
-func (c *call) callerName() string { return c.caller.String() }
 
 // tokensOf estimates what a call will use, for limits of tokens.
 func (c *call) tokensOf(l *leg) int64 {
@@ -87,7 +84,7 @@ func (c *call) tokensOf(l *leg) int64 {
 func (c *call) limited(l *leg, r *limit.Refusal) *Error {
 	whose := fmt.Sprintf("ModelRoute %q", l.route.Name)
 	if r.Per == "Caller" {
-		whose += " for " + c.callerName()
+		whose += " for " + c.caller.String()
 	}
 	message := fmt.Sprintf("the limit of %s, %d %s, is reached", whose, r.Limit, r.What)
 	if r.RetryAfter <= 0 {

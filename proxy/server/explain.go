@@ -82,7 +82,7 @@ func (s *Server) explain(c *call) error {
 	if err != nil {
 		return err
 	}
-	explained.RequestID, explained.Caller = c.id, c.callerName()
+	explained.RequestID, explained.Caller = c.id, c.caller.String()
 	body, err := json.Marshal(explained)
 	if err != nil {
 		return fmt.Errorf("encoding an explanation: %w", err)
