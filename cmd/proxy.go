@@ -142,7 +142,7 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 		PodIP: podIP, LookupPeers: lookup(flags.peers, podIP),
 		Source: &feed.Cluster{Secrets: core.Secrets(flags.namespace), Name: flags.tableSecret, Dir: flags.tableDir, Log: log},
 		Owner:  ledger.NewOwner(flags.podUID, started), Store: kubernetes.New(core, flags.namespace, log), StartedAt: started,
-		DrainDelay: flags.drainDelay, DrainLimit: flags.drainLimit, Limits: flags.bounded(), HTTPProxy: http.ProxyFromEnvironment,
+		DrainDelay: flags.drainDelay, IdleGrace: dataplane.DefaultIdleGrace, DrainLimit: flags.drainLimit, Limits: flags.bounded(), HTTPProxy: http.ProxyFromEnvironment,
 		Log: log, AccessLog: command.OutOrStdout(),
 	})
 	if err != nil {

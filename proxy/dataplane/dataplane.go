@@ -38,6 +38,8 @@ const (
 	ballastBytes = 32 << 20
 	// cutLimit is how long requests that were cut may take to settle.
 	cutLimit = 5 * time.Second
+	// quietLook is how often a draining proxy looks whether its clients have left.
+	quietLook = 20 * time.Millisecond
 	// operationsLimit is how long a scrape may take.
 	operationsLimit = 10 * time.Second
 )
@@ -48,8 +50,9 @@ type DataPlane struct {
 	server  *server.Server
 	keeper  *ledger.Keeper
 	control *control.Server
-	mesh    *peers.Mesh // nil without other replicas
-	limited atomic.Bool // the table in use has limits
+	mesh    *peers.Mesh  // nil without other replicas
+	limited atomic.Bool  // the table in use has limits
+	freed   atomic.Int64 // when a connection last became free while draining, in Unix nanoseconds
 	lines   *telemetry.Buffer
 
 	requests     *http.Server
@@ -79,6 +82,7 @@ func New(ctx context.Context, options Options) (*DataPlane, error) {
 		return nil, fmt.Errorf("registering the metrics of targets: %w", err)
 	}
 	d.requests = d.server.HTTPServer()
+	d.requests.ConnState = d.watchConnection
 	d.operations = &http.Server{
 		Handler: d.operationsHandler(metrics), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: operationsLimit,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(options.Log.Handler(), slog.LevelDebug),
@@ -172,7 +176,7 @@ func (d *DataPlane) use(t *table.Table) {
 }
 
 // Run serves until the context ends and then drains: readiness fails, and connections are still taken for DrainDelay; then requests have DrainLimit to
-// end; then the ledger is written. The error is nil if all went that way.
+// end and clients IdleGrace to leave their connections; then the ledger is written. The error is nil if all went that way.
 func (d *DataPlane) Run(ctx context.Context) error {
 	ballast := make([]byte, ballastBytes)
 	defer runtime.KeepAlive(ballast)
@@ -217,9 +221,9 @@ func (d *DataPlane) Run(ctx context.Context) error {
 	return errors.Join(err, closed)
 }
 
-// served is nil for a server that was asked to stop.
+// served is nil for a server that was asked to stop, or whose listener was closed for that.
 func served(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err
@@ -228,6 +232,7 @@ func served(err error) error {
 // drain ends serving without cutting a request before the limit.
 func (d *DataPlane) drain(parts context.Context) error {
 	d.options.Log.Info("draining", "in_flight", d.server.InFlight(), "delay", d.options.DrainDelay.String(), "limit", d.options.DrainLimit.String())
+	d.freed.Store(time.Now().UnixNano())
 	d.server.Drain()
 	d.control.Announce()
 	delay := time.NewTimer(d.options.DrainDelay)
@@ -236,15 +241,45 @@ func (d *DataPlane) drain(parts context.Context) error {
 	case <-delay.C:
 	case <-parts.Done():
 	}
+	closed := d.listener.Close()
 	limited, cancel := context.WithTimeout(context.WithoutCancel(parts), d.options.DrainLimit)
 	defer cancel()
+	d.awaitQuiet(limited)
 	err := d.requests.Shutdown(limited)
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		d.options.Log.Warn("requests are cut at the drain limit", "in_flight", d.server.InFlight())
 		err = d.requests.Close()
 		d.awaitCut(parts)
+	case errors.Is(err, net.ErrClosed):
+		err = nil
 	}
-	return err
+	return errors.Join(closed, err)
+}
+
+// watchConnection notes when a connection waits for its next request. While the proxy drains that is one whose answer began before, for the others end with
+// their answer.
+func (d *DataPlane) watchConnection(_ net.Conn, state http.ConnState) {
+	if state == http.StateIdle && d.server.Draining() {
+		d.freed.Store(time.Now().UnixNano())
+	}
+}
+
+// awaitQuiet waits until no request is under way and the last connection that became free has been silent for IdleGrace.
+func (d *DataPlane) awaitQuiet(limited context.Context) {
+	look := time.NewTicker(quietLook)
+	defer look.Stop()
+	for !d.quiet(time.Now()) {
+		select {
+		case <-limited.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
+
+func (d *DataPlane) quiet(now time.Time) bool {
+	return d.server.InFlight() == 0 && now.Sub(time.Unix(0, d.freed.Load())) >= d.options.IdleGrace
 }
 
 // awaitCut waits for requests that were cut, for they still settle what they used.

@@ -278,6 +278,35 @@ func TestDrainCutsNoStream(t *testing.T) {
 	}
 }
 
+// TestDrainAnswersOnceMore sends on connections whose answer began before the drain and ended after its delay: nobody told their clients to leave.
+func TestDrainAnswersOnceMore(t *testing.T) {
+	address, finish := slowStream(t)
+	p := start(t, func(o *Options) { o.IdleGrace = 2 * time.Second })
+	p.source <- tableFor(address)
+	p.awaitReady(http.StatusOK)
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	first := p.open(client)
+	p.terminate()
+	p.awaitReady(http.StatusServiceUnavailable)
+	close(finish)
+	if _, err := io.Copy(io.Discard, first.body); err != nil {
+		t.Fatal(err)
+	}
+	thought := time.NewTimer(200 * time.Millisecond)
+	<-thought.C
+	again := p.open(client)
+	if again.status != http.StatusOK || !again.closes {
+		t.Errorf("the second call was answered %d, and told to leave its connection: %t", again.status, again.closes)
+	}
+	if _, err := io.Copy(io.Discard, again.body); err != nil {
+		t.Error(err)
+	}
+	if err := p.end(); err != nil {
+		t.Error(err)
+	}
+	p.checkLedger(2 * 20_000)
+}
+
 func (p *plane) checkLedger(want int64) {
 	p.t.Helper()
 	stored, err := p.store.Load(p.t.Context(), "signalbox-ledger-b")

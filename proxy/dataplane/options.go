@@ -18,6 +18,8 @@ import (
 const (
 	// DefaultDrainDelay is how long a proxy keeps taking connections after it was told to end, for its address to leave the Service.
 	DefaultDrainDelay = 5 * time.Second
+	// DefaultIdleGrace is how long the connections of a draining proxy must have been silent before it closes them.
+	DefaultIdleGrace = 5 * time.Second
 	// DefaultDrainLimit is how long requests may then take to end.
 	DefaultDrainLimit = 10 * time.Minute
 )
@@ -52,6 +54,10 @@ type Options struct {
 	StartedAt time.Time
 	// DrainDelay is the time between the end of Run's context and the refusal of new connections. 0 means none.
 	DrainDelay time.Duration
+	// IdleGrace is how long no connection may have become free for a next request before the ones that wait are closed. A client whose answer began before
+	// the drain was not told to leave its connection and may be about to send on it; whatever it sends is answered, and that answer tells it. 0 means that
+	// connections are closed as soon as no request is under way.
+	IdleGrace time.Duration
 	// DrainLimit is how long requests may take to end after that before they are cut. 0 means that they are cut at once.
 	DrainLimit time.Duration
 	// Limits of requests; zero fields take their defaults.

@@ -160,12 +160,12 @@ async function routing() {
       fellBack(told[0], models);
     },
     'limit-reached': async (models) => {
-      const leave = new AbortController();
-      const held = await clientOf(suite).chat.send({ chatRequest: { model: models.limited, messages: user(), provider: { only: ['stalls'] }, stream: true } }, { signal: leave.signal });
+      // The stream is let go by cancelling it: the library hands an abort signal over inside a Request, and Node forgets it there with the next garbage collection.
+      const held = await clientOf(suite).chat.send({ chatRequest: { model: models.limited, messages: user(), provider: { only: ['stalls'] }, stream: true } });
       const pieces = held[Symbol.asyncIterator]();
       while (!(await pieces.next()).value.choices[0]?.delta.content);
       await raises(errors.TooManyRequestsResponseError, 429, ['rate_limit_exceeded', 'concurrent calls'], () => send({ model: models.limited }));
-      const watch = new Watch(() => leave.abort());
+      const watch = new Watch(() => pieces.return());
       const client = clientOf(suite, { httpClient: new HTTPClient({ fetcher: watch.fetch }), retryConfig: patient });
       await client.chat.send({ chatRequest: { model: models.limited, messages: user() } }, { retryCodes: ['429'] });
       watch.honoured();
