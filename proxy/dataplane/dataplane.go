@@ -194,7 +194,7 @@ func (d *DataPlane) Run(ctx context.Context) error {
 	start("writing the access log", d.lines.Run)
 	start("reading routing tables", func(ctx context.Context) error { return d.options.Source.Run(ctx, d.use) })
 	start("keeping the ledger", func(ctx context.Context) error { d.keeper.Run(ctx); return nil })
-	start("serving requests", func(context.Context) error { return served(d.requests.Serve(d.listener)) })
+	start("serving requests", d.serve)
 	if d.operationsOn != nil {
 		start("serving metrics", func(context.Context) error { return served(d.operations.Serve(d.operationsOn)) })
 	}
@@ -221,9 +221,18 @@ func (d *DataPlane) Run(ctx context.Context) error {
 	return errors.Join(err, closed)
 }
 
-// served is nil for a server that was asked to stop, or whose listener was closed for that.
+// serve answers requests until the drain closes the listener.
+func (d *DataPlane) serve(context.Context) error {
+	err := d.requests.Serve(d.listener)
+	if errors.Is(err, net.ErrClosed) && d.server.Draining() {
+		return nil
+	}
+	return served(err)
+}
+
+// served is nil for a server that was asked to stop.
 func served(err error) error {
-	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
