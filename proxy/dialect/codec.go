@@ -139,7 +139,7 @@ func (o Exchange) CostOf(u meter.Usage) (int64, bool) {
 	if o.Prices == nil {
 		return 0, false
 	}
-	return meter.Cost(u, *o.Prices), true
+	return meter.Cost(&u, o.Prices).Nano, true
 }
 
 // Timing is how long the parts of a call took, as Groq tells it: waiting in the proxy, until the first token, from there to now.

@@ -10,16 +10,24 @@ import (
 // tokensPerPrice is the number of tokens that a price is for.
 const tokensPerPrice = 1_000_000
 
-// Cost is the price of a call in nano-dollars, rounded up once. It is never negative: negative tokens and prices count as zero, and so does a Cached
-// above Prompt beyond Prompt. It saturates at the largest int64.
-func Cost(u Usage, p table.Prices) int64 {
+// Amount is what a call costs.
+type Amount struct {
+	// Nano is the cost in nano-dollars of what has a price.
+	Nano int64
+	// Unpriced tells that a part of the usage has no known price.
+	Unpriced bool
+}
+
+// Cost is the price of a call, rounded up once. It is never negative: negative numbers count as zero, and parts that are larger than what contains them count
+// as all of it. It saturates at the largest int64.
+func Cost(u *Usage, p *table.Prices) Amount {
 	prompt := max(u.Prompt, 0)
 	cached := min(max(u.Cached, 0), prompt)
 	var sum wide
 	sum.add(prompt-cached, p.Input)
 	sum.add(cached, p.CachedInput)
 	sum.add(u.Completion, p.Output)
-	return sum.divideUp(tokensPerPrice)
+	return Amount{Nano: sum.divideUp(tokensPerPrice)}
 }
 
 // wide is a 128-bit sum. Three products of int64 fit without overflow.

@@ -40,7 +40,7 @@ func TestCost(t *testing.T) {
 		"largest exact":        {usage: meter.Usage{Prompt: most}, prices: table.Prices{Input: 1_000_000}, want: most},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := meter.Cost(tc.usage, tc.prices); got != tc.want {
+			if got := meter.Cost(&tc.usage, &tc.prices).Nano; got != tc.want {
 				t.Errorf("Cost(%+v, %+v) = %d, want %d", tc.usage, tc.prices, got, tc.want)
 			}
 		})
@@ -64,7 +64,7 @@ func TestCostAgainstBig(t *testing.T) {
 		if sum.IsInt64() {
 			want = sum.Int64()
 		}
-		if got := meter.Cost(u, p); got != want {
+		if got := meter.Cost(&u, &p).Nano; got != want {
 			t.Fatalf("Cost(%+v, %+v) = %d, want %d", u, p, got, want)
 		}
 	}

@@ -25,6 +25,26 @@ type Usage struct {
 	Reasoning int64
 	// CompletionAudio is the part of Completion that was sound.
 	CompletionAudio int64
+	// CachedAudio is the part of PromptAudio that is in Cached, too.
+	CachedAudio int64
+	// PromptImage is the part of Prompt that was images, none of it in Cached.
+	PromptImage int64
+	// CompletionImage is the part of Completion that was images.
+	CompletionImage int64
+	// Images that were made, where they are charged by the piece.
+	Images int64
+	// AudioMillis is the length of the sound that was heard, and SpeechMillis that of the sound that was made, in milliseconds, where they are charged by time.
+	AudioMillis, SpeechMillis int64
+	// Characters that were spoken.
+	Characters int64
+	// Searches that the provider made in the web.
+	Searches int64
+	// SearchUnits of reranking, as Cohere counts them.
+	SearchUnits int64
+	// Service is the class of service that the provider says it gave, in lower case, such as "flex" and "priority"; empty for its usual one.
+	Service string
+	// ReportedCost is what the provider itself says that the call cost, in nano-dollars; nil if it does not say. Only aggregators do.
+	ReportedCost *int64
 	// Estimated tells that at least one of the numbers was not measured by the provider, or was not believable.
 	Estimated bool
 }

@@ -153,7 +153,7 @@ func mostCost(t *routed, q *Query, view *health.View, prices *table.Prices) int6
 	if output <= 0 {
 		output = knownOr(view.OutputTokens, expectedOutput)
 	}
-	return meter.Cost(meter.Usage{Prompt: q.PromptTokens, Completion: boundedOutput(t, output)}, *prices)
+	return meter.Cost(&meter.Usage{Prompt: q.PromptTokens, Completion: boundedOutput(t, output)}, prices).Nano
 }
 
 // knownOr is a figure, or another where it is not known.

@@ -301,7 +301,7 @@ func (w *work) expectedCost(index int, usual int64) float64 {
 		output = min(output, w.q.MaxOutputTokens)
 	}
 	cached := w.q.PromptTokens * int64(f.cachedPermille) / 1000
-	return float64(meter.Cost(meter.Usage{Prompt: w.q.PromptTokens, Cached: cached, Completion: output}, *prices))
+	return float64(meter.Cost(&meter.Usage{Prompt: w.q.PromptTokens, Cached: cached, Completion: output}, prices).Nano)
 }
 
 // leaderByCost is the place of the target that leads: the one that did, unless the cheapest is cheaper by 5 %. The first of c is the cheapest. While the

@@ -30,7 +30,9 @@ func (b *bill) add(usage meter.Usage, prices *table.Prices) {
 		return
 	}
 	b.priced = true
-	b.nano = addSaturating(b.nano, meter.Cost(usage, *prices))
+	cost := meter.Cost(&usage, prices)
+	b.nano = addSaturating(b.nano, cost.Nano)
+	b.unpriced = b.unpriced || cost.Unpriced
 }
 
 // charge adds what an attempt used. It is the one place where usage becomes money, for every endpoint and surface, for whole answers and for those that

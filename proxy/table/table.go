@@ -40,6 +40,10 @@ type Table struct {
 	Budgets []Budget `json:"budgets,omitempty"`
 	// Endpoints are the platform's rules for what may be dialled.
 	Endpoints EndpointRules `json:"endpoints"`
+	// Ledgers says where ledgers are kept; its zero value keeps them in ConfigMaps of the namespace.
+	Ledgers LedgerStore `json:"ledgers,omitzero"`
+	// Usage says where usage records go beside the proxies' standard output.
+	Usage UsageSinks `json:"usage,omitzero"`
 }
 
 // Control is the key pair of the control port. Both ends present it and accept nothing else but it and Previous.
@@ -168,16 +172,6 @@ type SecretPlace struct {
 	Key string `json:"key"`
 }
 
-// Prices are integer nano-dollars for one million tokens.
-type Prices struct {
-	// Input is the price of prompt tokens that were not read from a cache.
-	Input int64 `json:"input"`
-	// CachedInput is the price of prompt tokens read from the provider's cache.
-	CachedInput int64 `json:"cachedInput"`
-	// Output is the price of completion tokens.
-	Output int64 `json:"output"`
-}
-
 // Route is a compiled ModelRoute.
 type Route struct {
 	Object
@@ -254,50 +248,6 @@ type Access struct {
 	AnyAccessKey bool `json:"anyAccessKey,omitempty"`
 	// AccessKeys that are admitted, by name.
 	AccessKeys []string `json:"accessKeys,omitempty"`
-}
-
-// Enforcement is what a budget does at its limit.
-type Enforcement string
-
-// The enforcements.
-const (
-	// Soft refuses calls once the limit is reached.
-	Soft Enforcement = "Soft"
-	// Observe refuses nothing.
-	Observe Enforcement = "Observe"
-)
-
-// Budget is a compiled SpendBudget.
-type Budget struct {
-	Object
-	// Limit in nano-dollars.
-	Limit int64 `json:"limit"`
-	// Period is Hour, Day, Week, Month or Total.
-	Period string `json:"period"`
-	// TimeZone is an IANA name.
-	TimeZone string `json:"timeZone"`
-	// ResetID is part of the counter's key.
-	ResetID string `json:"resetID,omitempty"`
-	// Routes that are counted; empty means all.
-	Routes []string `json:"routes,omitempty"`
-	// Callers that are counted; empty means all.
-	Callers []CallerMatch `json:"callers,omitempty"`
-	// Enforcement at the limit.
-	Enforcement Enforcement `json:"enforcement"`
-	// AllowUnpriced lets calls without a known price pass.
-	AllowUnpriced bool `json:"allowUnpriced,omitempty"`
-	// Ledger is the name of the ledger object.
-	Ledger string `json:"ledger"`
-}
-
-// CallerMatch matches callers by exactly one of its fields.
-type CallerMatch struct {
-	// ServiceAccount is namespace/name.
-	ServiceAccount string `json:"serviceAccount,omitempty"`
-	// AccessKey is the name of an access key.
-	AccessKey string `json:"accessKey,omitempty"`
-	// Namespace matches all ServiceAccounts of it.
-	Namespace string `json:"namespace,omitempty"`
 }
 
 // EndpointRules are the platform's exceptions from what may be dialled and what never may.
