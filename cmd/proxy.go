@@ -20,6 +20,7 @@ import (
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/ledger/kubernetes"
 	"signalbox.dev/signalbox/proxy/server"
+	"signalbox.dev/signalbox/proxy/usage/journal"
 )
 
 // proxyFlags are the flags of the proxy.
@@ -35,6 +36,9 @@ type proxyFlags struct {
 	podUID      string
 	podIP       string
 	peers       string
+	journalDir  string
+	journalSize int64
+	ledgerStore string
 	drainDelay  time.Duration
 	drainLimit  time.Duration
 	logLevel    slog.Level
@@ -66,6 +70,9 @@ func NewProxy() *cobra.Command {
 	set.StringVar(&flags.podUID, "pod-uid", os.Getenv("POD_UID"), "UID of the pod; $POD_UID by default")
 	set.StringVar(&flags.podIP, "pod-ip", os.Getenv("POD_IP"), "address of the pod; $POD_IP by default. Without it the other replicas are not looked for")
 	set.StringVar(&flags.peers, "peers-service", "signalbox-control", "DNS name of the headless Service of the replicas' control ports; empty if there is none")
+	set.StringVar(&flags.journalDir, "journal-dir", "", "directory of the journal of attempts and usage records, which the next process of this pod goes on with; empty keeps it in memory")
+	set.Int64Var(&flags.journalSize, "journal-bytes", journal.DefaultMaxBytes, "the most that the journal takes")
+	set.StringVar(&flags.ledgerStore, "ledger-store", "", "digest of the store that the first routing table must keep its ledgers in, as the manager gives it; empty for any")
 	set.DurationVar(&flags.drainDelay, "drain-delay", dataplane.DefaultDrainDelay, "how long connections are taken after SIGTERM, while readiness fails")
 	set.DurationVar(&flags.drainLimit, "drain-limit", dataplane.DefaultDrainLimit, "how long requests may take to end after that")
 	set.TextVar(&flags.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR; the access log has no level")
@@ -86,6 +93,8 @@ func (f *proxyFlags) validate() error {
 		return errors.New("--pod-uid is required: what a proxy counts is kept by it")
 	case f.drainDelay < 0 || f.drainLimit < 0:
 		return errors.New("--drain-delay and --drain-limit must not be negative")
+	case f.journalSize < journal.MinBytes:
+		return fmt.Errorf("--journal-bytes must be at least %d", journal.MinBytes)
 	case f.limits.BodyBytes <= 0 || f.limits.BufferedBytes <= 0 || f.limits.Concurrent <= 0:
 		return errors.New("--max-body-bytes, --max-buffered-bytes and --max-concurrent must be greater than zero")
 	default:
@@ -142,6 +151,8 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 		PodIP: podIP, LookupPeers: lookup(flags.peers, podIP),
 		Source: &feed.Cluster{Secrets: core.Secrets(flags.namespace), Name: flags.tableSecret, Dir: flags.tableDir, Log: log},
 		Owner:  ledger.NewOwner(flags.podUID, started), Store: kubernetes.New(core, flags.namespace, log), StartedAt: started,
+		OpenValkey: openValkey(log), LedgerStore: flags.ledgerStore, JournalDir: flags.journalDir, JournalBytes: flags.journalSize,
+		Records: command.OutOrStdout(),
 		DrainDelay: flags.drainDelay, IdleGrace: dataplane.DefaultIdleGrace, DrainLimit: flags.drainLimit, Limits: flags.bounded(), HTTPProxy: http.ProxyFromEnvironment,
 		Log: log, AccessLog: command.OutOrStdout(),
 	})

@@ -61,15 +61,20 @@ func run(command *cobra.Command, paths []string, options runOptions) (err error)
 	if err != nil {
 		return err
 	}
-	store, err := openLedger(options.stateDir, loader.Table().Namespace)
+	dir, err := stateFolder(options.stateDir, loader.Table().Namespace)
 	if err != nil {
 		return err
+	}
+	store, err := file.Open(dir)
+	if err != nil {
+		return fmt.Errorf("opening the ledger: %w", err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	started := time.Now()
 	plane, err := dataplane.New(ctx, dataplane.Options{
 		Addr: options.addr, MetricsAddr: options.metricsAddr, Pod: localPod, PodUID: localPod, Source: loader,
 		Owner: ledger.NewOwner(localPod, started), Store: store, StartedAt: started, DrainLimit: options.drainLimit,
+		JournalDir: filepath.Join(dir, "journal"), Records: command.OutOrStdout(),
 		HTTPProxy: http.ProxyFromEnvironment, Log: slog.New(slog.NewTextHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		AccessLog: command.OutOrStdout(),
 	})
@@ -86,18 +91,14 @@ func run(command *cobra.Command, paths []string, options runOptions) (err error)
 	return plane.Run(ctx)
 }
 
-// openLedger opens the ledgers of a namespace.
-func openLedger(dir, namespace string) (*file.Store, error) {
+// stateFolder is where what was spent in a namespace is kept.
+func stateFolder(dir, namespace string) (string, error) {
 	if dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return nil, fmt.Errorf("finding a directory for what was spent, name one with --state-dir: %w", err)
+			return "", fmt.Errorf("finding a directory for what was spent, name one with --state-dir: %w", err)
 		}
 		dir = filepath.Join(cache, "signalbox")
 	}
-	store, err := file.Open(filepath.Join(dir, namespace))
-	if err != nil {
-		return nil, fmt.Errorf("opening the ledger: %w", err)
-	}
-	return store, nil
+	return filepath.Join(dir, namespace), nil
 }

@@ -20,8 +20,12 @@ const (
 	ConditionEnforced = "Enforced"
 	// ConditionNearLimit tells whether spending has reached the lowest Notify action.
 	ConditionNearLimit = "NearLimit"
-	// ConditionExceeded tells whether spending has reached the limit.
+	// ConditionExceeded tells whether spending has reached the limit, or of a Hard budget come so near that most calls do not fit any more.
 	ConditionExceeded = "Exceeded"
+	// ConditionOverrun tells whether a call cost more than what a Hard budget had reserved for it, which a provider that honours its limits does not do.
+	ConditionOverrun = "Overrun"
+	// ConditionLedgerPressure tells whether a budget's ledger outgrows the place where it is kept.
+	ConditionLedgerPressure = "LedgerPressure"
 )
 
 // Reasons of conditions and of target states.
@@ -110,6 +114,26 @@ const (
 	ReasonThresholdReached = "ThresholdReached"
 	// ReasonLimitReached: spending has reached the limit.
 	ReasonLimitReached = "LimitReached"
-	// ReasonLedgerUnavailable: the ledger object cannot be read.
+	// ReasonLedgerUnavailable: the ledger cannot be read.
 	ReasonLedgerUnavailable = "LedgerUnavailable"
+	// ReasonRouteNotFound: a ModelRoute that a SpendBudget names does not exist.
+	ReasonRouteNotFound = "RouteNotFound"
+	// ReasonRerouted: spending has reached the share from which on calls go to another route.
+	ReasonRerouted = "Rerouted"
+	// ReasonThrottled: spending has reached the share from which on fewer calls are admitted.
+	ReasonThrottled = "Throttled"
+	// ReasonLostSlice: a proxy ended without saying what it spent of what it held; that counts as spent.
+	ReasonLostSlice = "LostSlice"
+	// ReasonWithinReservations: no call cost more than what was reserved for it.
+	ReasonWithinReservations = "WithinReservations"
+	// ReasonAboveReservation: a call cost more than what was reserved for it.
+	ReasonAboveReservation = "AboveReservation"
+	// ReasonLedgerFits: the ledger has room.
+	ReasonLedgerFits = "LedgerFits"
+	// ReasonLedgerLarge: the ledger takes more than half of what fits.
+	ReasonLedgerLarge = "LedgerLarge"
+	// ReasonManyCounters: the ledger has more counters than a ledger in Kubernetes is good for.
+	ReasonManyCounters = "ManyCounters"
+	// ReasonManyOwners: more proxies write the ledger than a ledger in Kubernetes is good for.
+	ReasonManyOwners = "ManyOwners"
 )

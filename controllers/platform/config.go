@@ -28,6 +28,10 @@ type Config struct {
 	Tokens Tokens `json:"tokens,omitzero"`
 	// NetworkPolicy says who may reach the proxies.
 	NetworkPolicy NetworkPolicy `json:"networkPolicy,omitzero"`
+	// Ledger says where the ledgers of budgets are kept.
+	Ledger Ledger `json:"ledger,omitzero"`
+	// Usage says where usage records go.
+	Usage Usage `json:"usage,omitzero"`
 
 	// proxies are Proxy with the overrides, by namespace.
 	proxies map[string]Proxy
@@ -114,7 +118,8 @@ type NetworkPolicy struct {
 	DataFrom []networkingv1.NetworkPolicyPeer `json:"dataFrom,omitempty"`
 	// MetricsFrom may reach the metrics port; empty means nobody but the node's kubelet.
 	MetricsFrom []networkingv1.NetworkPolicyPeer `json:"metricsFrom,omitempty"`
-	// Egress restricts what the proxies may call. It is not restricted when left out. DNS and the API server must be among the rules.
+	// Egress restricts what the proxies may call. It is not restricted when left out. DNS, the API server
+	// and the servers that Ledger and Usage name must be among the rules.
 	Egress []networkingv1.NetworkPolicyEgressRule `json:"egress,omitempty"`
 }
 

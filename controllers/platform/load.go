@@ -27,7 +27,7 @@ const (
 	defaultMaxLifetime   = 24 * time.Hour
 )
 
-// Load reads, defaults and checks a file. The error names every field that is wrong.
+// Load reads, defaults and checks a file, and looks whether the files that it names can be read. The error names every field that is wrong.
 func Load(path string) (*Config, error) {
 	content, err := os.ReadFile(filepath.Clean(path))
 	if err != nil {
@@ -36,6 +36,9 @@ func Load(path string) (*Config, error) {
 	config, err := Parse(content)
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	if problems := config.checkFiles(); len(problems) > 0 {
+		return nil, fmt.Errorf("configuration %s: %w", path, problems.ToAggregate())
 	}
 	return config, nil
 }
@@ -93,6 +96,8 @@ func (c *Config) setDefaults() {
 	if c.NetworkPolicy.DataFrom == nil {
 		c.NetworkPolicy.DataFrom = []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}}}
 	}
+	c.Ledger.setDefaults()
+	c.Usage.setDefaults()
 	c.Proxy.setDefaults()
 }
 

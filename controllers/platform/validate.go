@@ -36,12 +36,9 @@ func (c *Config) validate() field.ErrorList {
 	}
 	problems = append(problems, c.Endpoints.validate(field.NewPath("endpoints"))...)
 	problems = append(problems, checkDuration(c.Tokens.MaxLifetime.Duration, minMaxLifetime, maxMaxLifetime, field.NewPath("tokens", "maxLifetime"))...)
-	switch c.NetworkPolicy.State {
-	case Enabled, Disabled:
-	default:
-		problems = append(problems, field.NotSupported(field.NewPath("networkPolicy", "state"), c.NetworkPolicy.State, []State{Enabled, Disabled}))
-	}
-	return problems
+	problems = append(problems, checkState(c.NetworkPolicy.State, field.NewPath("networkPolicy", "state"))...)
+	problems = append(problems, c.Ledger.validate(field.NewPath("ledger"))...)
+	return append(problems, c.Usage.validate(field.NewPath("usage"))...)
 }
 
 func (p Proxy) validate(path *field.Path) field.ErrorList {
@@ -112,4 +109,13 @@ func checkDuration(value, least, most time.Duration, path *field.Path) field.Err
 		return field.ErrorList{field.Invalid(path, value.String(), "must be between "+least.String()+" and "+most.String())}
 	}
 	return nil
+}
+
+func checkState(state State, path *field.Path) field.ErrorList {
+	switch state {
+	case Enabled, Disabled:
+		return nil
+	default:
+		return field.ErrorList{field.NotSupported(path, state, []State{Enabled, Disabled})}
+	}
 }

@@ -51,6 +51,8 @@ type Reconciler struct {
 	Facts Facts
 	// Lists tell what models providers offer; nil when nobody asks them.
 	Lists Lists
+	// Stores tell whether the proxies can reach their ledgers; nil without a store outside the API server.
+	Stores Stores
 	// Config is the platform's configuration.
 	Config *platform.Config
 	// ManagerNamespace is where the manager itself runs; empty outside a cluster.

@@ -44,6 +44,9 @@ type input struct {
 	// previous is the table in force, and secret the object that holds it; both nil if there is none.
 	previous *table.Table
 	secret   *corev1.Secret
+	// stores are where ledgers are kept and records go, and ledgerTrouble is what keeps the proxies from the ledgers; empty for nothing.
+	stores        storeAccess
+	ledgerTrouble string
 	// fresh holds random values for the table.
 	fresh compile.Fresh
 	// ledgers are the names of all ledger objects of the namespace.
@@ -69,7 +72,7 @@ func (r *Reconciler) gather(ctx context.Context, namespace string) (*input, erro
 	in := &input{namespace: namespace, managerNamespace: r.ManagerNamespace, config: r.Config, now: r.Clock.Now()}
 	steps := []func(context.Context, *input) error{
 		r.gatherObjects, r.gatherFacts, r.gatherSecrets, r.gatherNamespaces, r.gatherTable, r.gatherExisting, r.gatherForeign, r.gatherFresh,
-		r.gatherPods,
+		r.gatherStores, r.gatherPods,
 	}
 	for _, step := range steps {
 		if err := step(ctx, in); err != nil {
@@ -276,5 +279,7 @@ func (in *input) settings(ledgers []string) settings {
 		proxy:            in.config.ProxyFor(in.namespace),
 		network:          in.config.NetworkPolicy,
 		ledgers:          ledgers,
+		ledgerStore:      table.ConfigMaps,
+		journalBytes:     in.config.Usage.JournalSize.Value(),
 	}
 }

@@ -85,6 +85,8 @@ type settings struct {
 	proxy            platform.Proxy
 	network          platform.NetworkPolicy
 	ledgers          []string // names of the ledger objects, sorted
+	ledgerStore      string   // digest of the store that holds the ledgers
+	journalBytes     int64    // what the journal of one proxy may take
 }
 
 // objects are the objects that run a proxy, in the order in which they are applied: what a pod needs comes before the pods.

@@ -68,6 +68,7 @@ func makePlan(in *input) (*plan, error) {
 	}
 	compiled := compile.Compile(in.compileInput())
 	addConflicts(&compiled.Report, in.foreign)
+	addLedgerTrouble(&compiled.Report, in.ledgerTrouble)
 	if in.foreign[tablePart()] {
 		// Nothing can be delivered, so nothing is started.
 		p.next = foreignRecheck
@@ -77,6 +78,10 @@ func makePlan(in *input) (*plan, error) {
 		return nil, err
 	}
 	s := in.settings(ledgerNames(in, compiled.Table))
+	var err error
+	if s.ledgerStore, err = compiled.Table.Ledgers.Digest(); err != nil {
+		return nil, fmt.Errorf("telling the ledgers' store apart: %w", err)
+	}
 	if err := p.addObjects(in, objects(s)); err != nil {
 		return nil, err
 	}
@@ -106,6 +111,8 @@ func (in *input) compileInput() compile.Input {
 		Issuers:           in.issuers(),
 		Endpoints:         in.config.EndpointRules(in.facts.Addresses),
 		ClusterDomain:     in.config.ClusterDomain,
+		Ledgers:           in.stores.ledgers,
+		Usage:             in.stores.usage,
 		Lists:             in.lists,
 		Previous:          in.previous,
 		Fresh:             in.fresh,
@@ -260,9 +267,14 @@ func unwanted(in *input, wanted []part) []part {
 	return parts
 }
 
-// ledgerNames are the ledgers that the proxies may write: those of the table's budgets, and those whose budget is gone but whose window is not over.
+// ledgerNames are the ledger objects that the proxies may write: those of the table's budgets, and those whose budget is gone but whose window is not over.
+// With ledgers elsewhere the latter alone are left, for proxies that began before the move.
 func ledgerNames(in *input, compiled table.Table) []string {
 	names := slices.Clone(in.ledgers)
+	if compiled.Ledgers.Valkey != nil {
+		slices.Sort(names)
+		return names
+	}
 	for i := range compiled.Budgets {
 		names = append(names, compiled.Budgets[i].Ledger)
 	}

@@ -36,6 +36,8 @@ type Sources struct {
 	Facts func(requests func(ctx context.Context) []reconcile.Request) source.Source
 	// Lists is a source of requests at every change of a list of models; nil when nobody asks for them.
 	Lists func(request func(namespace string) reconcile.Request) source.Source
+	// Stores is a source of requests at every change of what keeps a namespace from its ledgers; nil without a store outside the API server.
+	Stores func(request func(namespace string) reconcile.Request) source.Source
 }
 
 // SetupWithManager registers the reconciler for all that a table or a proxy depends on.
@@ -54,6 +56,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources Sources) error {
 		WatchesRawSource(sources.Facts(r.requestAll))
 	if sources.Lists != nil {
 		build = build.WatchesRawSource(sources.Lists(requestFor))
+	}
+	if sources.Stores != nil {
+		build = build.WatchesRawSource(sources.Stores(requestFor))
 	}
 	for _, object := range []client.Object{
 		&corev1.Service{}, &corev1.ServiceAccount{}, &rbacv1.Role{}, &rbacv1.RoleBinding{}, &policyv1.PodDisruptionBudget{},

@@ -20,14 +20,17 @@ import (
 const (
 	// tableDir is where the table's Secret is mounted.
 	tableDir = "/etc/signalbox/table"
-	// stateDir is where a proxy may write.
-	stateDir = "/var/lib/signalbox"
+	// stateDir is where a proxy keeps what must outlive its process, and journalDir its journal there.
+	stateDir   = "/var/lib/signalbox"
+	journalDir = stateDir + "/journal"
+	// journalMargin is what the volume takes beyond the journal: the proxy keeps to its bound itself, and a pod that exceeds the volume's is evicted.
+	journalMargin = 64 << 20
 	// tempDir is where it keeps the uploads that it passes on, out of its memory. It bounds them itself, well below the volume's limit.
 	tempDir = "/tmp"
 	// nonRoot is the user and group that the proxy runs as.
 	nonRoot int64 = 65532
-	// shutdownMargin is the time beyond the drain limit for the last settlements.
-	shutdownMargin = 15 * time.Second
+	// shutdownMargin is the time beyond the drain limit for the last settlements, the last write of the ledgers and the last usage records.
+	shutdownMargin = 25 * time.Second
 	// readableByGroup is the mode of the mounted table.
 	readableByGroup int32 = 0o440
 	// heapPercent is the share of the memory limit that the Go runtime keeps to: it would rather collect garbage than be killed.
@@ -38,12 +41,13 @@ const (
 	maxHistory int32 = 3
 )
 
-// deployment runs the proxies. A new table needs no new pods, so nothing of it is in the template.
+// deployment runs the proxies. A new table needs no new pods, so nothing of it is in the template but which store the ledgers are in: a proxy has one for
+// all its life.
 func deployment(s settings) *appsv1.Deployment {
 	none, one, history := intstr.FromInt32(0), intstr.FromInt32(1), maxHistory
 	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: podLabels(s.proxy), Annotations: s.proxy.PodAnnotations},
-		Spec:       podSpec(s.proxy),
+		Spec:       podSpec(s),
 	}
 	built := &appsv1.Deployment{
 		TypeMeta:   typeMeta(appsv1.SchemeGroupVersion.WithKind("Deployment")),
@@ -74,8 +78,8 @@ func podLabels(proxy platform.Proxy) map[string]string {
 	return labels
 }
 
-func podSpec(proxy platform.Proxy) corev1.PodSpec {
-	yes, no, user := true, false, nonRoot
+func podSpec(s settings) corev1.PodSpec {
+	proxy, yes, no, user := s.proxy, true, false, nonRoot
 	grace := int64((proxy.DrainDelay.Duration + proxy.DrainLimit.Duration + shutdownMargin + time.Second - 1) / time.Second)
 	return corev1.PodSpec{
 		ServiceAccountName:            v1alpha1.ProxyName,
@@ -92,25 +96,25 @@ func podSpec(proxy platform.Proxy) corev1.PodSpec {
 			RunAsNonRoot: &yes, RunAsUser: &user, RunAsGroup: &user, FSGroup: &user,
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
-		Containers: []corev1.Container{container(proxy)},
-		Volumes:    volumes(),
+		Containers: []corev1.Container{container(s)},
+		Volumes:    volumes(s),
 	}
 }
 
-func container(proxy platform.Proxy) corev1.Container {
-	yes, no := true, false
+func container(s settings) corev1.Container {
+	proxy, yes, no := s.proxy, true, false
 	return corev1.Container{
 		Name:            platform.ProxyContainer,
 		Image:           proxy.Image,
 		ImagePullPolicy: proxy.ImagePullPolicy,
-		Args:            arguments(proxy),
+		Args:            arguments(s),
 		Env:             environment(proxy),
 		Ports: []corev1.ContainerPort{
 			{Name: platform.DataPortName, ContainerPort: platform.DataPort, Protocol: corev1.ProtocolTCP},
 			{Name: platform.ControlPortName, ContainerPort: platform.ControlPort, Protocol: corev1.ProtocolTCP},
 			{Name: platform.MetricsPortName, ContainerPort: platform.MetricsPort, Protocol: corev1.ProtocolTCP},
 		},
-		Resources:      proxy.Resources,
+		Resources:      resources(s),
 		StartupProbe:   probe("/healthz", 1, 60),
 		ReadinessProbe: probe("/readyz", 2, 2),
 		LivenessProbe:  probe("/healthz", 10, 6),
@@ -126,7 +130,23 @@ func container(proxy platform.Proxy) corev1.Container {
 	}
 }
 
-func arguments(proxy platform.Proxy) []string {
+// resources ask for the journal's room on the node, where the configuration says nothing about room on the node.
+func resources(s settings) corev1.ResourceRequirements {
+	wanted := *s.proxy.Resources.DeepCopy()
+	_, asked := wanted.Requests[corev1.ResourceEphemeralStorage]
+	_, limited := wanted.Limits[corev1.ResourceEphemeralStorage]
+	if asked || limited {
+		return wanted
+	}
+	if wanted.Requests == nil {
+		wanted.Requests = corev1.ResourceList{}
+	}
+	wanted.Requests[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(s.journalBytes, resource.BinarySI)
+	return wanted
+}
+
+func arguments(s settings) []string {
+	proxy := s.proxy
 	list := []string{
 		"proxy",
 		"--namespace=$(POD_NAMESPACE)",
@@ -136,6 +156,9 @@ func arguments(proxy platform.Proxy) []string {
 		"--control-addr=" + listen(platform.ControlPort),
 		"--metrics-addr=" + listen(platform.MetricsPort),
 		"--peers-service=" + platform.ControlService,
+		"--journal-dir=" + journalDir,
+		"--ledger-store=" + s.ledgerStore,
+		"--journal-bytes=" + strconv.FormatInt(s.journalBytes, 10),
 		"--drain-delay=" + proxy.DrainDelay.Duration.String(),
 		"--drain-limit=" + proxy.DrainLimit.Duration.String(),
 	}
@@ -178,14 +201,14 @@ func probe(path string, period, failures int32) *corev1.Probe {
 	}
 }
 
-func volumes() []corev1.Volume {
-	mode, size, uploads := readableByGroup, resource.MustParse("64Mi"), resource.MustParse("2Gi")
+func volumes(s settings) []corev1.Volume {
+	mode, size, uploads := readableByGroup, resource.NewQuantity(s.journalBytes+journalMargin, resource.BinarySI), resource.MustParse("2Gi")
 	return []corev1.Volume{
 		{Name: "table", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 			SecretName: platform.TableSecret, DefaultMode: &mode,
 			Items: []corev1.KeyToPath{{Key: platform.TableKey, Path: platform.TableKey}},
 		}}},
-		{Name: "state", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &size}}},
+		{Name: "state", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: size}}},
 		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &uploads}}},
 	}
 }

@@ -19,7 +19,7 @@ func TestMemoryFitsTheLimit(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			config := parseConfig(t, "proxy:\n  image: registry.example/signalbox:1.0\n  "+tc.resources)
-			built := container(config.Proxy)
+			built := container(settings{proxy: config.Proxy, journalBytes: 1 << 20})
 			if got := variable(built.Env, "GOMEMLIMIT"); got != tc.heap {
 				t.Errorf("GOMEMLIMIT is %q, want %q", got, tc.heap)
 			}
@@ -55,13 +55,13 @@ func TestGraceCoversTheDrain(t *testing.T) {
 		drain string
 		want  time.Duration
 	}{
-		"default":           {"", 5*time.Second + 10*time.Minute + 15*time.Second},
-		"parts of a second": {"drainDelay: 300ms\n  drainLimit: 1100ms", 17 * time.Second},
+		"default":           {"", 5*time.Second + 10*time.Minute + 25*time.Second},
+		"parts of a second": {"drainDelay: 300ms\n  drainLimit: 1100ms", 27 * time.Second},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			config := parseConfig(t, "proxy:\n  image: registry.example/signalbox:1.0\n  "+tc.drain)
-			if got := time.Duration(*podSpec(config.Proxy).TerminationGracePeriodSeconds) * time.Second; got != tc.want {
+			if got := time.Duration(*podSpec(settings{proxy: config.Proxy}).TerminationGracePeriodSeconds) * time.Second; got != tc.want {
 				t.Errorf("the grace period is %v, want %v", got, tc.want)
 			}
 		})

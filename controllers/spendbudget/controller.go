@@ -1,10 +1,13 @@
-// Package spendbudget keeps the ledger object of each SpendBudget and writes its status from it. What was spent is written into the ledger by the proxies;
-// here it is only added up. A ledger outlives its budget until its windows end, so that a budget that is deleted and made again is not refilled.
+// Package spendbudget keeps the ledger of each SpendBudget and writes its status from it. What was spent is written into the ledger by the proxies; here it is
+// only added up, and what pods held that are gone is marked as lost. A ledger outlives its budget until its windows end, so that a budget that is deleted and
+// made again is not refilled.
 package spendbudget
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -26,7 +30,9 @@ import (
 	"signalbox.dev/signalbox/controllers/report"
 	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/status"
+	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/ledger/kubernetes"
+	"signalbox.dev/signalbox/proxy/usage"
 )
 
 const (
@@ -34,6 +40,12 @@ const (
 	workers = 4
 	// driftInterval is the shortest time between two writes of numbers that drift.
 	driftInterval = 2 * time.Second
+	// readTimeout bounds a call to a store outside of the cluster.
+	readTimeout = 10 * time.Second
+	// graceTime is how long what was read last stands in for a store that cannot be reached.
+	graceTime = 30 * time.Second
+	// pruneInterval is how often the documents of a namespace are looked through for those that are over.
+	pruneInterval = time.Hour
 )
 
 // Reports read the reports of namespaces.
@@ -55,8 +67,12 @@ type FleetSource func(requests func(ctx context.Context, namespace string) []rec
 type Reconciler struct {
 	// Client reads the manager's cache, which holds only ConfigMaps that the manager made, and writes.
 	Client client.Client
-	// Live reads metadata past the cache.
+	// Live reads past the cache.
 	Live client.Reader
+	// Ledgers are where ledgers are kept; nil is in ConfigMaps.
+	Ledgers Ledgers
+	// Usage takes the usage records of slices that are lost.
+	Usage Records
 	// Reports say what became of the spec.
 	Reports Reports
 	// Fleet says what is served.
@@ -66,12 +82,21 @@ type Reconciler struct {
 	// Clock tells the time.
 	Clock clock.PassiveClock
 
-	pace status.Pace
+	pace   status.Pace
+	pruned status.Pace
+	seen   memory
+	// telling is held while usage records are written.
+	telling sync.Mutex
+}
+
+// Records take usage records. One goroutine writes at a time.
+type Records interface {
+	Write(ctx context.Context, records []*usage.Record) error
 }
 
 // Adverse are the condition types whose True is the bad state, for the status.Writer of the Reconciler.
 func Adverse() []string {
-	return []string{v1alpha1.ConditionNearLimit, v1alpha1.ConditionExceeded}
+	return []string{v1alpha1.ConditionNearLimit, v1alpha1.ConditionExceeded, v1alpha1.ConditionOverrun, v1alpha1.ConditionLedgerPressure}
 }
 
 // +kubebuilder:rbac:groups=signalbox.dev,resources=spendbudgets,verbs=get;list;watch
@@ -90,6 +115,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, tables cache.Cache, flee
 		Named("spendbudget").
 		For(&v1alpha1.SpendBudget{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(requestLedger)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.requestWritten), builder.WithPredicates(predicate.NewPredicateFuncs(isProxy), podEnds())).
 		WatchesRawSource(source.Kind(tables, &corev1.Secret{}, tableChanged, isTable)).
 		WatchesRawSource(fleet(r.requestNamespace)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter()}).
@@ -114,7 +140,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, fmt.Errorf("reading what SpendBudget %s depends on: %w", request, err)
 	}
 	planned := makePlan(in)
-	if err := r.apply(ctx, planned); err != nil {
+	if err := r.apply(ctx, in, planned); err != nil {
 		return outcome(fmt.Errorf("keeping the ledger of SpendBudget %s: %w", request, err))
 	}
 	next, err := r.writeStatus(ctx, &budget, planned)
@@ -127,21 +153,42 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // reconcileDeleted removes the ledger of a budget that is gone once the last of its windows has ended.
 func (r *Reconciler) reconcileDeleted(ctx context.Context, name types.NamespacedName) (reconcile.Result, error) {
 	r.pace.Forget(name)
+	r.seen.forget(name)
 	object, err := r.cachedLedger(ctx, name)
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("reading the ledger of SpendBudget %s: %w", name, err)
 	}
 	planned := planDeleted(object, r.Clock.Now())
-	if err := r.apply(ctx, planned); err != nil {
+	if err := r.remove(ctx, planned.remove); err != nil {
 		return outcome(fmt.Errorf("removing the ledger of SpendBudget %s: %w", name, err))
 	}
+	if r.Ledgers != nil {
+		return r.pruneDeleted(ctx, name)
+	}
 	return reconcile.Result{RequeueAfter: planned.next}, nil
+}
+
+// pruneDeleted removes what is over of a ledger that is kept outside of the cluster, and comes back while something is left of it.
+func (r *Reconciler) pruneDeleted(ctx context.Context, name types.NamespacedName) (reconcile.Result, error) {
+	bounded, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	if err := r.Ledgers.Prune(bounded, name.Namespace); err != nil {
+		return reconcile.Result{}, fmt.Errorf("pruning the ledger of SpendBudget %s: %w", name, err)
+	}
+	left, err := r.Ledgers.Read(bounded, name.Namespace, ledger.Name(name.Name))
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading the ledger of SpendBudget %s: %w", name, err)
+	}
+	if len(left) == 0 {
+		return reconcile.Result{}, nil
+	}
+	return reconcile.Result{RequeueAfter: maxWait}, nil
 }
 
 // outcome maps the error of a write: one that lost against another write looks again, one into what is being deleted ends, the rest is an error.
 func outcome(err error) (reconcile.Result, error) {
 	switch {
-	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), errors.Is(err, ledger.ErrConflict):
 		return reconcile.Result{RequeueAfter: retry.Soon}, nil
 	case apierrors.IsNotFound(err), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return reconcile.Result{}, nil
@@ -157,6 +204,33 @@ func requestLedger(_ context.Context, object client.Object) []reconcile.Request 
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}}}
+}
+
+// requestWritten asks for every budget that a pod may have spent from.
+func (r *Reconciler) requestWritten(ctx context.Context, pod client.Object) []reconcile.Request {
+	return r.requestNamespace(ctx, pod.GetNamespace())
+}
+
+// isProxy tells whether an object is a pod of proxies.
+func isProxy(object client.Object) bool {
+	for key, value := range platform.ProxySelector().MatchLabels {
+		if object.GetLabels()[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// podEnds lets through only what can make a pod one that is gone.
+func podEnds() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(update event.UpdateEvent) bool {
+			before, isPod := update.ObjectOld.(*corev1.Pod)
+			after, arePods := update.ObjectNew.(*corev1.Pod)
+			return isPod && arePods && !ended(before) && ended(after)
+		},
+	}
 }
 
 // requestNamespace asks for every budget of a namespace.

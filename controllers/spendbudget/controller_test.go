@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -20,10 +21,12 @@ import (
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/controllertest"
 	"signalbox.dev/signalbox/controllers/report"
+	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/status"
 	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/ledger/kubernetes"
+	"signalbox.dev/signalbox/proxy/usage"
 )
 
 const (
@@ -266,6 +269,114 @@ var _ = Describe("A SpendBudget", func() {
 		Expect(folded.Record.Windows[0].Total().Spent).To(Equal(int64(3 * (ledger.MaxGoneOwners + 5))))
 	})
 
+	It("marks what pods held that are gone, and says so once", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.add(ctx)
+		w.reconcile(ctx)
+		living, other := w.pod(ctx, "living"), w.pod(ctx, "other")
+		w.enter(ctx, ledger.Owner(living.UID+"/1"), ledger.Entry{Totals: ledger.Totals{Spent: dollar, Requests: 1}, Allowance: 2 * dollar, Seq: 1})
+		w.enter(ctx, ledger.Owner(other.UID+"/1"), ledger.Entry{Totals: ledger.Totals{Spent: dollar, Requests: 1}, Allowance: 3 * dollar, Seq: 1})
+		w.reconcile(ctx)
+		w.emitted()
+		Expect(w.budget(ctx).Status.Reserved).To(Equal("3"))
+		Expect(w.usage.records).To(BeEmpty())
+
+		By("ending one pod for good, and deleting it later")
+		other.Status.Phase = corev1.PodFailed
+		Expect(cluster.Client.Status().Update(ctx, other)).To(Succeed())
+		w.clock.SetTime(now().Add(driftInterval))
+		w.reconcile(ctx)
+		Expect(w.usage.records).To(HaveLen(1))
+		record := w.usage.records[0]
+		Expect(record.Cost).To(Equal(int64(2 * dollar)))
+		Expect(record.Pod).To(Equal(string(other.UID)))
+		Expect(record.Namespace).To(Equal(w.namespace))
+		Expect(record.Outcome).To(Equal(usage.Lost))
+		Expect(record.Budgets).To(Equal([]string{"daily"}))
+		Expect(w.emitted()).To(ConsistOf(And(
+			HavePrefix("Warning LostSlice"), ContainSubstring(string(other.UID)+"/1"), ContainSubstring("2 USD"), ContainSubstring("signalbox ledger release"))))
+		Expect(cluster.Client.Delete(ctx, other, client.GracePeriodSeconds(0))).To(Succeed())
+		w.clock.SetTime(now().Add(2 * driftInterval))
+		w.reconcile(ctx)
+		status := w.budget(ctx).Status
+		Expect([]string{status.Spent, status.Reserved, status.Lost, status.Remaining}).To(Equal([]string{"2", "1", "2", "6"}))
+		Expect(w.usage.records).To(HaveLen(1))
+		Expect(w.emitted()).To(BeEmpty())
+	})
+
+	It("gives nobody up whom only the cache does not know", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.add(ctx)
+		w.reconcile(ctx)
+		w.reconciler.Client = cached{Client: cluster.Client, withoutPods: true}
+		young := w.pod(ctx, "young")
+		w.enter(ctx, ledger.Owner(young.UID+"/1"), ledger.Entry{Allowance: dollar, Seq: 1})
+		before, err := w.ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		w.reconcile(ctx)
+		after, err := w.ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(after.ResourceVersion).To(Equal(before.ResourceVersion))
+		Expect(w.usage.records).To(BeEmpty())
+	})
+
+	It("says nothing of a slice whose owner wrote first", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.add(ctx)
+		w.reconcile(ctx)
+		w.enter(ctx, "gone/1", ledger.Entry{Allowance: dollar, Seq: 1})
+		w.reconciler.Client = cached{Client: cluster.Client, beforeUpdate: func() {
+			w.enter(ctx, "gone/1", ledger.Entry{Totals: ledger.Totals{Spent: dollar / 2, Requests: 1}, Allowance: dollar, Seq: 2})
+		}}
+		Expect(w.reconcile(ctx).RequeueAfter).To(Equal(retry.Soon))
+		Expect(w.usage.records).To(BeEmpty())
+		w.reconciler.Client = cached{Client: cluster.Client}
+		w.reconcile(ctx)
+		Expect(w.usage.records).To(HaveLen(1))
+		Expect(w.usage.records[0].Cost).To(Equal(int64(dollar / 2)))
+	})
+
+	It("tells when calls are sent elsewhere and slowed down", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.add(ctx, func(b *v1alpha1.SpendBudget) {
+			b.Spec.Actions = []v1alpha1.BudgetAction{
+				{AtPercent: 50, Do: v1alpha1.ActionReroute, Route: "cheap"}, {AtPercent: 70, Do: v1alpha1.ActionThrottle, RequestsPerMinute: new(int32(6))},
+			}
+		})
+		w.deliver(ctx)
+		w.reconcile(ctx)
+		w.emitted()
+		for _, step := range []struct {
+			spent  int64
+			events []any
+		}{
+			{4 * dollar, nil},
+			{5 * dollar, []any{HavePrefix("Warning ThresholdReached"), And(HavePrefix("Warning Rerouted"), ContainSubstring(`calls go to route "cheap"`))}},
+			{6 * dollar, nil},
+			{7 * dollar, []any{And(HavePrefix("Warning Throttled"), ContainSubstring("at most 6 calls a minute"))}},
+			{8 * dollar, nil},
+		} {
+			w.spend(ctx, step.spent, step.spent)
+			w.clock.SetTime(w.clock.Now().Add(driftInterval))
+			w.reconcile(ctx)
+			Expect(w.emitted()).To(ConsistOf(step.events...))
+		}
+	})
+
+	It("names what spends most while numbers wait", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.add(ctx)
+		w.deliver(ctx)
+		w.reconcile(ctx)
+		w.enter(ctx, "pod/1", ledger.Entry{Totals: ledger.Totals{Spent: 3, Requests: 2}, Seq: 1, Routes: ledger.Breakdown{"chat": 3}, Callers: ledger.Breakdown{"accesskey:ci": 3}})
+		Expect(w.reconcile(ctx).RequeueAfter).To(BeNumerically(">", 0))
+		Expect(w.budget(ctx).Status.TopRoutes).To(BeEmpty())
+		w.clock.SetTime(now().Add(driftInterval))
+		w.reconcile(ctx)
+		Expect(w.budget(ctx).Status.TopRoutes).To(Equal([]v1alpha1.BudgetShare{{Name: "chat", Spent: "0.000000003"}}))
+		Expect(w.budget(ctx).Status.TopCallers).To(Equal([]v1alpha1.BudgetShare{{Name: "accesskey:ci", Spent: "0.000000003"}}))
+	})
+
 	It("is no error in a namespace that is being deleted", func(ctx context.Context) {
 		w := newWorld(ctx)
 		w.add(ctx)
@@ -279,8 +390,13 @@ var _ = Describe("A SpendBudget", func() {
 		w.add(ctx)
 		Eventually(func() error { _, err := w.ledger(ctx); return err }, patience, glance).Should(Succeed())
 		Eventually(func() string { return w.budget(ctx).Status.Remaining }, patience, glance).Should(Equal("10"))
-		w.spend(ctx, 10*dollar, 1)
-		Eventually(func() string { return w.budget(ctx).Status.Spent }, patience, glance).Should(Equal("10"))
+		pod := w.pod(ctx, "held")
+		w.enter(ctx, ledger.Owner(pod.UID+"/1"), ledger.Entry{Totals: ledger.Totals{Spent: 9 * dollar, Requests: 1}, Allowance: 10 * dollar, Seq: 1})
+		Eventually(func() string { return w.budget(ctx).Status.Spent }, patience, glance).Should(Equal("9"))
+		Expect(w.budget(ctx).Status.Lost).To(Equal("0"))
+		Expect(cluster.Client.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
+		w.clock.SetTime(now().Add(driftInterval))
+		Eventually(func() string { return w.budget(ctx).Status.Lost }, patience, glance).Should(Equal("1"))
 		Expect(w.condition(ctx, v1alpha1.ConditionReady)).To(Equal("False/NoProxy"))
 		w.fleet.behind.Store(1)
 		w.deliver(ctx)
@@ -306,7 +422,7 @@ func startController(w *world) chan<- string {
 	})
 	Expect(err).NotTo(HaveOccurred())
 	reconciler := &Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Reports: report.NewReader(mgr.GetCache()), Fleet: w.fleet,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Reports: report.NewReader(mgr.GetCache()), Fleet: w.fleet, Usage: w.usage,
 		Status: status.Writer{Client: mgr.GetClient(), Events: w.events, Adverse: Adverse()}, Clock: w.clock,
 	}
 	changes := make(chan string)

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
-	"signalbox.dev/signalbox/controllers/platform"
 	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/ledger/kubernetes"
@@ -22,15 +21,17 @@ import (
 type input struct {
 	now    time.Time
 	budget *v1alpha1.SpendBudget
-	// ledger is the ledger object, nil when there is none.
+	// store is where the ledger is kept.
+	store v1alpha1.LedgerStoreType
+	// ledger is the ledger object, nil when there is none or the ledger is kept elsewhere.
 	ledger *corev1.ConfigMap
 	// foreign tells that a ConfigMap has the ledger's name and was not made for this budget.
 	foreign bool
-	// record is what the ledger holds.
-	record ledger.Record
+	// documents are what the ledger holds.
+	documents []Document
 	// unreadable says why the ledger cannot be read.
 	unreadable error
-	// pods are the UIDs of the namespace's proxy pods; they are gathered only when entries may have to be folded.
+	// pods are the UIDs of the namespace's proxy pods that run; nil when none that wrote the ledger can be gone.
 	pods map[string]bool
 	// table tells whether the namespace has a routing table.
 	table bool
@@ -42,16 +43,41 @@ type input struct {
 
 // gather reads all that the plan for a budget is made from.
 func (r *Reconciler) gather(ctx context.Context, budget *v1alpha1.SpendBudget) (*input, error) {
-	in := &input{now: r.Clock.Now(), budget: budget}
-	if err := r.gatherLedger(ctx, in); err != nil {
+	in := &input{now: r.Clock.Now(), budget: budget, store: v1alpha1.LedgerKubernetes}
+	read := r.gatherLedger
+	if r.Ledgers != nil {
+		in.store, read = v1alpha1.LedgerValkey, r.gatherDocuments
+	}
+	if err := read(ctx, in); err != nil {
 		return nil, err
 	}
-	if tooManyOwners(in.record) {
-		if err := r.gatherPods(ctx, in); err != nil {
-			return nil, err
-		}
+	if err := r.gatherPods(ctx, in); err != nil {
+		return nil, err
 	}
 	return in, r.gatherTable(ctx, in)
+}
+
+// gatherDocuments reads the ledger where it is kept outside of the cluster. That it cannot be reached is told in the status and tried again, since nothing else
+// of the budget depends on it.
+func (r *Reconciler) gatherDocuments(ctx context.Context, in *input) error {
+	bounded, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	documents, err := r.Ledgers.Read(bounded, in.budget.Namespace, ledger.Name(in.budget.Name))
+	if ctx.Err() != nil {
+		return fmt.Errorf("reading the ledger: %w", ctx.Err())
+	}
+	name := client.ObjectKeyFromObject(in.budget)
+	if err == nil {
+		r.seen.note(name, documents, in.now)
+		in.documents = documents
+		return nil
+	}
+	if last, fresh := r.seen.last(name, in.now); fresh {
+		in.documents = last
+		return nil
+	}
+	in.unreadable = err
+	return nil
 }
 
 // gatherLedger reads the ledger. The cache knows only ConfigMaps that the manager made, so one that it does not know is looked up by its metadata: it may
@@ -71,7 +97,11 @@ func (r *Reconciler) gatherLedger(ctx context.Context, in *input) error {
 	}
 	in.ledger = object
 	stored, err := kubernetes.Read(object)
-	in.record, in.unreadable = stored.Record, err
+	if err != nil {
+		in.unreadable = err
+		return nil
+	}
+	in.documents = []Document{{Name: object.Name, Stored: stored}}
 	return nil
 }
 
@@ -103,30 +133,6 @@ func (r *Reconciler) lookForForeign(ctx context.Context, in *input) error {
 	}
 	// One of ours is only not in the cache yet; making it again fails and looks again.
 	in.foreign = kubernetes.Budget(found.Labels) != in.budget.Name
-	return nil
-}
-
-// tooManyOwners tells whether a window has more entries than those of owners that are gone may be.
-func tooManyOwners(record ledger.Record) bool {
-	for _, window := range record.Windows {
-		if len(window.Owners) > ledger.MaxGoneOwners {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *Reconciler) gatherPods(ctx context.Context, in *input) error {
-	var pods corev1.PodList
-	err := r.Client.List(ctx, &pods, client.InNamespace(in.budget.Namespace), client.MatchingLabels(platform.ProxySelector().MatchLabels),
-		client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return fmt.Errorf("listing proxy pods: %w", err)
-	}
-	in.pods = map[string]bool{}
-	for i := range pods.Items {
-		in.pods[string(pods.Items[i].UID)] = true
-	}
 	return nil
 }
 

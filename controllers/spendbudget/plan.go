@@ -1,8 +1,6 @@
 package spendbudget
 
 import (
-	"math"
-	"math/bits"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,7 +9,6 @@ import (
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/ledger/kubernetes"
-	"signalbox.dev/signalbox/proxy/meter"
 )
 
 const (
@@ -19,34 +16,50 @@ const (
 	maxWait = time.Hour
 	// recheckForeign is when to look again whether a foreign ConfigMap still has the ledger's name.
 	recheckForeign = 30 * time.Second
+	// pollInterval is how often a ledger is read that tells of no change.
+	pollInterval = 3 * time.Second
+	// pollDocuments is how many documents make such a ledger wait for another second, for reading thousands takes its time.
+	pollDocuments = 500
 )
 
 // plan is what is to be done for a budget.
 type plan struct {
-	// create, update and remove are ledger objects; nil is nothing to do.
-	create, update, remove *corev1.ConfigMap
-	// status to write.
-	status v1alpha1.SpendBudgetStatus
+	// create and remove are ledger objects; nil is nothing to do.
+	create, remove *corev1.ConfigMap
+	// saves are documents of the ledger to replace.
+	saves []upkeep
+	// status to write, and the events that go with it.
+	status  v1alpha1.SpendBudgetStatus
+	notices []notice
 	// next is when to look again; 0 is when something changes.
 	next time.Duration
+}
+
+// upkeep is a document whose owners that are gone are marked or added up.
+type upkeep struct {
+	Document
+	// lost are the slices that are counted as lost from now on.
+	lost []ledger.Slice
 }
 
 // makePlan decides what to do for a budget that exists.
 func makePlan(in *input) plan {
 	planned := plan{next: maxWait}
 	switch {
+	case in.store == v1alpha1.LedgerValkey:
+		planned.next = pollInterval + time.Duration(len(in.documents)/pollDocuments)*time.Second
 	case in.foreign:
 		planned.next = recheckForeign
 	case in.ledger == nil:
 		planned.create = newLedger(in.budget)
-	case in.unreadable == nil && in.pods != nil:
-		planned.update = folded(in)
 	}
+	planned.saves = upkeeps(in)
 	counted := count(in)
 	if !counted.window.Unbounded() {
 		planned.next = min(planned.next, max(counted.window.End.Sub(in.now), time.Millisecond))
 	}
 	planned.status = makeStatus(in, counted)
+	planned.notices = makeNotices(in.budget, &planned.status)
 	return planned
 }
 
@@ -80,82 +93,47 @@ func newLedger(budget *v1alpha1.SpendBudget) *corev1.ConfigMap {
 	}}
 }
 
-// folded returns the ledger with the entries of pods that are gone folded, nil when there is nothing to fold.
-func folded(in *input) *corev1.ConfigMap {
-	record := in.record.Clone()
-	if !record.FoldGone(func(pod string) bool { return in.pods[pod] }, ledger.MaxGoneOwners) {
+// upkeeps marks what pods that are gone held as lost, and adds up the oldest entries of such pods where there are too many of them. It is done only with
+// pods that were asked for.
+func upkeeps(in *input) []upkeep {
+	if in.pods == nil {
 		return nil
 	}
-	text, err := ledger.Encode(record)
-	if err != nil {
-		// It was read a moment ago and is shorter now, so this cannot happen; the entries stay as they are.
-		return nil
-	}
-	object := in.ledger.DeepCopy()
-	object.Data[ledger.DataKey] = string(text)
-	return object
-}
-
-// counted is what was spent in the window that is running.
-type counted struct {
-	// known tells whether the rest is.
-	known  bool
-	window ledger.Window
-	limit  int64
-	totals ledger.Totals
-}
-
-// count adds up the window that is running.
-func count(in *input) counted {
-	zone := in.budget.Spec.Window.TimeZone
-	if zone == "" {
-		zone = time.UTC.String()
-	}
-	period := string(in.budget.Spec.Window.Period)
-	window, err := ledger.NewWindow(period, zone, in.now)
-	if err != nil {
-		return counted{}
-	}
-	limit, err := meter.ParseUSD(string(in.budget.Spec.Limit.Amount))
-	if err != nil || limit == 0 || in.foreign || in.unreadable != nil {
-		return counted{window: window}
-	}
-	found, _ := in.record.Find(ledger.Key{Period: period, TimeZone: zone, ResetID: in.budget.Spec.Window.ResetID, Start: window.Start})
-	return counted{known: true, window: window, limit: limit, totals: found.Total()}
-}
-
-// percent is the share of the limit that is spent, rounded down.
-func (c counted) percent() int64 {
-	high, low := bits.Mul64(nonNegative(c.totals.Spent), 100)
-	limit := nonNegative(c.limit)
-	if high >= limit {
-		return math.MaxInt64
-	}
-	quotient, _ := bits.Div64(high, low, limit)
-	if quotient > math.MaxInt64 {
-		return math.MaxInt64
-	}
-	return int64(quotient)
-}
-
-// nonNegative converts a number that is never below zero.
-func nonNegative(n int64) uint64 {
-	return uint64(max(0, n))
-}
-
-// remaining is what is left of the limit, never below zero.
-func (c counted) remaining() int64 {
-	return max(0, c.limit-c.totals.Spent)
-}
-
-// reached is the highest share of a Notify action that spending has reached; 0 is none.
-func (c counted) reached(actions []v1alpha1.BudgetAction) int32 {
-	percent := c.percent()
-	highest := int32(0)
-	for _, action := range actions {
-		if action.Do == v1alpha1.ActionNotify && percent >= int64(action.AtPercent) {
-			highest = max(highest, action.AtPercent)
+	runs := func(pod string) bool { return in.pods[pod] }
+	var changed []upkeep
+	for i := range in.documents {
+		one := upkeep{Document: in.documents[i]}
+		one.Record = one.Record.Clone()
+		lost, marked := one.Record.MarkLost(runs)
+		folded := one.Record.FoldGone(runs, keepGone(in, one.Document))
+		if marked || folded {
+			one.lost = lost
+			changed = append(changed, one)
 		}
 	}
-	return highest
+	return changed
+}
+
+// keepGone is how many entries of pods that are gone a counter keeps. They make a late write of such a pod exact; a ledger without room for them goes first.
+func keepGone(in *input, document Document) int {
+	if in.ledger != nil && document.Name == in.ledger.Name && fill(in.ledger) >= tightPercent {
+		return 0
+	}
+	return ledger.MaxGoneOwners
+}
+
+// tightPercent is the fill from which on a ledger keeps no entries of pods that are gone.
+const tightPercent = 75
+
+// size is how many bytes the record of a ledger object takes; none when the object is not made yet.
+func size(object *corev1.ConfigMap) int64 {
+	if object == nil {
+		return 0
+	}
+	return int64(len(object.Data[ledger.DataKey]))
+}
+
+// fill is how full a ledger object is, in percent.
+func fill(object *corev1.ConfigMap) int32 {
+	return int32(min(size(object), ledger.MaxEncodedBytes) * 100 / ledger.MaxEncodedBytes)
 }

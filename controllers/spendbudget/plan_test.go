@@ -1,17 +1,15 @@
 package spendbudget
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
@@ -47,8 +45,9 @@ func newBudget(modify ...func(*v1alpha1.SpendBudget)) *v1alpha1.SpendBudget {
 func newInput(modify ...func(*input)) *input {
 	budget := newBudget()
 	in := &input{
-		now: now(), budget: budget, ledger: newLedger(budget), table: true, ready: 2,
-		report: &compile.ObjectReport{Kind: compile.KindSpendBudget, Name: "daily", UID: "uid-1", Generation: 3, Served: 3, Since: 7},
+		now: now(), budget: budget, store: v1alpha1.LedgerKubernetes, ledger: newLedger(budget), table: true, ready: 2,
+		documents: []Document{{Name: ledger.Name("daily")}},
+		report:    &compile.ObjectReport{Kind: compile.KindSpendBudget, Name: "daily", UID: "uid-1", Generation: 3, Served: 3, Since: 7},
 	}
 	for _, m := range modify {
 		m(in)
@@ -56,194 +55,56 @@ func newInput(modify ...func(*input)) *input {
 	return in
 }
 
+// today is the key of the running window of a budget with the zone and the period of newBudget, and its end.
+func today(in *input) (ledger.Key, time.Time) {
+	window, err := ledger.NewWindow("Day", "Europe/Lisbon", in.now)
+	if err != nil {
+		panic(err)
+	}
+	return ledger.Key{Period: "Day", TimeZone: "Europe/Lisbon", Start: window.Start}, window.End
+}
+
+// enter puts an entry into the running window of the shared counter.
+func enter(owner ledger.Owner, entry ledger.Entry) func(*input) {
+	return func(in *input) {
+		key, end := today(in)
+		entry.Seq, entry.Updated = max(entry.Seq, 1), in.now
+		in.documents[0].Record.Put(key, end, owner, entry)
+	}
+}
+
 // spent enters what pods spent today, in nano-dollars.
 func spent(nanos ...int64) func(*input) {
 	return func(in *input) {
-		window, err := ledger.NewWindow("Day", "Europe/Lisbon", in.now)
-		if err != nil {
-			panic(err)
-		}
-		key := ledger.Key{Period: "Day", TimeZone: "Europe/Lisbon", Start: window.Start}
 		for i, nano := range nanos {
-			entry := ledger.Entry{Totals: ledger.Totals{Spent: nano, Requests: 2, Unpriced: 1}, Seq: 2, Updated: in.now.Add(time.Duration(i) * time.Second)}
-			in.record.Put(key, window.End, ledger.Owner(fmt.Sprintf("pod-%d/1", i)), entry)
+			enter(ledger.Owner(fmt.Sprintf("pod-%d/1", i)), ledger.Entry{Totals: ledger.Totals{Spent: nano, Requests: 2, Unpriced: 1}, Seq: 2})(in)
 		}
 	}
 }
 
-func TestCount(t *testing.T) {
-	for name, tc := range map[string]struct {
-		in                       *input
-		spent, remaining         string
-		percent                  int64
-		requests, unpricedNumber int64
-		window                   string
-	}{
-		"nothing":                 {newInput(), "0", "10", 0, 0, 0, "2026-11-22T00:00:00Z 2026-11-23T00:00:00Z"},
-		"two pods":                {newInput(spent(2_500_000_001, 1)), "2.500000002", "7.499999998", 25, 4, 2, "2026-11-22T00:00:00Z 2026-11-23T00:00:00Z"},
-		"a nano-dollar below 80":  {newInput(spent(7_999_999_999)), "7.999999999", "2.000000001", 79, 2, 1, "2026-11-22T00:00:00Z 2026-11-23T00:00:00Z"},
-		"past the limit":          {newInput(spent(12_000_000_000)), "12", "0", 120, 2, 1, "2026-11-22T00:00:00Z 2026-11-23T00:00:00Z"},
-		"more than can be added":  {newInput(spent(math.MaxInt64, math.MaxInt64)), "9223372036.854775807", "0", 92233720368, 4, 2, "2026-11-22T00:00:00Z 2026-11-23T00:00:00Z"},
-		"yesterday does not show": {newInput(spent(5), func(in *input) { in.now = in.now.AddDate(0, 0, 1) }), "0", "10", 0, 0, 0, "2026-11-23T00:00:00Z 2026-11-24T00:00:00Z"},
-		"another resetID":         {newInput(spent(5), func(in *input) { in.budget.Spec.Window.ResetID = "again" }), "0", "10", 0, 0, 0, "2026-11-22T00:00:00Z 2026-11-23T00:00:00Z"},
-		"total has no bounds":     {newInput(func(in *input) { in.budget.Spec.Window.Period = v1alpha1.PeriodTotal }), "0", "10", 0, 0, 0, ""},
-		"no ledger yet":           {newInput(func(in *input) { in.ledger = nil }), "0", "10", 0, 0, 0, "2026-11-22T00:00:00Z 2026-11-23T00:00:00Z"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := makePlan(tc.in).status
-			window := ""
-			if got.Window != nil {
-				window = got.Window.Start.UTC().Format(time.RFC3339) + " " + got.Window.End.UTC().Format(time.RFC3339)
+// each enters what the subjects of a budget with counters of their own spent today, each in a document of its own if the ledger is not in Kubernetes.
+func each(counter v1alpha1.BudgetCounter, spent map[string]int64) func(*input) {
+	return func(in *input) {
+		in.budget.Spec.Counter = counter
+		key, end := today(in)
+		for subject, nano := range spent {
+			one := ledger.Count{Key: key, Subject: subject, End: end, Owners: map[ledger.Owner]ledger.Entry{
+				"pod-0/1": {Totals: ledger.Totals{Spent: nano, Requests: 1}, Seq: 1, Updated: in.now},
+			}}
+			if in.store == v1alpha1.LedgerValkey {
+				in.documents = append(in.documents, Document{Name: ledger.DocumentName(ledger.Name("daily"), subject), Stored: ledger.Stored{
+					Version: "1", Record: ledger.Record{Windows: []ledger.Count{one}},
+				}})
+				continue
 			}
-			want := v1alpha1.SpendBudgetStatus{
-				Conditions: got.Conditions, ObservedGeneration: 3, Window: got.Window,
-				Spent: tc.spent, Remaining: tc.remaining, Percent: &tc.percent, Requests: tc.requests, UnpricedRequests: tc.unpricedNumber,
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("status (-want +got):\n%s", diff)
-			}
-			if window != tc.window {
-				t.Errorf("window %q; want %q", window, tc.window)
-			}
-		})
+			in.documents[0].Record.Windows = append(in.documents[0].Record.Windows, one)
+		}
 	}
 }
 
-func TestPercentOfTheSmallestLimit(t *testing.T) {
-	if got := (counted{limit: 1, totals: ledger.Totals{Spent: math.MaxInt64}}).percent(); got != math.MaxInt64 {
-		t.Errorf("percent = %d; want the largest number", got)
-	}
-}
-
-// line is the part of a condition that tests state: "Type=Status/Reason".
-func line(t *testing.T, conditions []metav1.Condition, kind string) string {
-	t.Helper()
-	condition := meta.FindStatusCondition(conditions, kind)
-	if condition == nil {
-		t.Fatalf("there is no condition %s", kind)
-	}
-	if condition.ObservedGeneration != 3 || condition.Message == "" {
-		t.Errorf("%s is for generation %d with message %q", kind, condition.ObservedGeneration, condition.Message)
-	}
-	return string(condition.Status) + "/" + condition.Reason
-}
-
-func TestConditions(t *testing.T) {
-	finding := compile.Finding{Condition: v1alpha1.ConditionEnforced, Reason: v1alpha1.ReasonInvalid, Message: "wrong", Field: "spec.limit.amount"}
-	for name, tc := range map[string]struct {
-		in                            *input
-		enforced, nearLimit, exceeded string
-		enforcedMessage, nearMessage  string
-		exceededMessage               string
-		next                          time.Duration
-	}{
-		"works": {
-			in: newInput(), enforced: "True/Enforced", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit",
-		},
-		"79.99 percent": {
-			in: newInput(spent(7_999_999_999)), enforced: "True/Enforced", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit",
-		},
-		"80 percent": {
-			in: newInput(spent(8_000_000_000)), enforced: "True/Enforced", nearLimit: "True/ThresholdReached", exceeded: "False/WithinLimit",
-			nearMessage: "reached 80 percent of the limit of 10 USD; the window ends at 2026-11-23T00:00:00Z",
-		},
-		"the highest action counts": {
-			in: newInput(spent(9_500_000_000)), enforced: "True/Enforced", nearLimit: "True/ThresholdReached", exceeded: "False/WithinLimit",
-			nearMessage: "reached 90 percent",
-		},
-		"a nano-dollar below the limit": {
-			in: newInput(spent(9_999_999_999)), enforced: "True/Enforced", nearLimit: "True/ThresholdReached", exceeded: "False/WithinLimit",
-		},
-		"the limit": {
-			in: newInput(spent(10_000_000_000)), enforced: "True/Enforced", nearLimit: "True/ThresholdReached", exceeded: "True/LimitReached",
-			exceededMessage: "limit of 10 USD; calls that it counts are refused; the window ends at 2026-11-23T00:00:00Z",
-		},
-		"the limit, only observed": {
-			in:       newInput(spent(10_000_000_000), func(in *input) { in.budget.Spec.Enforcement = v1alpha1.EnforcementObserve }),
-			enforced: "True/Enforced", nearLimit: "True/ThresholdReached", exceeded: "True/LimitReached", exceededMessage: "nothing is refused",
-		},
-		"no actions": {
-			in:       newInput(spent(10_000_000_000), func(in *input) { in.budget.Spec.Actions = nil }),
-			enforced: "True/Enforced", nearLimit: "False/WithinLimit", exceeded: "True/LimitReached",
-		},
-		"foreign ledger": {
-			in:       newInput(spent(10_000_000_000), func(in *input) { in.ledger, in.foreign = nil, true }),
-			enforced: "False/Conflict", nearLimit: "Unknown/LedgerUnavailable", exceeded: "Unknown/LedgerUnavailable",
-			enforcedMessage: `ConfigMap "signalbox-ledger-daily"`, next: recheckForeign,
-		},
-		"unreadable ledger": {
-			in:       newInput(func(in *input) { in.unreadable = errors.New("its format is 9") }),
-			enforced: "False/LedgerUnavailable", nearLimit: "Unknown/LedgerUnavailable", exceeded: "Unknown/LedgerUnavailable",
-			enforcedMessage: "its format is 9",
-		},
-		"unknown time zone": {
-			in:       newInput(func(in *input) { in.budget.Spec.Window.TimeZone = "Europe/Atlantis" }),
-			enforced: "False/InvalidTimeZone", nearLimit: "Unknown/LedgerUnavailable", exceeded: "Unknown/LedgerUnavailable",
-			enforcedMessage: `"Europe/Atlantis"`,
-		},
-		"no proxy": {
-			in:       newInput(func(in *input) { in.table, in.report = false, nil }),
-			enforced: "False/NoProxy", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit", enforcedMessage: "no ModelRoute",
-		},
-		"not in the report": {
-			in:       newInput(func(in *input) { in.report = nil }),
-			enforced: "False/Pending", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit",
-		},
-		"an older generation in the report": {
-			in:       newInput(func(in *input) { in.report.Generation = 2 }),
-			enforced: "False/Pending", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit",
-		},
-		"a finding": {
-			in:       newInput(func(in *input) { in.report.Findings, in.report.Served = []compile.Finding{finding}, 0 }),
-			enforced: "False/Invalid", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit", enforcedMessage: "spec.limit.amount: wrong",
-		},
-		"a finding, and the last good one served": {
-			in:       newInput(func(in *input) { in.report.Findings, in.report.Served = []compile.Finding{finding}, 2 }),
-			enforced: "False/Invalid", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit",
-			enforcedMessage: "wrong; the proxies go on with generation 2",
-		},
-		"not in the table yet": {
-			in:       newInput(func(in *input) { in.report.Served = 2 }),
-			enforced: "False/Pending", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit", enforcedMessage: "go on with generation 2",
-		},
-		"no proxy is ready": {
-			in:       newInput(func(in *input) { in.ready = 0 }),
-			enforced: "False/NoReadyProxy", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit", enforcedMessage: "kubectl get pods -n team-a",
-		},
-		"a proxy is behind": {
-			in:       newInput(func(in *input) { in.behind = 1 }),
-			enforced: "False/Pending", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit", enforcedMessage: "1 of 2 ready proxies",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			planned := makePlan(tc.in)
-			got := planned.status.Conditions
-			lines := map[string]string{}
-			for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionEnforced, v1alpha1.ConditionNearLimit, v1alpha1.ConditionExceeded} {
-				lines[kind] = line(t, got, kind)
-			}
-			want := map[string]string{
-				v1alpha1.ConditionReady: tc.enforced, v1alpha1.ConditionEnforced: tc.enforced,
-				v1alpha1.ConditionNearLimit: tc.nearLimit, v1alpha1.ConditionExceeded: tc.exceeded,
-			}
-			if tc.enforced == "True/Enforced" {
-				want[v1alpha1.ConditionReady] = "True/Ready"
-			}
-			if diff := cmp.Diff(want, lines); diff != "" {
-				t.Errorf("conditions (-want +got):\n%s", diff)
-			}
-			for kind, part := range map[string]string{
-				v1alpha1.ConditionEnforced: tc.enforcedMessage, v1alpha1.ConditionNearLimit: tc.nearMessage, v1alpha1.ConditionExceeded: tc.exceededMessage,
-			} {
-				if message := meta.FindStatusCondition(got, kind).Message; !strings.Contains(message, part) {
-					t.Errorf("%s says %q; want %q in it", kind, message, part)
-				}
-			}
-			if tc.next != 0 && planned.next != tc.next {
-				t.Errorf("looks again in %v; want %v", planned.next, tc.next)
-			}
-		})
-	}
+// elsewhere moves the ledger out of Kubernetes.
+func elsewhere(in *input) {
+	in.store, in.ledger, in.documents = v1alpha1.LedgerValkey, nil, nil
 }
 
 func TestNextLook(t *testing.T) {
@@ -255,6 +116,8 @@ func TestNextLook(t *testing.T) {
 		"shortly before it":                 {newInput(func(in *input) { in.now = in.now.Add(8*time.Hour + 59*time.Minute) }), time.Minute},
 		"in its last instant":               {newInput(func(in *input) { in.now = in.now.Add(9*time.Hour - 1) }), time.Millisecond},
 		"no window that ends":               {newInput(func(in *input) { in.budget.Spec.Window.Period = v1alpha1.PeriodTotal }), maxWait},
+		"a ledger that tells of no change":  {newInput(elsewhere), pollInterval},
+		"one with many documents":           {newInput(elsewhere, func(in *input) { in.documents = make([]Document, 1600) }), pollInterval + 3*time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := makePlan(tc.in).next; got != tc.want {
@@ -273,51 +136,91 @@ func TestLedgerIsMadeOnce(t *testing.T) {
 		"it is there":            newInput(),
 		"a foreign one is there": newInput(func(in *input) { in.ledger, in.foreign = nil, true }),
 	} {
-		if planned := makePlan(in); planned.create != nil || planned.update != nil || planned.remove != nil {
+		if planned := makePlan(in); planned.create != nil || len(planned.saves) != 0 || planned.remove != nil {
 			t.Errorf("%s: plans %+v", name, planned)
 		}
 	}
 }
 
-func TestFold(t *testing.T) {
+func TestGoneOwnersAreFolded(t *testing.T) {
 	many := make([]int64, ledger.MaxGoneOwners+3)
 	for i := range many {
 		many[i] = 1_000
 	}
 	for name, tc := range map[string]struct {
 		pods   map[string]bool
+		bytes  int
 		owners int
 	}{
 		"none is gone":       {pods: everyPod(len(many)), owners: 0},
 		"all are gone":       {pods: map[string]bool{}, owners: ledger.MaxGoneOwners},
 		"all but one are":    {pods: map[string]bool{"pod-0": true}, owners: ledger.MaxGoneOwners + 1},
 		"not asked for pods": {pods: nil, owners: 0},
+		"a full ledger":      {pods: map[string]bool{"pod-0": true}, bytes: ledger.MaxEncodedBytes * 3 / 4, owners: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := newInput(spent(many...))
-			text, err := ledger.Encode(in.record)
-			if err != nil {
-				t.Fatal(err)
-			}
-			in.ledger.Data = map[string]string{ledger.DataKey: string(text)}
+			in.ledger.Data = map[string]string{ledger.DataKey: strings.Repeat("x", tc.bytes)}
 			in.pods = tc.pods
-			updated := makePlan(in).update
+			before := in.documents[0].Record.Clone()
+			saves := makePlan(in).saves
 			if tc.owners == 0 {
-				if updated != nil {
+				if len(saves) != 0 {
 					t.Error("something was folded")
 				}
 				return
 			}
-			stored, err := kubernetes.Read(updated)
-			if err != nil {
-				t.Fatal(err)
-			}
-			window := stored.Record.Windows[0]
+			window := saves[0].Record.Windows[0]
 			if len(window.Owners) != tc.owners || window.Total().Spent != int64(len(many))*1_000 {
 				t.Errorf("%d entries and %d spent; want %d and all of it", len(window.Owners), window.Total().Spent, tc.owners)
 			}
-			if in.ledger.Data[ledger.DataKey] != string(text) {
-				t.Error("the object of the cache was changed")
+			if diff := cmp.Diff(before, in.documents[0].Record); diff != "" {
+				t.Errorf("the record of the cache was changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSlicesOfPodsThatAreGoneAreLost(t *testing.T) {
+	holding := ledger.Entry{Totals: ledger.Totals{Spent: 1}, Allowance: 6}
+	nothing := ledger.Entry{Totals: ledger.Totals{Spent: 1}, Allowance: 1}
+	marked := ledger.Entry{Totals: ledger.Totals{Spent: 1}, Allowance: 9, Lost: true}
+	for name, tc := range map[string]struct {
+		entries map[ledger.Owner]ledger.Entry
+		pods    map[string]bool
+		saved   bool
+		lost    map[ledger.Owner]int64
+	}{
+		"all run":                      {map[ledger.Owner]ledger.Entry{"a/1": holding}, map[string]bool{"a": true}, false, nil},
+		"one is gone":                  {map[ledger.Owner]ledger.Entry{"a/1": holding, "b/1": holding}, map[string]bool{"a": true}, true, map[ledger.Owner]int64{"b/1": 5}},
+		"one that held nothing":        {map[ledger.Owner]ledger.Entry{"b/1": nothing}, map[string]bool{}, true, nil},
+		"one that was marked before":   {map[ledger.Owner]ledger.Entry{"b/1": marked}, map[string]bool{}, false, nil},
+		"nobody looked which ones run": {map[ledger.Owner]ledger.Entry{"b/1": holding}, nil, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newInput()
+			for owner, entry := range tc.entries {
+				enter(owner, entry)(in)
+			}
+			in.pods = tc.pods
+			saves := makePlan(in).saves
+			if (len(saves) == 1) != tc.saved {
+				t.Fatalf("%d documents are saved", len(saves))
+			}
+			if !tc.saved {
+				return
+			}
+			lost := map[ledger.Owner]int64{}
+			for _, slice := range saves[0].lost {
+				lost[slice.Owner] = slice.Nano
+			}
+			if diff := cmp.Diff(tc.lost, lost, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("lost (-want +got):\n%s", diff)
+			}
+			for owner, entry := range saves[0].Record.Windows[0].Owners {
+				if entry.Lost == tc.pods[owner.Pod()] {
+					t.Errorf("%s is marked: %t", owner, entry.Lost)
+				}
 			}
 		})
 	}
@@ -334,7 +237,7 @@ func everyPod(n int) map[string]bool {
 func TestPlanDeleted(t *testing.T) {
 	stored := func(modify ...func(*input)) *corev1.ConfigMap {
 		in := newInput(modify...)
-		text, err := ledger.Encode(in.record)
+		text, err := ledger.Encode(in.documents[0].Record)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -342,7 +245,7 @@ func TestPlanDeleted(t *testing.T) {
 		return in.ledger
 	}
 	total := func(in *input) {
-		in.record.Put(ledger.Key{Period: "Total", TimeZone: "UTC"}, time.Time{}, "pod/1", ledger.Entry{Seq: 1})
+		in.documents[0].Record.Put(ledger.Key{Period: "Total", TimeZone: "UTC"}, time.Time{}, "pod/1", ledger.Entry{Seq: 1})
 	}
 	foreign := stored()
 	foreign.Labels = nil

@@ -3,6 +3,7 @@ package spendbudget
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ import (
 	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/ledger/kubernetes"
+	"signalbox.dev/signalbox/proxy/usage"
 )
 
 var cluster *controllertest.Cluster
@@ -47,6 +49,24 @@ var _ = BeforeSuite(func() {
 // cached hides the ConfigMaps that the manager's cache would not hold.
 type cached struct {
 	client.Client
+	// withoutPods is a cache that no news of pods have come to.
+	withoutPods bool
+	// beforeUpdate happens before something is updated.
+	beforeUpdate func()
+}
+
+func (c cached) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if _, ok := list.(*corev1.PodList); ok && c.withoutPods {
+		return nil
+	}
+	return c.Client.List(ctx, list, options...)
+}
+
+func (c cached) Update(ctx context.Context, object client.Object, options ...client.UpdateOption) error {
+	if c.beforeUpdate != nil {
+		c.beforeUpdate()
+	}
+	return c.Client.Update(ctx, object, options...)
 }
 
 func (c cached) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
@@ -54,6 +74,21 @@ func (c cached) Get(ctx context.Context, key client.ObjectKey, object client.Obj
 		return controllertest.Labelled{Reader: c.Client, Label: v1alpha1.LabelManagedBy, Value: v1alpha1.ManagedByValue}.Get(ctx, key, object, options...)
 	}
 	return c.Client.Get(ctx, key, object, options...)
+}
+
+// taken are usage records.
+type taken struct {
+	mutex   sync.Mutex
+	records []usage.Record
+}
+
+func (t *taken) Write(_ context.Context, records []*usage.Record) error {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	for _, record := range records {
+		t.records = append(t.records, *record)
+	}
+	return nil
 }
 
 // pods is a Fleet.
@@ -71,6 +106,7 @@ type world struct {
 	events     *events.FakeRecorder
 	fleet      *pods
 	store      *kubernetes.Store
+	usage      *taken
 }
 
 func newWorld(ctx context.Context) *world {
@@ -80,24 +116,35 @@ func newWorld(ctx context.Context) *world {
 	core, err := typedcorev1.NewForConfig(cluster.Config)
 	Expect(err).NotTo(HaveOccurred())
 	w := &world{
-		namespace: namespace, clock: clocktesting.NewFakePassiveClock(now()), events: events.NewFakeRecorder(100), fleet: &pods{},
+		namespace: namespace, clock: clocktesting.NewFakePassiveClock(now()), events: events.NewFakeRecorder(100), fleet: &pods{}, usage: &taken{},
 		store: kubernetes.New(core, namespace, slog.New(slog.DiscardHandler)),
 	}
 	w.fleet.ready.Store(1)
 	w.reconciler = &Reconciler{
-		Client: cached{cluster.Client}, Live: cluster.Client, Reports: report.NewReader(cluster.Client), Fleet: w.fleet,
+		Client: cached{Client: cluster.Client}, Live: cluster.Client, Reports: report.NewReader(cluster.Client), Fleet: w.fleet, Usage: w.usage,
 		Status: status.Writer{Client: cluster.Client, Events: w.events, Adverse: Adverse()}, Clock: w.clock,
 	}
 	return w
 }
 
 // add makes a budget of 10 USD a day.
-func (w *world) add(ctx context.Context) *v1alpha1.SpendBudget {
+func (w *world) add(ctx context.Context, modify ...func(*v1alpha1.SpendBudget)) *v1alpha1.SpendBudget {
 	GinkgoHelper()
-	budget := newBudget()
+	budget := newBudget(modify...)
 	budget.Namespace, budget.UID, budget.Generation = w.namespace, "", 0
 	Expect(cluster.Client.Create(ctx, budget)).To(Succeed())
 	return budget
+}
+
+// pod makes a pod of a proxy.
+func (w *world) pod(ctx context.Context, name string) *corev1.Pod {
+	GinkgoHelper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, Labels: platform.ProxySelector().MatchLabels},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "proxy", Image: "none"}}},
+	}
+	Expect(cluster.Client.Create(ctx, pod)).To(Succeed())
+	return pod
 }
 
 // reconcile runs once for the budget "daily".
@@ -137,8 +184,14 @@ func (w *world) ledger(ctx context.Context) (*corev1.ConfigMap, error) {
 	return object, err
 }
 
-// spend enters the cumulative total of the pod in the running window, as a proxy does.
+// spend enters the cumulative total of a pod in the running window, as a proxy does.
 func (w *world) spend(ctx context.Context, nano, seq int64) {
+	GinkgoHelper()
+	w.enter(ctx, "pod-1/1", ledger.Entry{Totals: ledger.Totals{Spent: nano, Requests: seq}, Seq: seq})
+}
+
+// enter writes the entry of an owner into the running window, as a proxy does.
+func (w *world) enter(ctx context.Context, owner ledger.Owner, entry ledger.Entry) {
 	GinkgoHelper()
 	stored, err := w.store.Load(ctx, ledger.Name("daily"))
 	Expect(err).NotTo(HaveOccurred())
@@ -147,9 +200,8 @@ func (w *world) spend(ctx context.Context, nano, seq int64) {
 	Expect(err).NotTo(HaveOccurred())
 	key := ledger.Key{Period: string(spec.Period), TimeZone: spec.TimeZone, ResetID: spec.ResetID, Start: window.Start}
 	stored.Record = stored.Record.Clone()
-	stored.Record.Put(key, window.End, "pod-1/1", ledger.Entry{
-		Totals: ledger.Totals{Spent: nano, Requests: seq}, Seq: seq, Updated: w.clock.Now().UTC().Truncate(time.Second),
-	})
+	entry.Updated = w.clock.Now().UTC().Truncate(time.Second)
+	stored.Record.Put(key, window.End, owner, entry)
 	_, err = w.store.Save(ctx, ledger.Name("daily"), stored)
 	Expect(err).NotTo(HaveOccurred())
 }

@@ -28,6 +28,7 @@ const measuredCPU = 0
 type dataFlags struct {
 	proxy, out string
 	choice     string
+	money      string
 	plan       measure.Plan
 	events     int
 	gap        time.Duration
@@ -39,6 +40,7 @@ func parseData(args []string) (dataFlags, error) {
 	set.StringVar(&f.proxy, "proxy", "bin/signalbox run {file} --addr {addr} --metrics-addr {metrics} --state-dir {state}",
 		"command line of the proxy; {file} {addr} {metrics} {state} {upstream} are filled in")
 	set.StringVar(&f.out, "out", "bin/bench.json", "JSON file to write")
+	set.StringVar(&f.money, "money", "go test -run NONE -bench BenchmarkReserveSettle|BenchmarkCost|BenchmarkJournal -benchmem -benchtime 200ms -count 5 ./proxy/ledger ./proxy/meter ./proxy/usage/journal", "command line of Go's benchmarks of reserving, pricing and journalling")
 	set.StringVar(&f.choice, "choice", "go test -run NONE -bench BenchmarkOrder20 -benchmem -benchtime 200ms -count 5 ./proxy/route", "command line of Go's benchmark of the choice among targets")
 	set.IntVar(&f.plan.Connections, "connections", 64, "connections of the load, at least 50")
 	set.IntVar(&f.plan.Rounds, "rounds", 4, "rounds of each scenario and proxy")
@@ -84,6 +86,9 @@ func runData(ctx context.Context, args []string) error {
 		} else {
 			cpu, r.Pinned = measuredCPU, true
 		}
+	}
+	if r.Money.Steps, err = choice.Run(ctx, f.money); err != nil {
+		return err
 	}
 	if r.Routing.Choices, err = choice.Run(ctx, f.choice); err != nil {
 		return err
@@ -132,6 +137,7 @@ func measureData(ctx context.Context, f dataFlags, cpu int, r *report.Report) (e
 	b := measure.Bench{
 		Plan: f.plan, Upstream: model, TranslatedPlain: upstream.ModelClaudePlain, TranslatedStream: upstream.ModelClaudeStream, Say: say,
 		Policies:  target.ModelPolicies,
+		Budgets:   target.ModelBudgets,
 		Direct:    &target.Target{Name: report.Direct, PlainAddr: addr, StreamAddr: addr, Key: "none"},
 		Reference: &target.Target{Name: report.Reference, PlainAddr: ports[0], StreamAddr: ports[1], Key: "none"},
 		Proxy:     &target.Target{Name: report.Proxy, PlainAddr: ports[2], StreamAddr: ports[2], Key: "bench-" + rand.Text()},
@@ -149,6 +155,9 @@ func measureData(ctx context.Context, f dataFlags, cpu int, r *report.Report) (e
 		}
 	}
 	if err := b.Run(ctx, r); err != nil {
+		return err
+	}
+	if err := b.Money(ctx, r); err != nil {
 		return err
 	}
 	return b.Routing(ctx, r)

@@ -67,7 +67,7 @@ func (n namespaceLint) findings() []manifest.Problem {
 			switch finding.Reason {
 			case v1alpha1.ReasonSecretNotFound:
 				severity, message = manifest.Warning, message+" in these files"
-			case v1alpha1.ReasonBackendUnusable:
+			case v1alpha1.ReasonBackendUnusable, v1alpha1.ReasonRouteNotFound:
 				severity = manifest.Warning
 			case v1alpha1.ReasonBackendNotFound:
 				if n.isRejected(object.Name, finding.Field) {
@@ -110,12 +110,6 @@ func (n namespaceLint) budgetWarnings() []manifest.Problem {
 	for _, budget := range n.input.Budgets {
 		if budget.Spec.AppliesTo == nil {
 			continue
-		}
-		for i, name := range budget.Spec.AppliesTo.Routes {
-			if !n.set.Declares(compile.KindModelRoute, n.namespace, name) {
-				problems = append(problems, n.problem(manifest.Warning, compile.KindSpendBudget, budget.Name, fmt.Sprintf("spec.appliesTo.routes[%d]", i),
-					fmt.Sprintf("no ModelRoute %q is declared, so nothing is counted for it", name)))
-			}
 		}
 		for i, caller := range budget.Spec.AppliesTo.Callers {
 			if caller.AccessKey != "" && !n.set.Declares(compile.KindSecret, n.namespace, caller.AccessKey) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/catalogue"
 	"signalbox.dev/signalbox/proxy/provider/registry"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -19,6 +20,7 @@ type drafts struct {
 	next int64
 	// providers that can be called.
 	providers   registry.Registry
+	catalogue   *catalogue.Catalogue
 	accessKeys  []*accessKeyDraft
 	credentials []*credentialDraft
 	// routes are ordered by age, for the older one wins a model name.
@@ -27,7 +29,7 @@ type drafts struct {
 }
 
 func newDrafts(in *Input, bounds bounds) *drafts {
-	d := &drafts{in: in, bounds: bounds, salt: in.salt(), next: in.nextSequence(), providers: registry.Default()}
+	d := &drafts{in: in, bounds: bounds, salt: in.salt(), next: in.nextSequence(), providers: registry.Default(), catalogue: catalogue.Standard()}
 	d.accessKeys = accessKeyDrafts(in, d.salt)
 	credentials := newCredentialCompiler(in, d.providers)
 	for i := range in.Credentials {
@@ -71,6 +73,8 @@ func (d *drafts) assemble(states map[objectKey]settled) Result {
 			Control:       d.in.control(),
 			Issuers:       slices.Clone(d.in.Issuers),
 			Endpoints:     d.in.Endpoints,
+			Ledgers:       d.in.Ledgers,
+			Usage:         d.in.Usage,
 		},
 	}
 	slices.SortFunc(a.table.Issuers, func(x, y table.Issuer) int {
@@ -80,6 +84,7 @@ func (d *drafts) assemble(states map[objectKey]settled) Result {
 	a.addCredentials()
 	a.addRoutes()
 	a.addListings()
+	a.addPrices()
 	a.addBudgets()
 	return a.finish()
 }
@@ -121,6 +126,7 @@ func (a *assembly) addCredentials() {
 		entry := d.choose(a.states[d.key])
 		if entry != nil {
 			placed := *entry
+			placed.Prices = declaredPrices(entry.Prices)
 			placed.Since = a.since(placed.Object, d.before)
 			a.serve(&report, placed.Object)
 			a.backends[d.key.name] = &placed

@@ -52,6 +52,10 @@ type Input struct {
 	Endpoints table.EndpointRules
 	// ClusterDomain is the DNS domain of the cluster; empty means cluster.local.
 	ClusterDomain string
+	// Ledgers says where ledgers are kept.
+	Ledgers table.LedgerStore
+	// Usage says where usage records go.
+	Usage table.UsageSinks
 	// Lists are the models that providers offer, by the name of the credential that they were asked with. One of another account than the credential's is
 	// not used, and while one is missing what the previous table knows of its models stays.
 	Lists map[string]provider.ModelList

@@ -13,6 +13,8 @@ import (
 // complaints collects what is wrong with the spec of a route while it is read, so that all of it is told at once. Values out of bounds come from objects
 // that were stored under an older schema or never met one.
 type complaints struct {
+	// route is the name of the object.
+	route    string
 	findings []Finding
 }
 

@@ -70,7 +70,7 @@ func (c credentialCompiler) compile(spec *v1alpha1.ProviderCredential) *credenti
 	defects := c.place(&fresh, &spec.Spec)
 	fresh.Keyless = spec.Spec.Auth.None != nil
 	var priceDefects []Finding
-	fresh.Prices, priceDefects = priceList(spec.Spec.Prices)
+	fresh.Prices, priceDefects = priceList(spec)
 	defects = append(defects, priceDefects...)
 	keyFindings, serves := c.readKeys(d, &fresh)
 	d.findings = defects
@@ -123,20 +123,22 @@ func (c credentialCompiler) endpoint(vendor provider.Provider, account provider.
 	}
 }
 
-func priceList(list []v1alpha1.ModelPrice) (map[string]table.Prices, []Finding) {
+// priceList reads what a credential says its provider charges.
+func priceList(spec *v1alpha1.ProviderCredential) (map[string]table.Prices, []Finding) {
+	list := spec.Spec.Prices
 	if len(list) == 0 {
 		return nil, nil
 	}
 	var findings []Finding
 	read := make(map[string]table.Prices, len(list))
-	for i, entry := range list {
+	for i := range list {
 		path := fmt.Sprintf("spec.prices[%d]", i)
-		price, defects := prices(entry.TokenPrices, path, v1alpha1.ConditionReady)
+		price, defects := prices(&list[i].TokenPrices, path, v1alpha1.ConditionReady, KindProviderCredential+" "+spec.Name)
 		findings = append(findings, defects...)
-		if _, twice := read[entry.Model]; twice {
-			findings = append(findings, invalid(v1alpha1.ConditionReady, path+".model", fmt.Sprintf("%q is there twice", bounded(entry.Model))))
+		if _, twice := read[list[i].Model]; twice {
+			findings = append(findings, invalid(v1alpha1.ConditionReady, path+".model", fmt.Sprintf("%q is there twice", bounded(list[i].Model))))
 		}
-		read[entry.Model] = price
+		read[list[i].Model] = price
 	}
 	return read, findings
 }

@@ -17,7 +17,7 @@ func TestCredentialIsCompiledWhole(t *testing.T) {
 	want := table.Credential{
 		Object: table.Object{Name: "groq", UID: "uid-groq", Generation: 1, Since: 1}, Provider: "OpenAICompatible", Endpoint: "https://api.provider.example/v1",
 		Keys:   []table.Key{{Name: "primary", Value: "sk-groq-1", Fingerprint: "3cc43878f81a", Secret: "groq", SecretKey: "api-key"}},
-		Prices: map[string]table.Prices{"llama": {Input: 590_000_000, CachedInput: 590_000_000, Output: 790_000_000}},
+		Prices: map[string]table.Prices{"llama": {Input: 590_000_000, CachedInput: 590_000_000, Output: 790_000_000, Source: "ProviderCredential groq"}},
 	}
 	if diff := cmp.Diff(want, servedGroq(t, result)); diff != "" {
 		t.Errorf("credential (-want +got):\n%s", diff)

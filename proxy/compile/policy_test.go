@@ -82,7 +82,7 @@ func TestPolicyIsCompiledWhole(t *testing.T) {
 	}
 	want.Mirror = &table.Mirror{
 		Target: table.Target{
-			Name: "shadow", Credential: "groq", Model: "next", Weight: 1, Prices: &table.Prices{Input: 1_000_000_000, CachedInput: 1_000_000_000},
+			Name: "shadow", Credential: "groq", Model: "next", Weight: 1, Prices: &table.Prices{Input: 1_000_000_000, CachedInput: 1_000_000_000, Source: "ModelRoute chat"},
 			Declared: table.Declared{DataPolicy: table.DataPolicy{NoCollection: true}},
 		},
 		Percent: 5, MaxConcurrency: 2, MaxCostPerHour: 1_500_000_000,

@@ -52,7 +52,7 @@ func (c routeCompiler) compile(object *v1alpha1.ModelRoute) *routeDraft {
 		}
 		d.last, d.before = &last, previous.Object
 	}
-	entry, defects := readRoute(&object.Spec)
+	entry, defects := readRoute(object.Name, &object.Spec)
 	entry.Object, entry.Access, entry.Created = d.identity(), access, d.created
 	d.findings = slices.Concat(defects, accessDefects)
 	d.accept(&entry)
@@ -63,8 +63,8 @@ func (c routeCompiler) compile(object *v1alpha1.ModelRoute) *routeDraft {
 }
 
 // readRoute reads all of a spec but who may call.
-func readRoute(spec *v1alpha1.ModelRouteSpec) (table.Route, []Finding) {
-	var c complaints
+func readRoute(name string, spec *v1alpha1.ModelRouteSpec) (table.Route, []Finding) {
+	c := complaints{route: name}
 	entry := table.Route{
 		Models:   c.models(spec.Models),
 		Targets:  c.targets(spec.Targets),
@@ -136,7 +136,7 @@ func (c *complaints) target(spec *v1alpha1.RouteTarget, path string) table.Targe
 		OpenRouter: c.openRouter(spec.OpenRouter, path+".openRouter"),
 	}
 	if spec.Prices != nil {
-		price, defects := prices(*spec.Prices, path+".prices", v1alpha1.ConditionAccepted)
+		price, defects := prices(spec.Prices, path+".prices", v1alpha1.ConditionAccepted, KindModelRoute+" "+c.route)
 		read.Prices = &price
 		c.add(defects...)
 	}

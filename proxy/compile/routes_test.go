@@ -30,7 +30,7 @@ func TestRouteIsCompiledWhole(t *testing.T) {
 		Targets: []table.Target{
 			{Name: "main", Credential: "groq", Model: "llama", Weight: 1},
 			{Name: "second", Credential: "groq", Model: "*", Priority: 1, Weight: 9,
-				Prices: &table.Prices{Input: 1_500_000_000, CachedInput: 1, Output: 999_999_999_999_999_999}},
+				Prices: &table.Prices{Input: 1_500_000_000, CachedInput: 1, Output: 999_999_999_999_999_999, Source: "ModelRoute chat"}},
 		},
 		Strategy: table.Weighted, Fallback: table.DefaultFallback(),
 		FirstToken: 5 * time.Second, Idle: time.Minute, Total: 10 * time.Minute,

@@ -61,6 +61,7 @@ func (a *assembly) resolveTarget(route *table.Route, target *table.Target, path 
 	reason, problem, field := a.targetProblem(target)
 	target.Excluded = problem
 	listed := a.applyListing(target)
+	a.applyCatalogue(route, target)
 	if problem != "" {
 		report.Findings = append(report.Findings, Finding{
 			Condition: v1alpha1.ConditionResolvedRefs,

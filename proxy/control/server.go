@@ -55,13 +55,16 @@ type Options struct {
 	// Answer takes what another replica of the proxy says, at most MaxExchangeBytes, and returns what it is told in turn. An error refuses a message that
 	// cannot be read. nil means that replicas are not answered.
 	Answer func(said []byte) ([]byte, error)
+	// Generation returns what this replica knows of a request, at most MaxGenerationBytes. nil means that replicas are not answered.
+	Generation func(id string) (known []byte, found bool)
 }
 
 // Server serves the control port. It accepts nobody before the first call of Use.
 type Server struct {
-	options   Options
-	slots     chan struct{}
-	exchanges chan struct{}
+	options     Options
+	slots       chan struct{}
+	exchanges   chan struct{}
+	generations chan struct{}
 
 	mutex   sync.Mutex
 	current served
@@ -84,7 +87,8 @@ func NewServer(options Options) *Server {
 		options.MaxStreams = DefaultMaxStreams
 	}
 	return &Server{
-		options: options, slots: make(chan struct{}, options.MaxStreams), exchanges: make(chan struct{}, maxExchanges), changed: make(chan struct{}),
+		options: options, slots: make(chan struct{}, options.MaxStreams), exchanges: make(chan struct{}, maxExchanges),
+		generations: make(chan struct{}, maxGenerations), changed: make(chan struct{}),
 	}
 }
 
@@ -149,6 +153,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	mux.HandleFunc("GET "+ReportsPath, s.streamReports)
 	if s.options.Answer != nil {
 		mux.HandleFunc("POST "+PeersPath, s.exchange)
+	}
+	if s.options.Generation != nil {
+		mux.HandleFunc("GET "+GenerationPath+"{id}", s.generation)
 	}
 	server := &http.Server{
 		Handler:           mux,

@@ -24,6 +24,8 @@ import (
 	"signalbox.dev/signalbox/proxy/telemetry"
 	"signalbox.dev/signalbox/proxy/traffic"
 	"signalbox.dev/signalbox/proxy/upstream"
+	"signalbox.dev/signalbox/proxy/usage"
+	"signalbox.dev/signalbox/proxy/usage/journal"
 )
 
 // Bounds of the operations port and of the end.
@@ -31,8 +33,6 @@ const (
 	headerTimeout  = 10 * time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
-	// ledgerFlushLimit is how long the last write of the ledger may take.
-	ledgerFlushLimit = 10 * time.Second
 	// ballastBytes is memory that is never touched, so that it costs none. It makes the garbage collector wait for that much more garbage: with the few
 	// megabytes that live in an idle proxy it would otherwise run many times a second under load, for a sixth of the CPU time.
 	ballastBytes = 32 << 20
@@ -48,7 +48,10 @@ const (
 type DataPlane struct {
 	options Options
 	server  *server.Server
-	keeper  *ledger.Keeper
+	ledgers *ledgers
+	journal *journal.Journal
+	sinks   *sinks
+	recent  *usage.Recent
 	control *control.Server
 	mesh    *peers.Mesh  // nil without other replicas
 	limited atomic.Bool  // the table in use has limits
@@ -62,24 +65,45 @@ type DataPlane struct {
 	controlOn    net.Listener
 }
 
-// New opens the listeners and puts the parts together. Run must follow, or Close.
+// New opens the listeners and the journal and puts the parts together. Run must follow, or Close.
 func New(ctx context.Context, options Options) (*DataPlane, error) {
 	metrics := telemetry.NewMetrics()
 	lines := telemetry.NewBuffer(options.AccessLog)
 	if err := metrics.Register(lines.Collector()); err != nil {
 		return nil, fmt.Errorf("registering the access log's metrics: %w", err)
 	}
+	noted, left, err := journal.Open(journal.Options{Dir: options.JournalDir, MaxBytes: options.JournalBytes, Log: options.Log})
+	if err != nil {
+		return nil, fmt.Errorf("opening the journal: %w", err)
+	}
+	d := &DataPlane{options: options, lines: lines, journal: noted, recent: usage.NewRecent(usage.RecentOptions{})}
+	for _, lost := range left.Lost {
+		d.recent.Put(lost)
+	}
+	if err := d.build(ctx, metrics, left.Counters); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// build puts the parts together. before are the counters of earlier processes of this pod.
+func (d *DataPlane) build(ctx context.Context, metrics *telemetry.Metrics, before []ledger.Recovered) error {
+	options := &d.options
 	book := ledger.NewBook(options.Owner)
-	d := &DataPlane{options: options, lines: lines}
+	book.Recover(before)
+	d.ledgers, d.sinks = newLedgers(options, book, metrics.LedgerWrote), newSinks(options, d.journal)
 	upstreams := health.NewRegistry(health.Options{Changed: d.changedHealth, Ended: d.endedHealth})
 	limits := limit.NewSet(limit.Options{Changed: d.changedLimits})
-	d.keeper = ledger.NewKeeper(book, options.Store, ledger.KeeperOptions{Logger: options.Log, Wrote: metrics.LedgerWrote})
 	d.server = server.New(server.Options{
-		Book: book, Providers: registry.Default(), NewTransport: d.newTransport, Metrics: metrics, AccessLog: telemetry.NewAccessLog(lines),
-		Log: options.Log, Limits: options.Limits, Health: upstreams, CallerLimits: limits,
+		Book: book, Providers: registry.Default(), NewTransport: d.newTransport, Metrics: metrics, AccessLog: telemetry.NewAccessLog(d.lines),
+		Log: options.Log, Limits: options.Limits, Health: upstreams, CallerLimits: limits, Pod: options.Pod, Journal: d.journal, Recent: d.recent,
+		Generation: d.askGeneration,
 	})
 	if err := metrics.WatchTargets(func() []traffic.Target { return d.server.Targets(time.Now()) }); err != nil {
-		return nil, fmt.Errorf("registering the metrics of targets: %w", err)
+		return fmt.Errorf("registering the metrics of targets: %w", err)
+	}
+	if err := metrics.WatchMoney(func() telemetry.Money { return d.money(book) }); err != nil {
+		return fmt.Errorf("registering the metrics of money: %w", err)
 	}
 	d.requests = d.server.HTTPServer()
 	d.requests.ConnState = d.watchConnection
@@ -89,16 +113,16 @@ func New(ctx context.Context, options Options) (*DataPlane, error) {
 	}
 	serving := control.Options{Pod: options.Pod, PodUID: options.PodUID, StartedAt: options.StartedAt, Stats: d.stats, Log: options.Log}
 	if options.hasPeers() {
-		serving.Answer = d.answerPeer
+		serving.Answer, serving.Generation = d.answerPeer, d.generation
 	}
 	d.control = control.NewServer(serving)
 	if err := d.listen(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if options.hasPeers() {
 		d.mesh = d.newMesh(metrics, upstreams, limits)
 	}
-	return d, nil
+	return nil
 }
 
 // newTransport makes the client for upstreams, whose connections all obey the rules.
@@ -122,7 +146,7 @@ func (d *DataPlane) listen(ctx context.Context) error {
 		}
 		listener, err := config.Listen(ctx, "tcp", port.addr)
 		if err != nil {
-			return errors.Join(fmt.Errorf("listening on %s: %w", port.addr, err), d.Close())
+			return fmt.Errorf("listening on %s: %w", port.addr, err)
 		}
 		*port.listener = listener
 	}
@@ -140,9 +164,9 @@ func (d *DataPlane) MetricsAddr() net.Addr {
 	return d.operationsOn.Addr()
 }
 
-// Close closes the listeners of a DataPlane that is not run.
+// Close closes the listeners and the journal of a DataPlane that is not run.
 func (d *DataPlane) Close() error {
-	var problems []error
+	problems := []error{d.journal.Close()}
 	for _, listener := range []net.Listener{d.listener, d.operationsOn, d.controlOn} {
 		if listener != nil {
 			problems = append(problems, listener.Close())
@@ -155,9 +179,13 @@ func (d *DataPlane) stats() control.Stats {
 	return control.Stats{Draining: d.server.Draining(), InFlight: d.server.InFlight(), Targets: d.server.Targets(time.Now())}
 }
 
-// use puts a table in force: the ledger must know its budgets before they are asked, and what is acknowledged must be served already.
-func (d *DataPlane) use(t *table.Table) {
-	d.keeper.Follow(t.Budgets)
+// use puts a table in force: the ledgers' store must be chosen before budgets are asked, and what is acknowledged must be served already.
+func (d *DataPlane) use(parts context.Context, t *table.Table) {
+	if err := d.ledgers.use(t); err != nil {
+		d.options.Log.Warn("a routing table is not used", "sequence", t.Sequence, "error", err)
+		return
+	}
+	d.sinks.use(parts, t)
 	// Readiness must know of limits before they are in force.
 	if hasLimits(t) {
 		d.limited.Store(true)
@@ -176,7 +204,7 @@ func (d *DataPlane) use(t *table.Table) {
 }
 
 // Run serves until the context ends and then drains: readiness fails, and connections are still taken for DrainDelay; then requests have DrainLimit to
-// end and clients IdleGrace to leave their connections; then the ledger is written. The error is nil if all went that way.
+// end and clients IdleGrace to leave their connections; then the ledgers are written and the last usage records delivered. The error is nil if all went that way.
 func (d *DataPlane) Run(ctx context.Context) error {
 	ballast := make([]byte, ballastBytes)
 	defer runtime.KeepAlive(ballast)
@@ -192,8 +220,10 @@ func (d *DataPlane) Run(ctx context.Context) error {
 		})
 	}
 	start("writing the access log", d.lines.Run)
-	start("reading routing tables", func(ctx context.Context) error { return d.options.Source.Run(ctx, d.use) })
-	start("keeping the ledger", func(ctx context.Context) error { d.keeper.Run(ctx); return nil })
+	start("reading routing tables", func(ctx context.Context) error {
+		return d.options.Source.Run(ctx, func(t *table.Table) { d.use(ctx, t) })
+	})
+	start("keeping the ledger", func(ctx context.Context) error { d.ledgers.run(ctx, d.journal.SetClean); return nil })
 	start("serving requests", d.serve)
 	if d.operationsOn != nil {
 		start("serving metrics", func(context.Context) error { return served(d.operations.Serve(d.operationsOn)) })
@@ -209,16 +239,23 @@ func (d *DataPlane) Run(ctx context.Context) error {
 	case <-parts.Done():
 	}
 	broken := context.Cause(parts)
-	err := errors.Join(broken, d.drain(parts), d.awaitMirrors(parts))
-	// The others may have this replica's shares only once nothing can use them any more.
-	var leaving sync.WaitGroup
-	leaving.Go(func() { d.goodbye(parts) })
-	err = errors.Join(err, d.flushLedger(parts))
-	leaving.Wait()
+	err := errors.Join(broken, d.drain(parts), d.awaitMirrors(parts), d.settle(parts))
 	stop(nil)
 	closed := d.operations.Close()
 	running.Wait()
-	return errors.Join(err, closed)
+	return errors.Join(err, closed, d.ledgers.close(), d.journal.Close())
+}
+
+// settle tells everybody the last that this proxy knows, once no request is under way: its ledgers what was spent and what is left of its allowances, the
+// sinks the last records, and the other replicas that they may have its shares, which nothing can use any more.
+func (d *DataPlane) settle(parts context.Context) error {
+	var flushed, delivered error
+	var telling sync.WaitGroup
+	telling.Go(func() { d.goodbye(parts) })
+	telling.Go(func() { flushed = d.ledgers.flush(parts, d.journal.SetClean) })
+	telling.Go(func() { delivered = d.sinks.flush(parts) })
+	telling.Wait()
+	return errors.Join(flushed, delivered)
 }
 
 // serve answers requests until the drain closes the listener.
@@ -311,13 +348,4 @@ func (d *DataPlane) awaitMirrors(parts context.Context) error {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(parts), cutLimit)
 	defer cancel()
 	return d.server.AwaitMirrors(limited)
-}
-
-func (d *DataPlane) flushLedger(parts context.Context) error {
-	limited, cancel := context.WithTimeout(context.WithoutCancel(parts), ledgerFlushLimit)
-	defer cancel()
-	if err := d.keeper.Flush(limited); err != nil {
-		return fmt.Errorf("writing the ledger: %w", err)
-	}
-	return nil
 }

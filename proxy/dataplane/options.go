@@ -48,8 +48,21 @@ type Options struct {
 	Source Source
 	// Owner of what is counted in the ledger; required.
 	Owner ledger.Owner
-	// Store of the ledger; required.
+	// Store of the ledgers, where a table does not name another one; required.
 	Store ledger.Store
+	// OpenValkey opens the store of a table that names a server; nil means that there is no way to one.
+	OpenValkey func(table.Valkey) (LedgerStore, error)
+	// LedgerStore is the digest of the store that the first table must name: one that names another is not used. Empty means any.
+	LedgerStore string
+	// JournalDir is where the journal is, for the next process of this pod; empty keeps it in memory.
+	JournalDir string
+	// JournalBytes bounds the journal; 0 means the journal's own default.
+	JournalBytes int64
+	// Records gets one JSON line for each usage record, and may wait; nil for none.
+	Records io.Writer
+	// OpenPostgres and OpenOTLP open the sinks of a table that names them; nil means that there is no way to one.
+	OpenPostgres func(database table.Postgres, namespace string) (Sink, error)
+	OpenOTLP     func(endpoint string) (Sink, error)
 	// StartedAt is when the process started; required.
 	StartedAt time.Time
 	// DrainDelay is the time between the end of Run's context and the refusal of new connections. 0 means none.

@@ -123,6 +123,8 @@ type Exchange struct {
 	Created int64
 	// Prices of the target; nil when they are not known. CostOf turns usage into nano-dollars.
 	Prices *table.Prices
+	// BelievesCost tells that what the provider itself says that a call cost is what is charged; without it the prices decide alone.
+	BelievesCost bool
 	// Request is what was asked, where the answer repeats it (Responses); nil when the request passed as it was.
 	Request *neutral.Request
 	// Embedding and Rerank are the same of their families; nil when the request passed as it was.
@@ -134,12 +136,17 @@ type Exchange struct {
 	Timing func() Timing
 }
 
-// CostOf is the cost of usage in nano-dollars; false when the prices are not known.
+// CostOf is the cost of usage in nano-dollars: the provider's own where it is believed, else by the prices. It is false when the price of a part of it is not
+// known, for then nobody can tell.
 func (o Exchange) CostOf(u meter.Usage) (int64, bool) {
-	if o.Prices == nil {
+	switch {
+	case o.BelievesCost && u.ReportedCost != nil:
+		return *u.ReportedCost, true
+	case o.Prices == nil:
 		return 0, false
 	}
-	return meter.Cost(&u, o.Prices).Nano, true
+	cost := meter.Cost(&u, o.Prices)
+	return cost.Nano, !cost.Unpriced
 }
 
 // Timing is how long the parts of a call took, as Groq tells it: waiting in the proxy, until the first token, from there to now.
@@ -164,6 +171,9 @@ type Target struct {
 	// Preferences is the value of OpenRouter's "provider" for a target that is OpenRouter; nil takes the member out, as for all others. A
 	// Joint sees to it.
 	Preferences []byte
+	// OutputLimit is the most tokens that the answer may have for each choice: the request is sent with the client's limit if that is lower, else with this
+	// one, whatever the client asked for. 0 leaves the client's request as it is. APIs without such a limit do not look at it.
+	OutputLimit int64
 	// Quirks of the provider.
 	Quirks Quirks
 }

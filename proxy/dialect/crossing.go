@@ -74,7 +74,7 @@ func (a *crossingAnswer) Reported() (meter.Usage, bool) { return reportedIn(a.re
 
 // Settle returns the usage to charge.
 func (a *crossingAnswer) Settle(promptBytes int64) meter.Usage {
-	return settle(a.read.Usage, meter.EstimateUsage(promptBytes, outputBytes(a.read), 0))
+	return settleRead(a.read, promptBytes)
 }
 
 // Body is the answer in the surface's API. What was estimated is told as usage, for clients rely on it.

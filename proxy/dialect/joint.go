@@ -78,7 +78,7 @@ func (g generation) AppendRequest(dst []byte, in *Inbound, to Target) ([]byte, n
 		request.SettleResults()
 		in.generation = request
 	}
-	return g.upstream.AppendRequest(dst, in.generation, to.withPreferences())
+	return g.upstream.AppendRequest(dst, limited(in.generation, &to), to.withPreferences())
 }
 
 // ReadAnswer reads an answer that is to be translated.

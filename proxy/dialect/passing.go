@@ -78,9 +78,7 @@ func (a *passingAnswer) Failure() *neutral.Error { return a.read.Err }
 func (a *passingAnswer) Reported() (meter.Usage, bool) { return reportedIn(a.read) }
 
 // Settle returns the usage to charge.
-func (a *passingAnswer) Settle(promptBytes int64) meter.Usage {
-	return settle(a.read.Usage, meter.EstimateUsage(promptBytes, outputBytes(a.read), 0))
-}
+func (a *passingAnswer) Settle(promptBytes int64) meter.Usage { return settleRead(a.read, promptBytes) }
 
 // Body is what the client gets.
 func (a *passingAnswer) Body(used meter.Usage) []byte {
@@ -94,7 +92,12 @@ func reportedIn(r *neutral.Response) (meter.Usage, bool) {
 	if r.Usage == nil {
 		return meter.Usage{}, false
 	}
-	return *r.Usage, true
+	return served(*r.Usage, ServedAs(r.ServiceTier)), true
+}
+
+// settleRead is the usage to charge for an answer by its neutral form.
+func settleRead(r *neutral.Response, promptBytes int64) meter.Usage {
+	return served(settle(r.Usage, meter.EstimateUsage(promptBytes, outputBytes(r), 0)), ServedAs(r.ServiceTier))
 }
 
 // outputBytes is the size of the text of all choices, reasoning and tool calls included.

@@ -7,18 +7,21 @@ import (
 
 // watch collects what is needed to charge a stream, from its neutral events.
 type watch struct {
-	usage             meter.Usage
-	reported, started bool
-	// text and tokens are the bytes of text and the deltas with text since the last report of usage.
-	text, tokens int64
+	tally   Tally
+	started bool
+	// service is the class of service that the stream told.
+	service string
 }
 
 // see takes in an event and says what it means for the proxy.
 func (w *watch) see(e *neutral.Event) StepKind {
+	if e.ServiceTier != "" {
+		w.service = ServedAs(e.ServiceTier)
+	}
 	switch e.Kind {
 	case neutral.EventUsage:
-		w.usage, w.reported = e.Usage, true
-		w.text, w.tokens = 0, 0
+		e.Usage = served(e.Usage, w.service)
+		w.tally.Report(e.Usage)
 	case neutral.EventPing:
 		return StepComment
 	case neutral.EventFailure:
@@ -42,8 +45,7 @@ func (w *watch) seeDelta(d *neutral.Delta) StepKind {
 	if size == 0 {
 		return StepChunk
 	}
-	w.text += int64(size)
-	w.tokens++
+	w.tally.See(int64(size), 1)
 	w.started = true
 	return StepToken
 }
@@ -53,7 +55,7 @@ func (w *watch) seeStart(p *neutral.Part) StepKind {
 	if (p.Kind == neutral.TextPart || p.Kind == neutral.ReasoningPart) && p.Text == "" {
 		return StepChunk
 	}
-	w.text += int64(len(p.Text) + len(p.Raw))
+	w.tally.See(int64(len(p.Text)+len(p.Raw)), 0)
 	w.started = true
 	return StepToken
 }
@@ -62,21 +64,19 @@ func (w *watch) seeStart(p *neutral.Part) StepKind {
 func (w *watch) Started() bool { return w.started }
 
 // Usage returns the usage that was last reported.
-func (w *watch) Usage() (meter.Usage, bool) { return w.usage, w.reported }
+func (w *watch) Usage() (meter.Usage, bool) { return w.tally.Usage() }
 
 // Settle returns the usage to charge.
 func (w *watch) Settle(promptBytes int64) meter.Usage {
-	seen := meter.EstimateUsage(promptBytes, w.text, w.tokens)
-	if !w.reported {
-		return seen
+	return served(w.tally.Settle(promptBytes), w.service)
+}
+
+// served is usage with the class of service that the answer told, unless the usage tells one itself.
+func served(u meter.Usage, service string) meter.Usage {
+	if u.Service == "" {
+		u.Service = service
 	}
-	if w.usage.Estimated || w.text == 0 {
-		return settle(&w.usage, seen)
-	}
-	usage := w.usage
-	usage.Completion = min(usage.Completion+seen.Completion, meter.MaxTokens)
-	usage.Estimated = true
-	return usage
+	return u
 }
 
 // stronger is the step of several events that came in one frame.

@@ -3,229 +3,516 @@ package ledger
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/table"
 )
 
-// account is what a proxy knows of one ledger: what it counted itself, and what the store last said of the others.
+const (
+	// unreachableAfter is how long a ledger has not been reached before attempts that need it are refused at once.
+	unreachableAfter = 10 * time.Second
+	// quietFor is how long no allowance is taken after a ledger was found to have forgotten something: the time that the other owners need to enter theirs anew.
+	quietFor = 3 * time.Second
+	// restAfter is how long a subject's document is kept in memory after its last call.
+	restAfter = 10 * time.Minute
+	// maxSlower is how many seconds more there are at most between two writes that nobody waits for.
+	maxSlower = 3
+	// entriesPerSecond is how many entries of a document make the time between two writes a second longer.
+	entriesPerSecond = 2000
+)
+
+// account is what a proxy knows of one document of the store: the counters that it keeps there, and what the store last said. It decides what to write and
+// when, from the time that it is told; a Keeper does the writing.
 type account struct {
-	ledger string
-	// newOwner names a counter.
+	// document is the name in the store, ledger that of the budget's ledger.
+	document, ledger string
+	// run is the owner whose counters these are, newOwner names one of them.
+	run      Owner
 	newOwner func() Owner
 	// wake holds a token when the Keeper has something to look at.
 	wake chan struct{}
 	// writing is held by who writes to the store.
 	writing chan struct{}
+	// failing is when the store was first not reached, in Unix nanoseconds; 0 while it is reached.
+	failing atomic.Int64
+	// retiring tells that counters must be looked at when their attempts end.
+	retiring atomic.Bool
 
 	mu       sync.Mutex
 	counters []*counter
-	stored   Stored
-	known    bool
-	followed bool
+	byPlace  map[place]*counter
+	// terms of the counters, and limits of those that have one of their own, by subject.
+	terms  terms
+	limits map[string]int64
+	// current is the key of the budget, without the start.
+	current Key
+	stored  Stored
+	index   map[place]int
+	known   bool
+	// former is the identity of the ledger that was there before.
+	former string
+	// doubtful tells that the store must be read before the next write: one on top of the order doubted may or may not have been made.
+	doubtful bool
+	doubted  uint64
+	// swept tells that earlier runs of this pod have been folded in all counters of the document.
+	swept bool
+	// recovered are owners of earlier runs that are to be brought up to date.
+	recovered []Recovered
+	// draining tells that the process ends. followed tells that the table has a budget with this ledger, ownDocument that the document is that of one subject.
+	draining, followed, ownDocument bool
 	// abandonAt is when an account that is no longer followed and cannot be written is given up; zero while it is followed.
 	abandonAt time.Time
 	closed    bool
+	// quietUntil is when allowances are taken again.
+	quietUntil time.Time
+	// conflicts is how often the last write was made anew.
+	conflicts int
+	// preparedAt is when the last write was prepared, retryAt the earliest time for another after a failure.
+	preparedAt, retryAt time.Time
+	// cleanAt: all that was settled before is in the store.
+	cleanAt time.Time
+	// forgot tells that the store was found to have forgotten something.
+	forgot bool
 }
 
-// counter counts one window.
-type counter struct {
-	// owner is the name that the counter is written under. No two counters share one, so that one that is begun anew never looks like an earlier
-	// version of the one before.
-	owner  Owner
-	key    Key
-	window Window
-	// own is what this proxy settled, seq how often.
-	own Totals
-	seq int64
-	// written is the seq that the store is known to hold.
-	written int64
-	// others is what the other owners had counted when the store was last read.
-	others Totals
-	// pending is how many admitted calls have not ended.
-	pending int
+func newAccount(document, ledger string, run Owner, newOwner func() Owner) *account {
+	return &account{
+		document: document, ledger: ledger, run: run, newOwner: newOwner, wake: make(chan struct{}, 1), writing: make(chan struct{}, 1), byPlace: map[place]*counter{},
+		ownDocument: document != ledger, doubtful: true,
+	}
 }
 
-func newAccount(ledger string, newOwner func() Owner) *account {
-	return &account{ledger: ledger, newOwner: newOwner, wake: make(chan struct{}, 1), writing: make(chan struct{}, 1)}
-}
-
-// admit asks the account for one budget. open is false when the account was closed meanwhile; the counter is nil when the budget observes and its window
-// is not known.
-func (a *account) admit(now time.Time, budget *table.Budget, call Call) (admitted *counter, refusal *Refusal, open bool) {
+// counter returns the counter of a subject in a window, and makes it when there is none; the one of SubjectOthers when most have their own. It is nil when the
+// account is closed.
+func (a *account) counter(now time.Time, budget *Budget, at place, window Window) *counter {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
-		return nil, nil, false
+		return nil
 	}
-	observe := budget.Enforcement == table.Observe
-	c, err := a.counterAt(now, budget)
-	if err != nil {
-		if observe {
-			return nil, nil, true
-		}
-		return nil, &Refusal{Budget: budget.Name, Reason: WindowUnknown, Limit: budget.Limit}, true
+	if a.terms.budget == "" {
+		a.adopt(budget.Budget)
 	}
-	spent := addSaturating(c.own.Spent, c.others.Spent)
-	refuse := func(reason Reason) *Refusal {
-		return &Refusal{Budget: budget.Name, Reason: reason, Limit: budget.Limit, Spent: spent, Start: c.window.Start, End: c.window.End}
+	if found := a.byPlace[at]; found != nil {
+		return found
 	}
-	switch {
-	case observe:
-	case spent >= budget.Limit:
-		return nil, refuse(LimitReached), true
-	case call.Unpriced && !budget.AllowUnpriced:
-		return nil, refuse(Unpriced), true
-	}
-	c.pending++
-	return c, nil, true
-}
-
-// counterAt returns the counter of the window that a budget is in now.
-func (a *account) counterAt(now time.Time, budget *table.Budget) (*counter, error) {
-	for _, c := range slices.Backward(a.counters) {
-		if c.key.Period == budget.Period && c.key.TimeZone == budget.TimeZone && c.key.ResetID == budget.ResetID && c.window.Contains(now) {
-			return c, nil
+	if !a.ownDocument && a.crowded(at, budget.MaxCounters) {
+		at.subject = SubjectOthers
+		if found := a.byPlace[at]; found != nil {
+			return found
 		}
 	}
-	window, err := NewWindow(budget.Period, budget.TimeZone, now)
-	if err != nil {
-		return nil, err
+	made := &counter{account: a, owner: a.newOwner(), place: at, window: window, terms: a.termsOf(at.subject)}
+	if a.known {
+		made.look(now, a.count(at), false)
 	}
-	made := &counter{
-		owner:  a.newOwner(),
-		key:    Key{Period: budget.Period, TimeZone: budget.TimeZone, ResetID: budget.ResetID, Start: window.Start},
-		window: window,
-	}
-	made.learn(a.stored.Record)
+	made.recent.last = now.Unix()
 	a.counters = append(a.counters, made)
-	return made, nil
+	a.byPlace[at] = made
+	return made
 }
 
-// learn takes from a record what the other owners counted.
-func (c *counter) learn(record Record) {
-	found, _ := record.Find(c.key)
-	c.others = found.others(c.owner)
-}
-
-func (a *account) settle(c *counter, charge Charge) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	add := Totals{Spent: max(0, charge.Nano), Requests: 1}
-	if charge.Unpriced {
-		add.Unpriced = 1
+// crowded tells whether a subject that has no counter yet gets none, for its window has as many as it may.
+func (a *account) crowded(at place, most int32) bool {
+	if at.subject == "" || at.subject == SubjectUntrusted || at.subject == SubjectOthers {
+		return false
 	}
-	c.own = c.own.Plus(add)
-	c.seq++
-	c.pending--
-	signal(a.wake)
+	if _, known := a.index[at]; known {
+		return false
+	}
+	subjects := 0
+	for other := range a.byPlace {
+		if _, stored := a.index[other]; !stored && other.Key == at.Key {
+			subjects++
+		}
+	}
+	for other := range a.index {
+		if other.Key == at.Key && other.subject != SubjectUntrusted && other.subject != SubjectOthers {
+			subjects++
+		}
+	}
+	return subjects >= int(max(1, most))
 }
 
-func (a *account) release(c *counter) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	c.pending--
-	signal(a.wake)
+// count returns what the store holds of a counter.
+func (a *account) count(at place) *Count {
+	if i, found := a.index[at]; found {
+		return &a.stored.Record.Windows[i]
+	}
+	return &Count{Key: at.Key, Subject: at.subject}
 }
 
-// observe takes in what the store holds. What is older than what is known already changes nothing. A ledger that was deleted and made again gets all
-// that this proxy counted once more.
-func (a *account) observe(stored Stored) {
+// adopt takes in what a budget says now.
+func (a *account) adopt(b *table.Budget) {
+	a.terms = terms{budget: b.Name, limit: b.Limit, enforcement: b.Enforcement, allowUnpriced: b.AllowUnpriced, allowWithoutLedger: b.AllowWithoutLedger}
+	a.current = Key{Period: b.Period, TimeZone: b.TimeZone, ResetID: b.ResetID}
+	a.limits = make(map[string]int64, len(b.Limits))
+	for name, limit := range b.Limits {
+		a.limits[SubjectName(name)] = limit
+	}
+	for _, c := range a.counters {
+		c.adopt(a.termsOf(c.place.subject))
+	}
+}
+
+func (a *account) termsOf(subject string) terms {
+	t := a.terms
+	if limit, found := a.limits[subject]; found {
+		t.limit = limit
+	}
+	return t
+}
+
+// observe takes in what the store holds, as a watch tells it. What is older than what is known already changes nothing. A ledger that was deleted and made
+// again, or that has forgotten something, gets all that this proxy counted once more.
+func (a *account) observe(now time.Time, stored Stored) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.known && stored.Order < a.stored.Order {
+	a.failing.Store(0)
+	if a.known && (stored.Identity == a.former || (stored.Identity == a.stored.Identity && stored.Order < a.stored.Order)) {
 		return
 	}
+	a.take(now, stored)
+}
+
+// reload takes in what was read from the store itself, which is what it holds whatever was known before. order is what was known when the reading began.
+func (a *account) reload(now time.Time, stored Stored, order uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failing.Store(0)
+	a.doubtful = false
+	if a.known && stored.Identity == a.stored.Identity && stored.Order < a.stored.Order && order < a.stored.Order {
+		return
+	}
+	a.take(now, stored)
+}
+
+// take looks at a record.
+func (a *account) take(now time.Time, stored Stored) {
 	remade := a.known && stored.Identity != a.stored.Identity
+	if remade {
+		a.former = a.stored.Identity
+	}
 	a.stored, a.known = stored, true
+	if stored.Order > a.doubted {
+		// A write on top of an older record can be made no more.
+		a.doubtful = false
+	}
+	a.index = indexOf(stored.Record)
+	forgot := remade
 	for _, c := range a.counters {
-		c.learn(stored.Record)
 		if remade {
-			c.written = 0
+			c.forget()
+		}
+		if c.look(now, a.count(c.place), a.keeps(now, c)) {
+			forgot = true
 		}
 	}
-	if remade {
+	if forgot {
+		a.forgot = true
+		a.quietUntil = now.Add(quietFor)
 		signal(a.wake)
 	}
 }
 
-// latest returns what the store is known to hold, and whether anything is known.
-func (a *account) latest() (Stored, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.stored, a.known
+// keeps tells whether the store must hold a counter that was written there: windows that are over, and those of a former resetID, may have been pruned.
+func (a *account) keeps(now time.Time, c *counter) bool {
+	key := c.place.Key
+	key.Start = time.Time{}
+	return key == a.current && !c.window.ended(now)
 }
 
-// merge returns a copy of a record with all that is not written yet, and how far that goes. changed is false when the record holds all of it already.
-func (a *account) merge(record Record, now time.Time) (merged Record, written map[*counter]int64, changed bool) {
+// order returns the order of what is known.
+func (a *account) order() uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	merged = record.Clone()
-	written = map[*counter]int64{}
+	return a.stored.Order
+}
+
+// mustLoad tells whether the store must be read before something can be written.
+func (a *account) mustLoad() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.known || a.doubtful
+}
+
+// doubt notes that a write on top of a record of an order may or may not have been made. It takes a look at a later record to know.
+func (a *account) doubt(order uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stored.Order <= order {
+		a.doubtful, a.doubted = true, order
+	}
+}
+
+// failed notes that the store was not reached, and when to try again.
+func (a *account) failed(now, retryAt time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failing.CompareAndSwap(0, now.UnixNano())
+	a.retryAt = retryAt
+}
+
+// unreachable tells whether the store has not been reached for long.
+func (a *account) unreachable(now time.Time) bool {
+	since := a.failing.Load()
+	return since != 0 && now.UnixNano()-since >= int64(unreachableAfter)
+}
+
+// reached tells whether the store was reached when it was last tried.
+func (a *account) reached() bool {
+	return a.failing.Load() == 0
+}
+
+// due tells when to write next; write is false when there is nothing to write yet, and at is then when to look again, zero if that is only when woken.
+func (a *account) due(now time.Time) (at time.Time, write bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.setBack(now)
+	if !a.known {
+		return later(now, a.retryAt), true
+	}
+	write, urgent, again := a.unfinished(), a.unfinished(), false
 	for _, c := range a.counters {
-		if c.seq == c.written {
+		review := c.review(now, a.mode(now))
+		write, urgent, again = write || review.write, urgent || review.urgent, again || review.later
+	}
+	switch {
+	case write:
+		return later(now, later(a.retryAt, a.preparedAt.Add(a.pace(urgent)))), true
+	case again:
+		return now.Add(WriteInterval), false
+	}
+	return time.Time{}, false
+}
+
+// unfinished tells whether there is something to be done about earlier runs.
+func (a *account) unfinished() bool {
+	return len(a.recovered) > 0 || (!a.swept && slices.ContainsFunc(a.stored.Record.Windows, a.hasEarlier))
+}
+
+// hasEarlier tells whether a counter has an entry of an earlier run of this pod.
+func (a *account) hasEarlier(c Count) bool {
+	for owner := range c.Owners {
+		if a.earlier(owner) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *account) earlier(owner Owner) bool {
+	return owner.Pod() == a.run.Pod() && owner.run() != string(a.run)
+}
+
+// setBack corrects what lies too far ahead because the clock was set back.
+func (a *account) setBack(now time.Time) {
+	a.preparedAt = earlier(a.preparedAt, now)
+	a.retryAt = earlier(a.retryAt, now.Add(lastBackoff))
+	a.quietUntil = earlier(a.quietUntil, now.Add(quietFor))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.After(b) {
+		return b
+	}
+	return a
+}
+
+// pace is the time between two writes: longer for large documents, which all owners write, and, when nobody waits for the write, where writes of other
+// owners got in the way of the last one.
+func (a *account) pace(urgent bool) time.Duration {
+	entries := 0
+	for i := range a.stored.Record.Windows {
+		entries += len(a.stored.Record.Windows[i].Owners)
+	}
+	slower := entries / entriesPerSecond
+	if !urgent {
+		slower += min(a.conflicts, maxSlower)
+	}
+	return WriteInterval * time.Duration(1+slower)
+}
+
+// crossed notes how many writes of other owners got in the way of one.
+func (a *account) crossed(conflicts int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.conflicts = conflicts
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (a *account) mode(now time.Time) mode {
+	return mode{returning: a.retiring.Load(), quiet: now.Before(a.quietUntil) || a.stored.Record.Moved != ""}
+}
+
+// prepare returns the record with all that is to be written, for the store to put in the place of the one that is known. changed is false when there is nothing.
+func (a *account) prepare(now time.Time) (next Stored, changed bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	edited := draftOf(a.stored.Record)
+	for _, known := range a.recovered {
+		at := place{Key: known.Key.normal(), subject: known.Subject}
+		edited.change(at, known.End).recover(known)
+	}
+	if !a.swept {
+		a.sweep(edited)
+	}
+	for _, c := range a.counters {
+		entry, recall, write := c.propose(now, a.mode(now))
+		if !write {
 			continue
 		}
-		written[c] = c.seq
-		entry := Entry{Totals: c.own, Seq: c.seq, Updated: now.UTC().Truncate(time.Second)}
-		if merged.Put(c.key, c.window.End, c.owner, entry) {
-			changed = true
+		count := edited.change(c.place, c.window.End)
+		count.Recall = max(count.Recall, recall)
+		count.enter(c.owner, entry)
+	}
+	if !edited.changed() {
+		a.cleanAt = later(a.cleanAt, now)
+		return a.stored, false
+	}
+	a.preparedAt = now
+	next = a.stored
+	next.Record.Windows = edited.windows
+	next.Record.Prune(now)
+	return next, true
+}
+
+// sweep folds earlier runs of this pod wherever they are: they have ended, and nobody else would answer a recall for them.
+func (a *account) sweep(edited *draft) {
+	for i := range edited.windows {
+		if !a.hasEarlier(edited.windows[i]) {
+			continue
+		}
+		count := edited.change(edited.windows[i].place(), edited.windows[i].End)
+		for owner := range count.Owners {
+			if a.earlier(owner) {
+				count.remember(owner)
+				count.fold(owner)
+			}
 		}
 	}
-	merged.Prune(now)
-	return merged, written, changed
 }
 
-// acknowledge notes what the ledger of an identity holds now, and drops the counters of windows that are over for good.
-func (a *account) acknowledge(identity string, written map[*counter]int64, now time.Time) {
+// acknowledge notes that the store has made the last write.
+func (a *account) acknowledge(now time.Time, saved Stored) {
+	a.observe(now, saved)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if identity != a.stored.Identity {
+	if saved.Identity != a.stored.Identity {
 		return
 	}
-	for c, seq := range written {
-		c.written = max(c.written, seq)
+	a.recovered, a.swept = nil, true
+	a.cleanAt = later(a.cleanAt, a.preparedAt)
+	for _, c := range a.counters {
+		c.confirm()
 	}
-	a.counters = slices.DeleteFunc(a.counters, func(c *counter) bool {
-		return !c.window.Unbounded() && !c.window.End.After(now.Add(-Retention))
-	})
 }
 
-// dirty tells whether something is not written yet.
-func (a *account) dirty() bool {
+// clean returns the time before which all that was settled is in the store.
+func (a *account) clean(now time.Time) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.unwritten()
+	if len(a.recovered) == 0 && !slices.ContainsFunc(a.counters, (*counter).unwritten) {
+		a.cleanAt = later(a.cleanAt, now)
+	}
+	return a.cleanAt
 }
 
-func (a *account) unwritten() bool {
-	return slices.ContainsFunc(a.counters, func(c *counter) bool { return c.seq != c.written })
+// restore adds an owner of an earlier run.
+func (a *account) restore(known Recovered) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.recovered = append(a.recovered, known)
+	signal(a.wake)
 }
 
-// follow notes that the table has a budget with this ledger.
-func (a *account) follow() {
+// follow notes that the table has a budget with this ledger, and what it says.
+func (a *account) follow(b *table.Budget) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.followed, a.abandonAt = true, time.Time{}
+	a.retiring.Store(a.draining)
+	a.adopt(b)
 }
 
 // unfollow notes that the table has no budget with this ledger any more.
 func (a *account) unfollow(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.followed {
-		a.followed, a.abandonAt = false, now.Add(Retention)
+	a.followed = false
+	if a.abandonAt.IsZero() {
+		a.abandonAt = now.Add(Retention)
+	}
+	a.retire()
+}
+
+// drain has everything given back that is not needed, for good.
+func (a *account) drain() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.draining = true
+	a.retire()
+}
+
+func (a *account) retire() {
+	a.retiring.Store(true)
+	for _, c := range a.counters {
+		c.poke()
 	}
 	signal(a.wake)
 }
 
-// closeRetired closes an account that is not followed, when no call waits for it and nothing is left to write, or the time for that is over. It tells
-// whether it did; a closed account admits nothing.
+// dirty tells whether there is something to write.
+func (a *account) dirty(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.unfinished() || slices.ContainsFunc(a.counters, func(c *counter) bool { return c.review(now, a.mode(now)).write })
+}
+
+// closeRetired closes the counters that nobody needs any more, and the account when none is left and its budget is gone, or its subject has long not called. It
+// tells whether the account is closed.
 func (a *account) closeRetired(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	waiting := slices.ContainsFunc(a.counters, func(c *counter) bool { return c.pending > 0 })
 	abandoned := !a.abandonAt.IsZero() && !now.Before(a.abandonAt)
-	a.closed = !a.followed && !waiting && (abandoned || !a.unwritten())
+	a.counters = slices.DeleteFunc(a.counters, func(c *counter) bool {
+		unused := !a.followed || (a.ownDocument && c.unusedSince(now.Add(-restAfter)))
+		if !c.close(now, unused, abandoned) {
+			return false
+		}
+		delete(a.byPlace, c.place)
+		return true
+	})
+	if a.followed && !a.ownDocument {
+		return false
+	}
+	a.closed = len(a.counters) == 0 && (abandoned || len(a.recovered) == 0)
 	return a.closed
+}
+
+// held is what all counters together could still give to attempts, in nano-dollars.
+func (a *account) held() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	held := int64(0)
+	for _, c := range a.counters {
+		held = addSaturating(held, c.spareNow())
+	}
+	return held
+}
+
+// tookNote tells, once, that the store was found to have forgotten something.
+func (a *account) tookNote() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	forgot := a.forgot
+	a.forgot = false
+	return forgot
 }

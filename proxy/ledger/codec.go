@@ -5,20 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 )
 
 const (
-	// Format is the version of the encoding. A record of another format is not read and never overwritten.
-	Format = 1
+	// Format is the version of the encoding that is written. One of version 1, which knew no allowances and no subjects, is read as well. A record of another
+	// format is not read and never overwritten.
+	Format = 2
+	// firstFormat is the oldest one that is read.
+	firstFormat = 1
 	// DataKey is the key of the ConfigMap, or the suffix of the file, that holds an encoded record.
 	DataKey = "ledger.json"
 	// MaxEncodedBytes bounds an encoded record; a ConfigMap holds at most 1 MiB.
 	MaxEncodedBytes = 960 << 10
-	// maxWindows bounds the windows of a record that is read.
-	maxWindows = 64
 	// maxNameBytes bounds the names in a record that is read.
-	maxNameBytes = 256
+	maxNameBytes = 512
 
 	namePrefix = "signalbox-ledger-"
 )
@@ -31,6 +32,7 @@ func Name(budget string) string {
 // document is the encoded form of a Record.
 type document struct {
 	Format  int     `json:"format"`
+	Moved   string  `json:"moved,omitempty"`
 	Windows []Count `json:"windows"`
 }
 
@@ -40,7 +42,7 @@ func Encode(r Record) ([]byte, error) {
 	if windows == nil {
 		windows = []Count{}
 	}
-	text, err := json.Marshal(document{Format: Format, Windows: windows})
+	text, err := json.Marshal(document{Format: Format, Moved: r.Moved, Windows: windows})
 	if err != nil {
 		return nil, fmt.Errorf("encoding a ledger record: %w", err)
 	}
@@ -55,19 +57,23 @@ func Decode(text []byte) (Record, error) {
 	if len(text) > MaxEncodedBytes {
 		return Record{}, fmt.Errorf("decoding a ledger record: %d bytes are more than %d", len(text), MaxEncodedBytes)
 	}
+	// The format comes first: what a newer one may hold besides is not for this program to judge.
+	var version struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(text, &version); err != nil {
+		return Record{}, fmt.Errorf("decoding a ledger record: %w", err)
+	}
+	if version.Format < firstFormat || version.Format > Format {
+		return Record{}, fmt.Errorf("decoding a ledger record: its format is %d, and this program knows those from %d to %d", version.Format, firstFormat, Format)
+	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	var read document
 	if err := decoder.Decode(&read); err != nil {
 		return Record{}, fmt.Errorf("decoding a ledger record: %w", err)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Record{}, errors.New("decoding a ledger record: there is text after it")
-	}
-	record := Record{Windows: read.Windows}
-	if read.Format != Format {
-		return Record{}, fmt.Errorf("decoding a ledger record: its format is %d, not %d", read.Format, Format)
-	}
+	record := Record{Windows: read.Windows, Moved: read.Moved}
 	if err := record.check(); err != nil {
 		return Record{}, fmt.Errorf("decoding a ledger record: %w", err)
 	}
@@ -76,35 +82,38 @@ func Decode(text []byte) (Record, error) {
 
 // check says what in a record cannot have been written by Encode.
 func (r Record) check() error {
-	if len(r.Windows) > maxWindows {
-		return fmt.Errorf("%d windows are more than %d", len(r.Windows), maxWindows)
+	if len(r.Moved) > maxNameBytes {
+		return errors.New("where it was moved to is too long")
 	}
-	for i, window := range r.Windows {
-		if r.index(window.Key) != i {
-			return fmt.Errorf("window %d is there twice", i)
-		}
-		if err := window.check(); err != nil {
-			return fmt.Errorf("window %d: %w", i, err)
+	if len(indexOf(r)) != len(r.Windows) {
+		return errors.New("a counter is there twice")
+	}
+	for i := range r.Windows {
+		if err := r.Windows[i].check(); err != nil {
+			return fmt.Errorf("counter %d: %w", i, err)
 		}
 	}
 	return nil
 }
 
-func (c Count) check() error {
-	if len(c.Period) > maxNameBytes || len(c.TimeZone) > maxNameBytes || len(c.ResetID) > maxNameBytes {
+func (c *Count) check() error {
+	if len(c.Period) > maxNameBytes || len(c.TimeZone) > maxNameBytes || len(c.ResetID) > maxNameBytes || len(c.Subject) > maxNameBytes {
 		return errors.New("its key is too long")
 	}
 	if c.Start.IsZero() != c.End.IsZero() || c.End.Before(c.Start) {
 		return errors.New("its bounds are not in order")
 	}
-	if c.Folded.negative() {
+	if c.Folded.negative() || c.Folded.Lost < 0 || c.Recall < 0 || c.Folded.Routes.wrong() || c.Folded.Callers.wrong() {
 		return errors.New("a total is negative")
+	}
+	if slices.ContainsFunc(c.Over, Owner.wrong) {
+		return errors.New("the name of an earlier owner is empty or too long")
 	}
 	for owner, entry := range c.Owners {
 		switch {
-		case owner.Pod() == "" || len(owner) > maxNameBytes:
+		case owner.wrong():
 			return errors.New("the name of an owner is empty or too long")
-		case entry.negative() || entry.Seq < 1:
+		case entry.negative() || entry.Seq < 1 || entry.Allowance < 0 || entry.Answered < 0 || entry.Routes.wrong() || entry.Callers.wrong():
 			return errors.New("an owner's number is negative")
 		}
 	}
@@ -112,5 +121,22 @@ func (c Count) check() error {
 }
 
 func (t Totals) negative() bool {
-	return t.Spent < 0 || t.Requests < 0 || t.Unpriced < 0
+	return t.Spent < 0 || t.Requests < 0 || t.Unpriced < 0 || t.Overrun < 0
+}
+
+func (o Owner) wrong() bool {
+	return o.Pod() == "" || len(o) > maxNameBytes
+}
+
+// wrong tells whether a breakdown is longer than any that is written, or holds less than nothing.
+func (b Breakdown) wrong() bool {
+	if len(b) > maxShares {
+		return true
+	}
+	for name, nano := range b {
+		if len(name) > maxNameBytes || nano < 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -15,6 +16,12 @@ func sample() Record {
 	record.Put(day, end, "a/1", spent(math.MaxInt64, 1))
 	record.Put(day, end, "a/2", spent(7, 1))
 	record.Put(Key{Period: "Total", TimeZone: "Europe/Lisbon", ResetID: "x"}, Window{}.End, "b/1", spent(1, 2))
+	lost := Entry{Totals: Totals{Spent: 1, Requests: 2, Overrun: 3}, Allowance: 9, Seq: 3, Answered: 4, Lost: true, Updated: noon(), Routes: Breakdown{"chat": 1}}
+	record.Windows = append(record.Windows, Count{
+		Key: day, Subject: "*others", End: end, Folded: Folded{Totals: Totals{Spent: 2}, Lost: 5, Callers: Breakdown{"": 2}}, Recall: 4, Over: []Owner{"c/0"},
+		Owners: map[Owner]Entry{"c/1": lost},
+	})
+	record.Moved = "valkey"
 	return record
 }
 
@@ -44,7 +51,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"cut off":            `{"format":1,"windows":[`,
 		"text after it":      `{"format":1,"windows":[]} {}`,
 		"no format":          `{"windows":[]}`,
-		"other format":       `{"format":2,"windows":[]}`,
+		"other format":       `{"format":3,"windows":[]}`,
+		"format before":      `{"format":0,"windows":[]}`,
 		"unknown field":      `{"format":1,"windows":[],"reserved":{}}`,
 		"window twice":       `{"format":1,"windows":[{` + day + `},{` + strings.ReplaceAll(day, "00:00:00Z", "02:00:00+02:00") + `}]}`,
 		"start without end":  `{"format":1,"windows":[{"period":"Day","timeZone":"UTC","start":"2026-11-22T00:00:00Z"}]}`,
@@ -56,7 +64,15 @@ func TestDecodeRefuses(t *testing.T) {
 		"beyond 64 bits":     `{"format":1,"windows":[{` + day + `,"folded":{"spent":9223372036854775808,"requests":1}}]}`,
 		"owner without name": `{"format":1,"windows":[{` + day + `,"owners":{"":{"spent":1,"requests":1,"seq":1,"updated":"2026-11-22T00:00:00Z"}}}]}`,
 		"long reset":         `{"format":1,"windows":[{` + day + `,"resetID":"` + strings.Repeat("x", maxNameBytes+1) + `"}]}`,
-		"too many windows":   `{"format":1,"windows":[` + manyWindows(maxWindows+1) + `]}`,
+		"negative allowance": `{"format":2,"windows":[{` + day + `,"owners":{"a/1":{"spent":1,"requests":1,"seq":1,"allowance":-1,"updated":"2026-11-22T00:00:00Z"}}}]}`,
+		"negative overrun":   `{"format":2,"windows":[{` + day + `,"owners":{"a/1":{"spent":1,"requests":1,"overrun":-1,"seq":1,"updated":"2026-11-22T00:00:00Z"}}}]}`,
+		"negative loss":      `{"format":2,"windows":[{` + day + `,"folded":{"spent":1,"requests":1,"lost":-1}}]}`,
+		"negative recall":    `{"format":2,"windows":[{` + day + `,"recall":-1}]}`,
+		"negative share":     `{"format":2,"windows":[{` + day + `,"folded":{"spent":1,"requests":1,"routes":{"chat":-1}}}]}`,
+		"too many shares":    `{"format":2,"windows":[{` + day + `,"folded":{"spent":1,"requests":1,"routes":{` + manyShares(maxShares+1) + `}}}]}`,
+		"nameless earlier":   `{"format":2,"windows":[{` + day + `,"over":[""]}]}`,
+		"long subject":       `{"format":2,"windows":[{` + day + `,"subject":"` + strings.Repeat("x", maxNameBytes+1) + `"}]}`,
+		"long move":          `{"format":2,"moved":"` + strings.Repeat("x", maxNameBytes+1) + `","windows":[]}`,
 		"too long":           `{"format":1,"windows":[]}` + strings.Repeat(" ", MaxEncodedBytes),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,12 +83,30 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func manyWindows(n int) string {
-	var windows []string
+func manyShares(n int) string {
+	var shares []string
 	for i := range n {
-		windows = append(windows, fmt.Sprintf(`{"period":"Total","timeZone":"UTC","resetID":"%d"}`, i))
+		shares = append(shares, fmt.Sprintf(`"%d":1`, i))
 	}
-	return strings.Join(windows, ",")
+	return strings.Join(shares, ",")
+}
+
+// TestDecodeReadsTheFirstFormat takes over a month that is half over from a program that knew no allowances.
+func TestDecodeReadsTheFirstFormat(t *testing.T) {
+	const text = `{"format":1,"windows":[{"period":"Month","timeZone":"UTC","start":"2026-11-01T00:00:00Z","end":"2026-12-01T00:00:00Z",` +
+		`"folded":{"spent":7,"requests":2},"owners":{"a/1.1":{"spent":60,"requests":3,"unpriced":1,"seq":4,"updated":"2026-11-22T00:00:00Z"}}}]}`
+	record, err := Decode([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count, found := record.Find(Key{Period: "Month", TimeZone: "UTC", Start: time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)})
+	if want := (Totals{Spent: 67, Requests: 5, Unpriced: 1}); !found || count.Total() != want {
+		t.Errorf("total %+v, found %t; want %+v", count.Total(), found, want)
+	}
+	again, err := Encode(record)
+	if err != nil || !strings.Contains(string(again), `"format":2`) {
+		t.Errorf("encoded as %s, %v; want the format of today", again, err)
+	}
 }
 
 func TestEncodeRefusesWhatDoesNotFit(t *testing.T) {

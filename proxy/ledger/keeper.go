@@ -35,6 +35,15 @@ type KeeperOptions struct {
 	Logger *slog.Logger
 	// Wrote is called after each attempt to write a ledger, with nil when it succeeded; it may be nil. It must not block.
 	Wrote func(ledger string, err error)
+	// DocumentPerSubject keeps each subject of a budget in a document of its own, named by DocumentName. It is for stores with room for many documents, which
+	// appear by themselves.
+	DocumentPerSubject bool
+}
+
+// Offsetter is a Store that knows its own clock.
+type Offsetter interface {
+	// Offset is the store's clock minus the local one; false while it is not known.
+	Offset() (time.Duration, bool)
 }
 
 // Keeper moves what a Book counted to a Store, and what the other owners counted to the Book. A store that is away costs nothing but time: what was
@@ -62,22 +71,35 @@ func NewKeeper(book *Book, store Store, options KeeperOptions) *Keeper {
 	if keeper.wrote == nil {
 		keeper.wrote = func(string, error) {}
 	}
+	book.documentPerSubject.Store(options.DocumentPerSubject)
 	return keeper
 }
 
-// Follow tells the keeper which budgets there are, with each new table before it is served. The ledgers of other budgets are given up once all calls that
-// they wait for have ended and everything is written, at the latest after Retention.
+// Follow tells the book which budgets there are.
 func (k *Keeper) Follow(budgets []table.Budget) {
-	named := map[string]bool{}
-	for i := range budgets {
-		named[budgets[i].Ledger] = true
-		k.book.follow(budgets[i].Ledger)
-	}
+	k.book.Use(budgets, k.now())
+}
+
+// Clean returns a time before which everything that was settled is in the store. Before the first write it may be zero.
+func (k *Keeper) Clean() time.Time {
+	now := k.now()
+	clean := now
 	for _, account := range k.book.all() {
-		if !named[account.ledger] {
-			account.unfollow(k.now())
+		if at := account.clean(k.book.clock(now)).Add(now.Sub(k.book.clock(now))); at.Before(clean) {
+			clean = at
 		}
 	}
+	return clean
+}
+
+// clock is the ledger's time, by the store's clock where it is known.
+func (k *Keeper) clock() time.Time {
+	if store, knows := k.store.(Offsetter); knows {
+		if offset, known := store.Offset(); known {
+			k.book.offset.Store(int64(offset))
+		}
+	}
+	return k.book.clock(k.now())
 }
 
 // Run writes and watches until ctx is done. What is not written then is left for Flush.
@@ -122,32 +144,52 @@ func (k *Keeper) keep(ctx context.Context, account *account) {
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	defer cancel()
-	watch.Go(func() { k.store.Watch(ctx, account.ledger, account.observe) })
+	watch.Go(func() {
+		k.store.Watch(ctx, account.document, func(stored Stored) { account.observe(k.clock(), stored) })
+	})
 	backoff := time.Duration(0)
-	for !k.book.closeRetired(account, k.now()) {
-		select {
-		case <-ctx.Done():
-			return
-		case <-account.wake:
-		}
-		if !account.dirty() {
+	for !k.book.closeRetired(account, k.clock()) {
+		now := k.clock()
+		at, write := account.due(now)
+		if write && at.After(now) {
+			// Nothing makes a write due any earlier.
+			if pause(ctx, at.Sub(now)) != nil {
+				return
+			}
 			continue
 		}
-		begun := time.Now()
+		if !write {
+			if account.sleep(ctx, now, at) != nil {
+				return
+			}
+			continue
+		}
 		err := k.write(ctx, account)
 		k.report(ctx, account, err, backoff)
-		wait := WriteInterval - time.Since(begun)
 		if err == nil {
 			backoff = 0
-		} else {
-			backoff = min(max(firstBackoff, 2*backoff), lastBackoff)
-			wait = jitter(backoff)
-			signal(account.wake)
+			continue
 		}
-		if pause(ctx, wait) != nil {
-			return
-		}
+		backoff = min(max(firstBackoff, 2*backoff), lastBackoff)
+		account.failed(k.clock(), k.clock().Add(jitter(backoff)))
 	}
+}
+
+// sleep waits until a time, or until the account is woken; for ever when the time is zero.
+func (a *account) sleep(ctx context.Context, now, at time.Time) error {
+	var timer <-chan time.Time
+	if !at.IsZero() {
+		made := time.NewTimer(at.Sub(now))
+		defer made.Stop()
+		timer = made.C
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.wake:
+	case <-timer:
+	}
+	return nil
 }
 
 // report logs the first of a row of failures, and its end.
@@ -155,9 +197,9 @@ func (k *Keeper) report(ctx context.Context, account *account, err error, backof
 	switch {
 	case err != nil && ctx.Err() != nil:
 	case err != nil && backoff == 0:
-		k.log.WarnContext(ctx, "ledger cannot be written; it is tried again until it can", "ledger", account.ledger, "error", err)
+		k.log.WarnContext(ctx, "ledger cannot be written; it is tried again until it can", "ledger", account.document, "error", err)
 	case err == nil && backoff > 0:
-		k.log.InfoContext(ctx, "ledger is written again", "ledger", account.ledger)
+		k.log.InfoContext(ctx, "ledger is written again", "ledger", account.document)
 	}
 }
 
@@ -172,49 +214,49 @@ func (k *Keeper) write(ctx context.Context, account *account) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	err := k.save(ctx, account)
-	k.wrote(account.ledger, err)
+	k.wrote(account.document, err)
+	if account.tookNote() {
+		k.log.WarnContext(ctx, "ledger has forgotten what it had acknowledged; this proxy enters all it counted anew", "ledger", account.document)
+	}
 	return err
 }
 
 // save loads, merges and saves until that meets no conflict.
 func (k *Keeper) save(ctx context.Context, account *account) error {
-	stored, known := account.latest()
 	for conflicts := 0; ; conflicts++ {
-		if !known {
-			loaded, err := k.store.Load(ctx, account.ledger)
+		if account.mustLoad() {
+			order := account.order()
+			loaded, err := k.store.Load(ctx, account.document)
 			if err != nil {
-				return fmt.Errorf("loading ledger %s: %w", account.ledger, err)
+				return fmt.Errorf("loading ledger %s: %w", account.document, err)
 			}
-			account.observe(loaded)
-			stored = loaded
+			account.reload(k.clock(), loaded, order)
 		}
-		record, written, changed := account.merge(stored.Record, k.now())
+		next, changed := account.prepare(k.clock())
 		if !changed {
-			account.acknowledge(stored.Identity, written, k.now())
 			return nil
 		}
-		next := stored
-		next.Record = record
-		saved, err := k.store.Save(ctx, account.ledger, next)
+		saved, err := k.store.Save(ctx, account.document, next)
 		if err == nil {
-			account.observe(saved)
-			account.acknowledge(saved.Identity, written, k.now())
+			account.acknowledge(k.clock(), saved)
+			account.crossed(conflicts)
 			return nil
 		}
-		known = false
+		account.doubt(next.Order)
 		if !errors.Is(err, ErrConflict) || conflicts == maxConflicts {
-			return fmt.Errorf("saving ledger %s: %w", account.ledger, err)
+			return fmt.Errorf("saving ledger %s: %w", account.document, err)
 		}
 		if err := pause(ctx, jitter(conflictPause*time.Duration(conflicts+1))); err != nil {
-			return fmt.Errorf("saving ledger %s: %w", account.ledger, err)
+			return fmt.Errorf("saving ledger %s: %w", account.document, err)
 		}
 	}
 }
 
-// Flush writes all that is not written yet, without regard to WriteInterval, and tries again until it is done or ctx is. The error names the ledgers that
-// could not be written. It is meant for the end of a process, when all calls are settled.
+// Flush gives back all allowances and writes all that is not written yet, without regard to WriteInterval, and tries again until it is done or ctx is. The
+// error names the ledgers that could not be written. It is meant for the end of a process, when all calls are settled: from then on the book holds nothing
+// that no call needs.
 func (k *Keeper) Flush(ctx context.Context) error {
-	accounts := k.book.all()
+	accounts := k.book.drain()
 	errs := make([]error, len(accounts))
 	var running sync.WaitGroup
 	for i, account := range accounts {
@@ -226,7 +268,7 @@ func (k *Keeper) Flush(ctx context.Context) error {
 
 // flush writes one account.
 func (k *Keeper) flush(ctx context.Context, account *account) error {
-	for backoff := firstBackoff; account.dirty(); backoff = min(2*backoff, lastBackoff) {
+	for backoff := firstBackoff; account.dirty(k.clock()); backoff = min(2*backoff, lastBackoff) {
 		err := k.write(ctx, account)
 		if err == nil {
 			continue

@@ -151,7 +151,7 @@ func start(t *testing.T, owner Owner, store Store, budgets ...*table.Budget) *re
 	ctx, stop := context.WithCancel(t.Context())
 	r := &replica{book: NewBook(owner), stop: stop, log: &bytes.Buffer{}}
 	r.keeper = NewKeeper(r.book, store, KeeperOptions{Logger: slog.New(slog.NewTextHandler(r.log, nil))})
-	r.keeper.Follow(tableOf(budgets...))
+	r.book.Use(tableOf(budgets...), time.Now())
 	var running sync.WaitGroup
 	running.Go(func() { r.keeper.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
@@ -168,7 +168,7 @@ func tableOf(budgets ...*table.Budget) []table.Budget {
 
 // wide is a budget that is not reached.
 func wide() *table.Budget {
-	return budget("b", func(b *table.Budget) { b.Limit, b.Period = math.MaxInt64, "Total" })
+	return budget("b", func(b *table.Budget) { b.Limit, b.Period, b.AllowWithoutLedger = math.MaxInt64, "Total", true })
 }
 
 // after waits for a time of the bubble's fake clock and until all is quiet.
@@ -234,7 +234,7 @@ func TestReplicasLearnFromEachOther(t *testing.T) {
 		settle(t, two.book, time.Now(), b, 40)
 		after(2 * time.Second)
 		for name, r := range map[string]*replica{"one": one, "two": two} {
-			if _, refusal := r.book.Admit(time.Now(), []*table.Budget{b}, Call{}); refusal == nil || refusal.Spent != 100 {
+			if _, refusal := reserve(t.Context(), r.book, time.Now(), Ask{}, at(r.book, b)); refusal == nil || refusal.Spent != 100 {
 				t.Errorf("%s: %+v; want a refusal at 100", name, refusal)
 			}
 		}
@@ -367,7 +367,7 @@ func TestContainerThatStartsAgainGoesOn(t *testing.T) {
 		second := start(t, "a/2", store, b)
 		after(0)
 		settle(t, second.book, time.Now(), b, 40)
-		if _, refusal := second.book.Admit(time.Now(), []*table.Budget{b}, Call{}); refusal == nil || refusal.Spent != 100 {
+		if _, refusal := reserve(t.Context(), second.book, time.Now(), Ask{}, at(second.book, b)); refusal == nil || refusal.Spent != 100 {
 			t.Errorf("%+v; want a refusal at 100", refusal)
 		}
 		after(2 * time.Second)
@@ -443,18 +443,18 @@ func TestUnfollowedLedger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, b := newMemory(), wide()
 		r := start(t, "a/1", store, b)
-		admission, _ := r.book.Admit(time.Now(), []*table.Budget{b}, Call{})
-		r.keeper.Follow(nil)
+		reservation, _ := reserve(t.Context(), r.book, time.Now(), Ask{}, at(r.book, b))
+		r.book.Use(nil, time.Now())
 		after(time.Hour)
 		if len(r.book.all()) != 1 {
 			t.Error("the ledger was given up while a call was running")
 		}
-		admission.Settle(Charge{Nano: 9})
+		reservation.Settle(Charge{Nano: 9}, nil)
 		after(2 * time.Second)
 		if got := store.spent(b).Spent; got != 9 || len(r.book.all()) != 0 {
 			t.Errorf("stored %d, %d ledgers kept; want 9 and none", got, len(r.book.all()))
 		}
-		r.keeper.Follow(tableOf(b))
+		r.book.Use(tableOf(b), time.Now())
 		after(time.Second)
 		settle(t, r.book, time.Now(), b, 1)
 		after(2 * time.Second)
@@ -471,7 +471,7 @@ func TestUnfollowedLedgerThatCannotBeWritten(t *testing.T) {
 		store.absent = true
 		r := start(t, "a/1", store, b)
 		settle(t, r.book, time.Now(), b, 9)
-		r.keeper.Follow(nil)
+		r.book.Use(nil, time.Now())
 		after(Retention - time.Minute)
 		if len(r.book.all()) != 1 {
 			t.Error("the ledger was given up early")
@@ -495,7 +495,7 @@ func TestOldCountersAreDropped(t *testing.T) {
 		}
 		settle(t, r.book, time.Now(), b, 5)
 		after(2 * time.Second)
-		account := r.book.open(b.Ledger)
+		account := r.book.open(b.Ledger, b.Ledger)
 		if got := len(account.counters); got > 26 {
 			t.Errorf("%d counters in memory", got)
 		}

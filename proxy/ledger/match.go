@@ -16,16 +16,26 @@ type Caller struct {
 	AccessKey string
 }
 
-// Matches tells whether a budget counts the calls of a caller on a route. All that the budget names must match; what it leaves out matches anything.
+// Matches tells whether a budget counts the calls of a caller on a route, as far as these two decide. All that the budget names must match; what it leaves
+// out matches anything.
 func Matches(budget *table.Budget, route string, caller Caller) bool {
 	if len(budget.Routes) > 0 && !slices.Contains(budget.Routes, route) {
 		return false
 	}
-	return len(budget.Callers) == 0 || slices.ContainsFunc(budget.Callers, caller.matches)
+	return len(budget.Callers) == 0 || caller.matchesAny(budget.Callers)
+}
+
+func (c *Caller) matchesAny(matches []table.CallerMatch) bool {
+	for i := range matches {
+		if c.matches(&matches[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // matches compares without building strings, since it runs for each call.
-func (c Caller) matches(match table.CallerMatch) bool {
+func (c *Caller) matches(match *table.CallerMatch) bool {
 	switch {
 	case match.AccessKey != "":
 		return match.AccessKey == c.AccessKey

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -10,18 +9,7 @@ import (
 	"time"
 )
 
-const (
-	// Retention is how long a window stays in a record after its end; a call may run for a day and is counted in the window that admitted it.
-	Retention = 24 * time.Hour
-	// maxEndedWindows bounds how many ended windows a record keeps, the latest ones.
-	maxEndedWindows = 4
-	// maxOpenWindows bounds how many windows that have not ended a record keeps; there is more than one only after a changed resetID.
-	maxOpenWindows = 8
-	// MaxGoneOwners is how many entries of owners that are gone a window keeps before the oldest of them are folded.
-	MaxGoneOwners = 256
-)
-
-// Key tells the counters of one budget apart. The budget's UID is not part of it: a budget that is deleted and made again goes on where it was.
+// Key tells the windows of one budget apart. The budget's UID is not part of it: a budget that is deleted and made again goes on where it was.
 type Key struct {
 	// Period is Hour, Day, Week, Month or Total.
 	Period string `json:"period"`
@@ -38,14 +26,24 @@ func (k Key) same(other Key) bool {
 	return k.Period == other.Period && k.TimeZone == other.TimeZone && k.ResetID == other.ResetID && k.Start.Equal(other.Start)
 }
 
+// normal is the key with its start in the form that makes equal instants equal values.
+func (k Key) normal() Key {
+	if !k.Start.IsZero() {
+		k.Start = k.Start.UTC().Round(0)
+	}
+	return k
+}
+
 // Totals are what was counted. None is ever negative; sums stop at the largest value.
 type Totals struct {
 	// Spent in nano-dollars.
 	Spent int64 `json:"spent"`
-	// Requests that were settled.
+	// Requests that were settled, each once, however many attempts it took.
 	Requests int64 `json:"requests"`
 	// Unpriced are those of Requests whose price was not known; Spent does not hold their cost.
 	Unpriced int64 `json:"unpriced,omitempty"`
+	// Overrun is the part of Spent, in nano-dollars, by which settlements passed their reservations.
+	Overrun int64 `json:"overrun,omitempty"`
 }
 
 // Plus returns the sum.
@@ -54,6 +52,17 @@ func (t Totals) Plus(other Totals) Totals {
 		Spent:    addSaturating(t.Spent, other.Spent),
 		Requests: addSaturating(t.Requests, other.Requests),
 		Unpriced: addSaturating(t.Unpriced, other.Unpriced),
+		Overrun:  addSaturating(t.Overrun, other.Overrun),
+	}
+}
+
+// atLeast returns the larger of each. Of two states of one owner it is the later one, whichever that is, since totals only grow.
+func (t Totals) atLeast(other Totals) Totals {
+	return Totals{
+		Spent:    max(t.Spent, other.Spent),
+		Requests: max(t.Requests, other.Requests),
+		Unpriced: max(t.Unpriced, other.Unpriced),
+		Overrun:  max(t.Overrun, other.Overrun),
 	}
 }
 
@@ -65,164 +74,89 @@ func addSaturating(a, b int64) int64 {
 	return a + b
 }
 
-// Entry is what one owner counted in one window since it started.
+// Entry is what one owner counted and holds in one counter since it started.
 type Entry struct {
 	Totals
-	// Seq grows with each settlement; of two entries of one owner the one with the larger Seq is the later one.
+	// Allowance is the most, in nano-dollars, that the owner may have spent and reserved in this window. It is cumulative like Spent.
+	Allowance int64 `json:"allowance,omitempty"`
+	// Seq grows with each change of the entry; of two entries of one owner the one with the larger Seq is the later one.
 	Seq int64 `json:"seq"`
+	// Answered is the last Recall that the owner answered by giving back what it did not need.
+	Answered int64 `json:"answered,omitempty"`
+	// Lost marks an owner whose pod is gone: what is left of its allowance counts as lost. A later write of the owner itself takes the mark away.
+	Lost bool `json:"lost,omitempty"`
 	// Updated is when the owner wrote the entry, by its own clock. It only decides which entries are folded first.
 	Updated time.Time `json:"updated"`
+	// Routes and Callers say what Spent was spent on, in the counter that is shared.
+	Routes  Breakdown `json:"routes,omitempty"`
+	Callers Breakdown `json:"callers,omitempty"`
 }
 
-// Count is one window of a record.
-type Count struct {
-	Key
-	// End of the window, in UTC; zero with the period Total.
-	End time.Time `json:"end,omitzero"`
-	// Folded is the sum of owners that are gone.
-	Folded Totals `json:"folded,omitzero"`
-	// Owners holds the entry of each owner, by Owner.
-	Owners map[Owner]Entry `json:"owners,omitempty"`
+// Committed is the most that the owner can have spent when all its calls have ended, in nano-dollars.
+func (e Entry) Committed() int64 {
+	return max(e.Allowance, e.Spent)
 }
 
-// Total is the sum over all owners.
-func (c Count) Total() Totals {
-	total := c.Folded
-	for _, entry := range c.Owners {
-		total = total.Plus(entry.Totals)
-	}
-	return total
+// Held is what the owner may still spend, in nano-dollars.
+func (e Entry) Held() int64 {
+	return e.Committed() - e.Spent
 }
 
-// others is the sum over all owners but one.
-func (c Count) others(owner Owner) Totals {
-	total := c.Folded
-	for name, entry := range c.Owners {
-		if name != owner {
-			total = total.Plus(entry.Totals)
-		}
-	}
-	return total
+// Folded is the sum of owners that are gone.
+type Folded struct {
+	Totals
+	// Lost is what their allowances held when they ended, in nano-dollars. It may have been spent, so it counts as if it were.
+	Lost int64 `json:"lost,omitempty"`
+	// Routes and Callers are as in Entry.
+	Routes  Breakdown `json:"routes,omitempty"`
+	Callers Breakdown `json:"callers,omitempty"`
 }
 
-// ended tells whether the window ended before t.
-func (c Count) ended(t time.Time) bool {
-	return !c.End.IsZero() && !c.End.After(t)
-}
-
-// Record is the ledger of one budget: what every owner counted, by window. The methods that change it work in place; use Clone before changing a record
-// that others see.
+// Record is the ledger of one budget: what every owner counted, by window and subject. The methods that change it work in place; use Clone before changing
+// a record that others see.
 type Record struct {
-	// Windows in no particular order, one for each key.
+	// Windows holds the counters in no particular order, one for each key and subject.
 	Windows []Count
+	// Moved is where the ledger was moved to, empty if it was not. Nobody takes an allowance from it any more.
+	Moved string
 }
 
 // Clone returns a deep copy.
 func (r Record) Clone() Record {
 	windows := slices.Clone(r.Windows)
 	for i := range windows {
-		windows[i].Owners = maps.Clone(windows[i].Owners)
+		windows[i] = windows[i].clone()
 	}
-	return Record{Windows: windows}
+	r.Windows = windows
+	return r
 }
 
-// Find returns the window of a key.
+// Find returns the shared counter of a window.
 func (r Record) Find(key Key) (Count, bool) {
-	if i := r.index(key); i >= 0 {
+	return r.FindCounter(key, "")
+}
+
+// FindCounter returns the counter of a subject in a window.
+func (r Record) FindCounter(key Key, subject string) (Count, bool) {
+	if i := r.index(key, subject); i >= 0 {
 		return r.Windows[i], true
 	}
 	return Count{}, false
 }
 
-func (r Record) index(key Key) int {
-	return slices.IndexFunc(r.Windows, func(c Count) bool { return c.same(key) })
+func (r Record) index(key Key, subject string) int {
+	return slices.IndexFunc(r.Windows, func(c Count) bool { return c.Subject == subject && c.same(key) })
 }
 
-// Put enters what an owner counted and tells whether that changed the record. An entry that is not later than the one that is there changes nothing, so
-// it can be repeated. Other owners of the same pod are folded: they are earlier containers or counters, which have ended.
+// Put enters what an owner counted in the shared counter and tells whether that changed the record. An entry that is not later than the one that is there
+// changes nothing, so it can be repeated. Other owners of the same pod are folded: they are earlier containers or counters, which have ended.
 func (r *Record) Put(key Key, end time.Time, owner Owner, entry Entry) bool {
-	i := r.index(key)
-	if i >= 0 && r.Windows[i].Owners[owner].Seq >= entry.Seq {
-		return false
-	}
+	i := r.index(key, "")
 	if i < 0 {
 		r.Windows = append(r.Windows, Count{Key: key, End: end})
 		i = len(r.Windows) - 1
 	}
-	window := &r.Windows[i]
-	if window.Owners == nil {
-		window.Owners = map[Owner]Entry{}
-	}
-	window.Owners[owner] = entry
-	for other := range window.Owners {
-		if other != owner && other.Pod() == owner.Pod() {
-			window.fold(other)
-		}
-	}
-	return true
-}
-
-// fold moves what an owner counted into the sum of those that are gone.
-func (c *Count) fold(owner Owner) {
-	c.Folded = c.Folded.Plus(c.Owners[owner].Totals)
-	delete(c.Owners, owner)
-}
-
-// FoldGone folds the entries of owners whose pod is gone, the oldest first, until a window holds at most keep of them, and tells whether it folded any. An
-// entry that is kept makes a late write of its owner harmless, for a pod that is gone from the API can run on for a while; one that is folded would be
-// counted twice then, which errs on the side of the limit.
-func (r *Record) FoldGone(running func(pod string) bool, keep int) bool {
-	folded := false
-	for i := range r.Windows {
-		window := &r.Windows[i]
-		var gone []Owner
-		for owner := range window.Owners {
-			if !running(owner.Pod()) {
-				gone = append(gone, owner)
-			}
-		}
-		slices.SortFunc(gone, func(a, b Owner) int {
-			return cmp.Or(window.Owners[a].Updated.Compare(window.Owners[b].Updated), cmp.Compare(a, b))
-		})
-		for _, owner := range gone[:max(0, len(gone)-keep)] {
-			window.fold(owner)
-			folded = true
-		}
-	}
-	return folded
-}
-
-// Prune drops windows that ended longer ago than Retention, and the oldest ones beyond what a record may hold, and tells whether it dropped any. Of the
-// windows that have not ended those with the latest entries stay.
-func (r *Record) Prune(now time.Time) bool {
-	var open, ended []Count
-	for _, window := range r.Windows {
-		switch {
-		case !window.ended(now):
-			open = append(open, window)
-		case !window.ended(now.Add(-Retention)):
-			ended = append(ended, window)
-		}
-	}
-	slices.SortStableFunc(ended, func(a, b Count) int { return b.End.Compare(a.End) })
-	slices.SortStableFunc(open, func(a, b Count) int { return b.updated().Compare(a.updated()) })
-	kept := slices.Concat(open[:min(len(open), maxOpenWindows)], ended[:min(len(ended), maxEndedWindows)])
-	if len(kept) == len(r.Windows) {
-		return false
-	}
-	r.Windows = kept
-	return true
-}
-
-// updated is when an owner last wrote into the window.
-func (c Count) updated() time.Time {
-	var last time.Time
-	for _, entry := range c.Owners {
-		if entry.Updated.After(last) {
-			last = entry.Updated
-		}
-	}
-	return last
+	return r.Windows[i].enter(owner, entry)
 }
 
 // LastEnd returns when the last window of the record ends, and false when one of them never does.
@@ -256,4 +190,118 @@ func (o Owner) numbered(number int64) Owner {
 func (o Owner) Pod() string {
 	pod, _, _ := strings.Cut(string(o), "/")
 	return pod
+}
+
+// run is the owner without the number of its counter.
+func (o Owner) run() string {
+	if at := strings.LastIndexByte(string(o), '.'); at > 0 {
+		return string(o)[:at]
+	}
+	return string(o)
+}
+
+// carriedPrefix begins the names of owners that a migration made.
+const carriedPrefix = "moved-"
+
+// CarriedOwner names what a migration carried over from a place.
+func CarriedOwner(place string) Owner {
+	return Owner(carriedPrefix + place + "/1")
+}
+
+// Carried tells whether the entry of the owner is what a migration carried over: it stands for owners elsewhere and is not folded or freed with others.
+func (o Owner) Carried() bool {
+	return strings.HasPrefix(string(o), carriedPrefix)
+}
+
+// draft is a record that is being changed while others see the one that it was made from: only the counters that change are copied.
+type draft struct {
+	windows []Count
+	index   map[place]int
+	copied  map[int]bool
+}
+
+// place says which counter of a ledger is meant. Its key is normal.
+type place struct {
+	Key
+	subject string
+}
+
+func draftOf(r Record) *draft {
+	return &draft{windows: slices.Clone(r.Windows), index: indexOf(r), copied: map[int]bool{}}
+}
+
+// indexOf tells where each counter of a record is.
+func indexOf(r Record) map[place]int {
+	index := make(map[place]int, len(r.Windows))
+	for i := range r.Windows {
+		index[r.Windows[i].place()] = i
+	}
+	return index
+}
+
+// find returns a counter to read; an empty one when there is none.
+func (d *draft) find(at place) *Count {
+	if i, found := d.index[at]; found {
+		return &d.windows[i]
+	}
+	return &Count{Key: at.Key, Subject: at.subject}
+}
+
+// change returns a counter to change, which is made when there is none.
+func (d *draft) change(at place, end time.Time) *Count {
+	i, found := d.index[at]
+	if !found {
+		d.windows = append(d.windows, Count{Key: at.Key, Subject: at.subject, End: end})
+		i = len(d.windows) - 1
+		d.index[at], d.copied[i] = i, true
+	}
+	if !d.copied[i] {
+		d.windows[i] = d.windows[i].clone()
+		d.copied[i] = true
+	}
+	return &d.windows[i]
+}
+
+func (d *draft) changed() bool {
+	return len(d.copied) > 0
+}
+
+// Breakdown is nano-dollars by name. Under the empty name is what has none, and what there was no room for.
+type Breakdown map[string]int64
+
+// maxShares bounds the names of a Breakdown that is stored, the empty one included.
+const maxShares = 16
+
+// merge returns the sum of two. It changes neither.
+func (b Breakdown) merge(other Breakdown) Breakdown {
+	if len(b)+len(other) == 0 {
+		return nil
+	}
+	sum := maps.Clone(b)
+	if sum == nil {
+		sum = Breakdown{}
+	}
+	for name, nano := range other {
+		sum[name] = addSaturating(sum[name], nano)
+	}
+	return sum
+}
+
+// top returns the largest shares, and the sum of the rest under the empty name.
+func (b Breakdown) top() Breakdown {
+	if len(b) == 0 {
+		return nil
+	}
+	if len(b) <= maxShares-1 {
+		return maps.Clone(b)
+	}
+	top := Breakdown{}
+	for i, share := range b.Shares() {
+		if i < maxShares-1 && share.Name != "" {
+			top[share.Name] = share.Nano
+		} else {
+			top[""] = addSaturating(top[""], share.Nano)
+		}
+	}
+	return top
 }

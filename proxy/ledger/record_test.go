@@ -223,7 +223,7 @@ func TestPrune(t *testing.T) {
 		"a day after its end":      {[]Count{day(22), day(21), day(20)}, []Count{day(22), day(21)}, true},
 		"total never ends":         {[]Count{total("", noon().AddDate(-3, 0, 0)), day(2)}, []Count{total("", noon().AddDate(-3, 0, 0))}, true},
 		"the latest ended ones":    {hours(10), hours(1 + maxEndedWindows), true},
-		"the resets used the most": {resets, reversed(resets[2:]), true},
+		"the resets used the most": {resets, resets[2:], true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			record := Record{Windows: tc.windows}
@@ -233,12 +233,6 @@ func TestPrune(t *testing.T) {
 			}
 		})
 	}
-}
-
-func reversed(counts []Count) []Count {
-	counts = slices.Clone(counts)
-	slices.Reverse(counts)
-	return counts
 }
 
 func TestLastEnd(t *testing.T) {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/table"
@@ -15,27 +16,6 @@ type Claimant struct {
 	EndUser string
 	// Tags are what the caller says of the call, each key once. They are believed likewise.
 	Tags []table.Tag
-}
-
-// Budget is a compiled budget with its counters. It is what the request path holds, and is safe for concurrent use.
-type Budget struct {
-	*table.Budget
-}
-
-// Use tells the book which budgets there are, with each new table before it is served, and returns a handle for each in their order. A budget whose ledger,
-// window and resetID are those of one before goes on with its counters, whatever else has changed; a changed limit holds from now on. The ledgers of budgets
-// that are gone are given up once all calls that they wait for have ended and everything is written.
-func (b *Book) Use(budgets []table.Budget, now time.Time) []*Budget {
-	handles := make([]*Budget, len(budgets))
-	for i := range budgets {
-		handles[i] = &Budget{Budget: &budgets[i]}
-	}
-	return handles
-}
-
-// Counts tells whether the budget counts the calls of a claimant on a route. All that the budget names must match; what it leaves out matches anything.
-func (b *Budget) Counts(route string, by *Claimant) bool {
-	return Matches(b.Budget, route, by.Caller)
 }
 
 // Ask is what an attempt may cost.
@@ -56,23 +36,75 @@ type Ask struct {
 // what they do not need, and for another write.
 const DefaultPatience = 4 * time.Second
 
-// Reserve asks all budgets for one attempt, in their order, before it is sent. Either all admit it and reservation holds it, or none keeps anything and the
-// first that does not is returned. From Hard budgets the most that the attempt can cost is taken out of the proxy's allowance; only when that does not suffice
-// does it wait for the ledger. Soft budgets compare what is known to be spent with their limit, and budgets that observe admit everything. reservation must be
-// zero; it is not written to when nothing counts the attempt. Nothing is allocated while the allowance suffices.
-func (b *Book) Reserve(ctx context.Context, now time.Time, budgets []*Budget, by *Claimant, ask Ask, reservation *Reservation) *Refusal {
-	return nil
+// Charge is what a call cost.
+type Charge struct {
+	// Nano is the cost in nano-dollars; less than zero counts as zero.
+	Nano int64
+	// Unpriced tells that the call, or a part of it, had no known price; Nano is then the cost of the rest.
+	Unpriced bool
+	// Route and Caller are the names under which the cost is shown.
+	Route, Caller string
 }
 
-// inlineClaims is how many budgets a Reservation holds without an allocation.
-const inlineClaims = 4
+// Reason says why a call is refused.
+type Reason string
+
+// The reasons.
+const (
+	// LimitReached: what is spent or lost in the window, and reserved by calls that are under way, leaves no room for the call.
+	LimitReached Reason = "LimitReached"
+	// Unpriced: the price of the call is not known and the budget does not allow such calls.
+	Unpriced Reason = "Unpriced"
+	// Unbounded: nobody knows the most that the call can cost.
+	Unbounded Reason = "Unbounded"
+	// WindowUnknown: the budget's period or time zone is not known to this program, so nothing can be counted.
+	WindowUnknown Reason = "WindowUnknown"
+	// LedgerUnreachable: what the proxy holds does not suffice, and the ledger cannot be asked for more.
+	LedgerUnreachable Reason = "LedgerUnreachable"
+	// Canceled: the call ended while it waited for the ledger.
+	Canceled Reason = "Canceled"
+)
+
+// Refusal says which budget refuses a call, and why.
+type Refusal struct {
+	// Budget is the name of the SpendBudget.
+	Budget string
+	// Reason of the refusal.
+	Reason Reason
+	// Subject whose counter refused; empty for the shared one.
+	Subject string
+	// Limit of the counter in nano-dollars.
+	Limit int64
+	// Spent and Lost in the window in nano-dollars, and what is reserved besides, as far as this proxy knows.
+	Spent, Lost, Reserved int64
+	// Ask is what was asked for, Available the largest ask that the ledger had room for; in nano-dollars.
+	Ask, Available int64
+	// Start of the window; zero with the period Total and with WindowUnknown.
+	Start time.Time
+	// End of the window, when the budget starts afresh; zero with the period Total and with WindowUnknown.
+	End time.Time
+}
+
+// inlineHolds is how many budgets a Reservation holds without an allocation.
+const inlineHolds = 4
 
 // Reservation is what the budgets of one attempt keep for it. It belongs to the windows that it was made in, however long the attempt takes. Its zero value
-// holds nothing, and its methods do nothing then.
+// holds nothing, and its methods do nothing then. It must not be copied once it holds something.
 type Reservation struct {
-	inline [inlineClaims]Claim
-	more   []Claim
+	inline [inlineHolds]hold
+	more   []hold
 	count  int
+	// request is 1 when the attempt counts as a request.
+	request int64
+	done    atomic.Bool
+}
+
+// hold is what a reservation has of one counter.
+type hold struct {
+	counter *counter
+	nano    int64
+	// hard tells that nano was taken out of an allowance.
+	hard bool
 }
 
 // Claim is what a reservation holds of one counter.
@@ -101,40 +133,6 @@ type Settlement struct {
 	Seq int64
 }
 
-// Claims appends what the reservation holds, for a journal.
-func (r *Reservation) Claims(to []Claim) []Claim {
-	return to
-}
-
-// Settle counts an attempt that reached a provider with what it cost, gives back the rest of what was reserved, and appends the state of its counters to to, which
-// may be nil. Only the first Settle or Release does anything.
-func (r *Reservation) Settle(charge Charge, to []Settlement) []Settlement {
-	return to
-}
-
-// Release ends an attempt that reached no provider: it is not counted.
-func (r *Reservation) Release() {}
-
-// Standing is how a budget stands for one claimant, as far as this proxy knows.
-type Standing struct {
-	// Subject whose counter it is; empty for the shared one.
-	Subject string
-	// Limit, Spent, Reserved and Lost in nano-dollars. Reserved is what open calls of this proxy hold and what other proxies hold as allowances.
-	Limit, Spent, Reserved, Lost int64
-	// Window that is running.
-	Window Window
-}
-
-// Percent of the limit that is spent or lost, rounded down.
-func (s Standing) Percent() int64 {
-	return 0
-}
-
-// Standing tells how the budget stands for a claimant now. The error is that of a period or a time zone that is not known.
-func (b *Budget) Standing(now time.Time, by *Claimant) (Standing, error) {
-	return Standing{}, nil
-}
-
 // Recovered is what a journal knows of a counter of an earlier run of the same pod.
 type Recovered struct {
 	// Claim names the counter; Nano is what was reserved for attempts that may have been sent and whose end is not known. It is counted as lost.
@@ -145,6 +143,138 @@ type Recovered struct {
 	Seq int64
 }
 
-// Recover has the counters of earlier runs brought up to date in their ledgers: what they settled is spent, what was open when they ended is lost, and the rest
-// of their allowances is free again. It is called before the keeper runs.
-func (b *Book) Recover(counters []Recovered) {}
+// Reserve asks all budgets for one attempt, in their order, before it is sent. Either all admit it and reservation holds it, or none keeps anything and the
+// first that does not is returned. From Hard budgets the most that the attempt can cost is taken out of the proxy's allowance; only when that does not suffice
+// does it wait for the ledger. Soft budgets compare what is known to be spent with their limit, and budgets that observe admit everything. reservation must be
+// zero; it is not written to when nothing counts the attempt. Nothing is allocated while the allowance suffices.
+func (b *Book) Reserve(ctx context.Context, now time.Time, budgets []*Budget, by *Claimant, ask Ask, reservation *Reservation) *Refusal {
+	now = b.clock(now)
+	for _, budget := range budgets {
+		if refusal := budget.reserve(ctx, now, by, &ask, reservation); refusal != nil {
+			reservation.undo()
+			return refusal
+		}
+	}
+	if !ask.Retry && reservation.count > 0 {
+		reservation.request = 1
+	}
+	return nil
+}
+
+// reserve asks one budget.
+func (b *Budget) reserve(ctx context.Context, now time.Time, by *Claimant, ask *Ask, to *Reservation) *Refusal {
+	for {
+		found, err := b.counter(now, by)
+		if err != nil {
+			if b.Enforcement == table.Observe {
+				return nil
+			}
+			return &Refusal{Budget: b.Name, Reason: WindowUnknown, Limit: b.Limit, Ask: ask.Nano}
+		}
+		said, held, refusal := found.ask(now, ask)
+		if said == mustWait {
+			said, held, refusal = found.await(ctx, ask)
+		}
+		switch said {
+		case admitted:
+			to.add(held)
+			return nil
+		case refused:
+			return refusal
+		case gone, mustWait:
+			b.drop(found)
+		}
+	}
+}
+
+// await waits until an attempt is admitted or refused.
+func (c *counter) await(ctx context.Context, ask *Ask) (answer, hold, *Refusal) {
+	w, said, held := c.enlist(ask.Nano)
+	if w == nil {
+		return said, held, nil
+	}
+	patience := ask.Patience
+	if patience <= 0 {
+		patience = DefaultPatience
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	reason := LimitReached
+	select {
+	case <-w.ready:
+	case <-ctx.Done():
+		reason = Canceled
+		c.giveUp(w, reason)
+	case <-timer.C:
+		c.giveUp(w, reason)
+	}
+	return w.outcome()
+}
+
+// add keeps what a counter gave.
+func (r *Reservation) add(held hold) {
+	if r.count < inlineHolds {
+		r.inline[r.count] = held
+	} else {
+		r.more = append(r.more, held)
+	}
+	r.count++
+}
+
+// hold returns one of what is held.
+func (r *Reservation) hold(i int) hold {
+	if i < inlineHolds {
+		return r.inline[i]
+	}
+	return r.more[i-inlineHolds]
+}
+
+// undo gives back what was reserved before a budget refused, and leaves the reservation as it was.
+func (r *Reservation) undo() {
+	for i := range r.count {
+		held := r.hold(i)
+		held.counter.release(held)
+	}
+	if r.count > 0 {
+		r.inline, r.more, r.count = [inlineHolds]hold{}, nil, 0
+	}
+}
+
+// Claims appends what the reservation holds, for a journal.
+func (r *Reservation) Claims(to []Claim) []Claim {
+	for i := range r.count {
+		to = append(to, r.hold(i).claim())
+	}
+	return to
+}
+
+// claim names what is held.
+func (h hold) claim() Claim {
+	c := h.counter
+	return Claim{Owner: c.owner, Ledger: c.account.ledger, Key: c.place.Key, End: c.window.End, Subject: c.place.subject, Nano: h.nano}
+}
+
+// Settle counts an attempt that reached a provider with what it cost, gives back the rest of what was reserved, and appends the state of its counters to to, which
+// may be nil. Only the first Settle or Release does anything.
+func (r *Reservation) Settle(charge Charge, to []Settlement) []Settlement {
+	if r.count == 0 || !r.done.CompareAndSwap(false, true) {
+		return to
+	}
+	for i := range r.count {
+		held := r.hold(i)
+		totals, seq := held.counter.settle(held, &charge, r.request)
+		to = append(to, Settlement{Claim: held.claim(), Totals: totals, Seq: seq})
+	}
+	return to
+}
+
+// Release ends an attempt that reached no provider: it is not counted.
+func (r *Reservation) Release() {
+	if r.count == 0 || !r.done.CompareAndSwap(false, true) {
+		return
+	}
+	for i := range r.count {
+		held := r.hold(i)
+		held.counter.release(held)
+	}
+}

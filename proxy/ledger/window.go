@@ -23,6 +23,11 @@ func (w Window) Contains(t time.Time) bool {
 	return w.Unbounded() || (!t.Before(w.Start) && t.Before(w.End))
 }
 
+// ended tells whether the window is over at t.
+func (w Window) ended(t time.Time) bool {
+	return !w.Unbounded() && !w.End.After(t)
+}
+
 // NewWindow returns the window of a period in a time zone that contains now, with bounds in UTC. The period is Hour, Day, Week (from Monday), Month or
 // Total; the zone is an IANA name. Both are errors when they are not known.
 //

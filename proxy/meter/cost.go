@@ -1,14 +1,6 @@
 package meter
 
-import (
-	"math"
-	"math/bits"
-
-	"signalbox.dev/signalbox/proxy/table"
-)
-
-// tokensPerPrice is the number of tokens that a price is for.
-const tokensPerPrice = 1_000_000
+import "signalbox.dev/signalbox/proxy/table"
 
 // Amount is what a call costs.
 type Amount struct {
@@ -18,41 +10,90 @@ type Amount struct {
 	Unpriced bool
 }
 
-// Cost is the price of a call, rounded up once. It is never negative: negative numbers count as zero, and parts that are larger than what contains them count
-// as all of it. It saturates at the largest int64.
+// Cost is the price of a call, rounded up once to the nano-dollar, however many parts it has. It is never negative: negative numbers count as zero, and parts
+// that are larger than what contains them count as all of it. It saturates at the largest int64.
+//
+// Every token has one price: what was written into a cache costs as such whatever it is, then sound, then images; of the completion sound comes first, then
+// images, then reasoning. Images, sound and characters that have no price by the piece, the hour or the character are paid by their tokens if those have a
+// price; otherwise they are unpriced, as are searches and units of reranking. So is a class of service without prices of its own that may cost more than the
+// usual one; it is counted at the usual one's.
 func Cost(u *Usage, p *table.Prices) Amount {
-	prompt := max(u.Prompt, 0)
-	cached := min(max(u.Cached, 0), prompt)
-	var sum wide
-	sum.add(prompt-cached, p.Input)
-	sum.add(cached, p.CachedInput)
-	sum.add(u.Completion, p.Output)
-	return Amount{Nano: sum.divideUp(tokensPerPrice)}
+	class, known := serviceOf(u.Service, p)
+	var r rates
+	r.set(class, tierOf(u.Prompt, class))
+	sum := total{unpriced: !known}
+	sum.prompt(u, &r)
+	sum.completion(u, &r)
+	sum.pieces(u, &r)
+	return Amount{Nano: sum.nano(), Unpriced: sum.unpriced}
 }
 
-// wide is a 128-bit sum. Three products of int64 fit without overflow.
-type wide struct{ high, low uint64 }
+// total adds up the parts of a call.
+type total struct {
+	wide
+	unpriced bool
+}
 
-func (w *wide) add(tokens, price int64) {
-	if tokens <= 0 || price <= 0 {
+// prompt adds the tokens of the prompt.
+func (t *total) prompt(u *Usage, r *rates) {
+	all := max(u.Prompt, 0)
+	cached := within(u.Cached, all)
+	fresh := all - cached
+	sound := within(u.PromptAudio, all)
+	cachedSound := min(within(u.CachedAudio, sound), cached)
+	t.add(cached-cachedSound, r.cached, perMillion)
+	t.add(cachedSound, r.cachedAudio, perMillion)
+	written := within(u.CacheWrite, fresh)
+	hour := within(u.CacheWrite1h, written)
+	t.add(written-hour, r.cacheWrite, perMillion)
+	t.add(hour, r.cacheWrite1h, perMillion)
+	fresh -= written
+	sound = within(sound-cachedSound, fresh)
+	t.add(sound, r.inputAudio, perMillion)
+	fresh -= sound
+	images := within(u.PromptImage, fresh)
+	t.add(images, r.inputImage, perMillion)
+	t.add(fresh-images, r.input, perMillion)
+}
+
+// completion adds the tokens of the completion.
+func (t *total) completion(u *Usage, r *rates) {
+	rest := max(u.Completion, 0)
+	sound := within(u.CompletionAudio, rest)
+	t.add(sound, r.outputAudio, perMillion)
+	rest -= sound
+	images := within(u.CompletionImage, rest)
+	t.add(images, r.outputImage, perMillion)
+	rest -= images
+	reasoning := within(u.Reasoning, rest)
+	t.add(reasoning, r.reasoning, perMillion)
+	t.add(rest-reasoning, r.output, perMillion)
+}
+
+// pieces adds what is no tokens.
+func (t *total) pieces(u *Usage, r *rates) {
+	t.add(1, r.request, perPiece)
+	t.piece(u.Images, r.image, perPiece, r.outputImage > 0)
+	heard := u.AudioMillis
+	if heard > 0 {
+		heard = max(heard, r.minAudio)
+	}
+	t.piece(heard, r.audioHour, perHour, r.inputAudio > 0)
+	spokenElsewhere := r.outputAudio > 0 || r.characters >= 0
+	t.piece(u.SpeechMillis, r.speechHour, perHour, spokenElsewhere)
+	t.piece(u.Characters, r.characters, perMillion, r.input > 0 || r.outputAudio > 0 || r.speechHour >= 0)
+	t.piece(u.Searches, r.search, perThousand, false)
+	t.piece(u.SearchUnits, r.searchUnits, perThousand, false)
+}
+
+// piece adds what may have no price. elsewhere tells that it is paid by another unit then.
+func (t *total) piece(count, price int64, unit uint64, elsewhere bool) {
+	if price >= 0 {
+		t.add(count, price, unit)
 		return
 	}
-	high, low := bits.Mul64(uint64(tokens), uint64(price))
-	var carry uint64
-	w.low, carry = bits.Add64(w.low, low, 0)
-	w.high, _ = bits.Add64(w.high, high, carry)
+	t.unpriced = t.unpriced || count > 0 && !elsewhere
 }
 
-func (w *wide) divideUp(by uint64) int64 {
-	if w.high >= by {
-		return math.MaxInt64
-	}
-	quotient, rest := bits.Div64(w.high, w.low, by)
-	if quotient >= math.MaxInt64 {
-		return math.MaxInt64
-	}
-	if rest > 0 {
-		quotient++
-	}
-	return int64(quotient)
-}
+// within is a part of a whole: not negative and not more than it.
+func within(part, whole int64) int64 { return min(max(part, 0), whole) }

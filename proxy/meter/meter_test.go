@@ -3,72 +3,13 @@ package meter_test
 import (
 	"errors"
 	"math"
-	"math/big"
-	"math/rand/v2"
 	"regexp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"signalbox.dev/signalbox/proxy/meter"
-	"signalbox.dev/signalbox/proxy/table"
 )
-
-func TestCost(t *testing.T) {
-	const most = math.MaxInt64
-	prices := table.Prices{Input: 590_000_000, CachedInput: 295_000_000, Output: 790_000_000}
-	for name, tc := range map[string]struct {
-		usage  meter.Usage
-		prices table.Prices
-		want   int64
-	}{
-		"nothing":              {prices: prices},
-		"prompt":               {usage: meter.Usage{Prompt: 1000}, prices: prices, want: 590_000},
-		"cached part":          {usage: meter.Usage{Prompt: 1000, Cached: 400}, prices: prices, want: 354_000 + 118_000},
-		"completion":           {usage: meter.Usage{Completion: 2}, prices: prices, want: 1580},
-		"reasoning is inside":  {usage: meter.Usage{Completion: 2, Reasoning: 2}, prices: prices, want: 1580},
-		"rounded up once":      {usage: meter.Usage{Prompt: 1, Cached: 0, Completion: 1}, prices: table.Prices{Input: 1, Output: 1}, want: 1},
-		"sum before rounding":  {usage: meter.Usage{Prompt: 1, Completion: 1}, prices: table.Prices{Input: 600_000, Output: 600_000}, want: 2},
-		"exact stays exact":    {usage: meter.Usage{Prompt: 1_000_000}, prices: table.Prices{Input: 7}, want: 7},
-		"free":                 {usage: meter.Usage{Prompt: 5, Completion: 5}},
-		"negative tokens":      {usage: meter.Usage{Prompt: -5, Cached: -5, Completion: -5}, prices: prices},
-		"negative prices":      {usage: meter.Usage{Prompt: 5, Completion: 5}, prices: table.Prices{Input: -1, Output: -1}},
-		"more cached than all": {usage: meter.Usage{Prompt: 10, Cached: 20}, prices: table.Prices{Input: 1_000_000, CachedInput: 500_000}, want: 5},
-		"128 bit":              {usage: meter.Usage{Prompt: 1 << 30}, prices: table.Prices{Input: 1 << 50}, want: 1208925819614629175},
-		"saturates in 64 bit":  {usage: meter.Usage{Prompt: most}, prices: table.Prices{Input: 1_000_001}, want: most},
-		"saturates in 128 bit": {usage: meter.Usage{Prompt: most, Completion: most}, prices: table.Prices{Input: most, Output: most}, want: most},
-		"largest exact":        {usage: meter.Usage{Prompt: most}, prices: table.Prices{Input: 1_000_000}, want: most},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := meter.Cost(&tc.usage, &tc.prices).Nano; got != tc.want {
-				t.Errorf("Cost(%+v, %+v) = %d, want %d", tc.usage, tc.prices, got, tc.want)
-			}
-		})
-	}
-}
-
-// TestCostAgainstBig compares with arithmetic of unbounded size.
-func TestCostAgainstBig(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	draw := func() int64 { return random.Int64() >> random.IntN(63) }
-	for range 20_000 {
-		u := meter.Usage{Prompt: draw(), Completion: draw()}
-		u.Cached = random.Int64N(u.Prompt/2 + 1)
-		p := table.Prices{Input: draw(), CachedInput: draw(), Output: draw()}
-		sum := new(big.Int)
-		for _, product := range [][2]int64{{u.Prompt - u.Cached, p.Input}, {u.Cached, p.CachedInput}, {u.Completion, p.Output}} {
-			sum.Add(sum, new(big.Int).Mul(big.NewInt(product[0]), big.NewInt(product[1])))
-		}
-		sum.Add(sum, big.NewInt(999_999)).Div(sum, big.NewInt(1_000_000))
-		want := int64(math.MaxInt64)
-		if sum.IsInt64() {
-			want = sum.Int64()
-		}
-		if got := meter.Cost(&u, &p).Nano; got != want {
-			t.Fatalf("Cost(%+v, %+v) = %d, want %d", u, p, got, want)
-		}
-	}
-}
 
 func TestEstimateUsage(t *testing.T) {
 	for name, tc := range map[string]struct {

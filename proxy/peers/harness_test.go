@@ -180,6 +180,8 @@ type replica struct {
 	notes *notebook
 	tally *tally
 	port  *control.Server
+	known map[string]string // requests that it knows of
+	hang  chan struct{}     // what questions for them wait for; nil for nothing
 	stop  context.CancelFunc
 	ended sync.WaitGroup
 }
@@ -213,6 +215,7 @@ func launch(t *testing.T, id string, listener net.Listener, pair table.Control, 
 	r.notes, _ = options.Parts["notes"].(*notebook)
 	r.port = control.NewServer(control.Options{
 		Stats: func() control.Stats { return control.Stats{} }, Log: options.Log, Answer: func(said []byte) ([]byte, error) { return r.Answer(said) },
+		Generation: r.generation,
 	})
 	if len(pair.CertificatePEM) > 0 {
 		r.use(t, pair)
@@ -228,6 +231,15 @@ func launch(t *testing.T, id string, listener net.Listener, pair table.Control, 
 	r.ended.Go(func() { r.Run(ctx) })
 	t.Cleanup(r.crash)
 	return r
+}
+
+// generation tells what the replica knows of a request.
+func (r *replica) generation(id string) ([]byte, bool) {
+	if r.hang != nil {
+		<-r.hang
+	}
+	text, found := r.known[id]
+	return []byte(text), found
 }
 
 // start starts a replica in the group's network.

@@ -6,10 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"signalbox.dev/signalbox/proxy/dialect"
-	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/limit"
-	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/telemetry"
 )
@@ -20,7 +17,7 @@ const leastQueued = time.Millisecond
 // defaultOutputTokens is how long an answer is taken to be when neither the request nor experience says.
 const defaultOutputTokens = 256
 
-// admit asks limits and budgets of the candidate's route, once. An error is their refusal.
+// admit asks the limits of the candidate's route, and those that its budgets have come to, once. An error is their refusal.
 func (s *Server) admit(ctx context.Context, c *call, candidate route.Candidate) *Error {
 	l := &c.legs[c.legs[candidate.Route].account]
 	if l.admitted || l.refusal != nil {
@@ -29,19 +26,12 @@ func (s *Server) admit(ctx context.Context, c *call, candidate route.Candidate) 
 	if l.refusal = s.admitByLimits(ctx, c, l); l.refusal != nil {
 		return l.refusal
 	}
-	if c.place.free() {
-		l.admitted = true
-		return nil
-	}
-	now := s.now()
-	counted, refusal := s.book.Admit(now, l.budgets, ledger.Call{Unpriced: l.unpriced})
-	if refusal != nil {
-		l.limit.Correct(-1)
-		l.limit.Release()
-		l.refusal = budgetRefusal(refusal, now)
+	if l.refusal = s.admitByThrottles(ctx, c, l); l.refusal != nil {
+		l.correctLimits(-1)
+		l.releaseLimits()
 		return l.refusal
 	}
-	l.admitted, l.admission = true, counted
+	l.admitted = true
 	return nil
 }
 
@@ -51,7 +41,7 @@ func (s *Server) admitByLimits(ctx context.Context, c *call, l *leg) *Error {
 		return nil
 	}
 	began := s.now()
-	admission, refused := s.callerLimits.Admit(ctx, limit.Call{Route: l.route.Name, Caller: c.caller.String(), Tokens: c.tokensOf(l)})
+	admission, refused := s.callerLimits.Admit(ctx, limit.Call{Route: l.route.Name, Caller: c.callerName(), Tokens: c.tokensOf(l)})
 	if waited := s.now().Sub(began); waited >= leastQueued {
 		c.queued += waited
 		c.waited += waited
@@ -84,7 +74,7 @@ func (c *call) tokensOf(l *leg) int64 {
 func (c *call) limited(l *leg, r *limit.Refusal) *Error {
 	whose := fmt.Sprintf("ModelRoute %q", l.route.Name)
 	if r.Per == "Caller" {
-		whose += " for " + c.caller.String()
+		whose += " for " + c.callerName()
 	}
 	message := fmt.Sprintf("the limit of %s, %d %s, is reached", whose, r.Limit, r.What)
 	if r.RetryAfter <= 0 {
@@ -103,40 +93,4 @@ func (c *call) limited(l *leg, r *limit.Refusal) *Error {
 // roundUp rounds up to whole milliseconds.
 func roundUp(d time.Duration) time.Duration {
 	return (d + time.Millisecond - 1).Truncate(time.Millisecond)
-}
-
-func budgetRefusal(r *ledger.Refusal, now time.Time) *Error {
-	switch r.Reason {
-	case ledger.LimitReached:
-		return limitReached(r, now)
-	case ledger.Unpriced:
-		return &Error{
-			Code: CodeUnpriced, Status: http.StatusPaymentRequired,
-			Message: fmt.Sprintf("the price of this call is not known, and SpendBudget %q refuses such calls: add prices to the target or its "+
-				"ProviderCredential, or set unpriced: Allow", r.Budget),
-			Metadata: &dialect.Metadata{Budget: &dialect.BudgetState{Name: r.Budget}},
-		}
-	default:
-		refusal := &Error{
-			Code: CodeLedgerUnavailable, Status: http.StatusServiceUnavailable,
-			Message:  fmt.Sprintf("SpendBudget %q cannot be counted by this proxy", r.Budget),
-			Metadata: &dialect.Metadata{Budget: &dialect.BudgetState{Name: r.Budget}},
-		}
-		return refusal.withRetryAfter(time.Minute)
-	}
-}
-
-func limitReached(r *ledger.Refusal, now time.Time) *Error {
-	state := &dialect.BudgetState{Name: r.Budget, Limit: meter.FormatUSD(r.Limit), Spent: meter.FormatUSD(r.Spent)}
-	message := fmt.Sprintf("SpendBudget %q is spent: %s of %s USD", r.Budget, state.Spent, state.Limit)
-	if r.End.IsZero() {
-		message += "; it does not reset by itself"
-		return &Error{Code: CodeBudgetExceeded, Status: http.StatusPaymentRequired, Message: message, Metadata: &dialect.Metadata{Budget: state}}
-	}
-	state.Resets = r.End.Format(time.RFC3339)
-	refusal := &Error{
-		Code: CodeBudgetExceeded, Status: http.StatusPaymentRequired,
-		Message: message + "; it resets at " + state.Resets, Metadata: &dialect.Metadata{Budget: state},
-	}
-	return refusal.withRetryAfter(r.End.Sub(now))
 }

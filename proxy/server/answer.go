@@ -30,7 +30,8 @@ func (s *Server) relayAnswer(ctx context.Context, x *exchange) *Error {
 	}
 	used := answer.Settle(c.promptBytes())
 	c.charge(used, x.attempt)
-	c.settle()
+	s.settle(c)
+	s.publish(c)
 	c.waited += now.Sub(x.attempt.began)
 	return s.sendAnswer(x, answer.Body(used))
 }

@@ -10,6 +10,7 @@ import (
 
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/health"
+	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/route"
@@ -38,6 +39,14 @@ type attempt struct {
 	usage      meter.Usage
 	status     int
 	failure    *Error
+
+	// reservation is what budgets hold for the attempt; nil before and after. bound is the most that it can cost, in nano-dollars; 0 without a Hard budget.
+	reservation *ledger.Reservation
+	bound       int64
+	// outputLimit is the number of tokens of each choice that the provider is told; 0 leaves it to the request. shrunkBy is the budget that lowered it.
+	outputLimit int64
+	shrunkBy    string
+	spent       bill
 }
 
 // mayRepeat tells whether the request can be sent again: a form whose client broke off cannot.
@@ -64,16 +73,18 @@ func (s *Server) attemptOnce(parent context.Context, c *call, candidate route.Ca
 	now := s.now()
 	model, upstreamHealth := s.serving(t, credential, now, l.model)
 	next := attempt{target: t, leg: candidate.Route, account: l.account, model: model, prices: t.pricesOf(model), began: now}
-	if c.refusesPrice(l, next.prices) {
-		return nil, outUnpriced
-	}
 	if why := unusable(credential, t); why != "" {
 		next.failure = next.fail(table.Unreachable, CodeUpstreamUnreachable, http.StatusBadGateway, why)
 		s.endAttempt(parent, c, c.note(next))
 		return next.failure, 0
 	}
+	if refusal, passed := s.reserve(parent, c, candidate, &next); refusal != nil || passed != 0 {
+		return refusal, passed
+	}
+	// What the call has made an attempt of is settled with it.
+	defer func() { next.release() }()
 	defer c.dropOutbound(s.buffers)
-	x, refusal := s.prepare(c, l, t, credential, model)
+	x, refusal := s.prepare(c, l, &next, credential)
 	if refusal != nil {
 		return passedOver(refusal)
 	}
@@ -88,11 +99,22 @@ func (s *Server) attemptOnce(parent context.Context, c *call, candidate route.Ca
 	defer func() {
 		begun.End(s.now(), health.Outcome{Neutral: true, Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}})
 	}()
+	if full := s.journalAttempt(c, &next); full != nil {
+		return full, 0
+	}
 	next.health, next.secrets = begun, credential.secrets
 	x.attempt, x.transport, c.report = c.note(next), newest.transport, x.report
+	next.reservation = nil
 	x.attempt.failure = s.runExchange(parent, x, l)
 	s.endAttempt(parent, c, x.attempt)
 	return x.attempt.failure, 0
+}
+
+// release gives back what budgets hold for a target that was passed over.
+func (a *attempt) release() {
+	if a.reservation != nil {
+		a.reservation.Release()
+	}
 }
 
 // note adds an attempt to the call's.
@@ -162,6 +184,9 @@ func (s *Server) endAttempt(parent context.Context, c *call, a *attempt) {
 		outcome.RetryAfter = a.failure.RetryAfter
 	}
 	a.health.End(now, outcome)
+	if !c.started() {
+		s.settleAttempt(c, a)
+	}
 }
 
 // tooLargeAlone tells whether the provider refused the request because it alone is above the rate limit, which says nothing of smaller ones (Groq).

@@ -7,7 +7,9 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/identity"
+	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/route"
+	"signalbox.dev/signalbox/proxy/usage"
 )
 
 // call is the state of one request. It belongs to the goroutine that answers it.
@@ -49,6 +51,23 @@ type call struct {
 	report     neutral.Report            // of the newest attempt
 	bill       bill
 	settled    bool
+	// claimant is whose call it is.
+	claimant ledger.Claimant
+	// demand is the most that the call can use, once a budget needs it.
+	demand *dialect.Demand
+	// refusals are those of single targets by budgets.
+	refusals []refused
+	// reserved tells that firstReservation is used, counted that an attempt was settled, and settlements are those of all attempts.
+	reserved, counted bool
+	settlements       []ledger.Settlement
+	// ledgerWait is the time spent waiting for ledgers.
+	ledgerWait time.Duration
+	// drafted tells that the journal has the call's draft.
+	drafted bool
+	// published is the record that can be read already; nil before.
+	published *usage.Record
+	// callerText is the caller in words, once somebody needs it.
+	callerText string
 	// everybody tells that the call is nobody's, and may use every route: it is only explained.
 	everybody bool
 	// mirror tells that the call is a copy whose answer nobody gets.
@@ -59,6 +78,9 @@ type call struct {
 	firstCandidates [4]route.Candidate
 	firstRouters    [1]*route.Router
 	firstAttempt    [1]attempt
+	firstBudgets    [4]*ledger.Budget
+
+	firstReservation ledger.Reservation
 
 	// queued is the time spent in queues of limits.
 	queued time.Duration
@@ -78,6 +100,14 @@ type call struct {
 
 // started tells whether the answer's status and headers have been sent; from then on only the body can tell of an error.
 func (c *call) started() bool { return c.status != 0 }
+
+// callerName is the caller in words.
+func (c *call) callerName() string {
+	if c.callerText == "" {
+		c.callerText = c.caller.String()
+	}
+	return c.callerText
+}
 
 // begin sends status and headers. net/http reads what the handler left of the client's body before it replies, so a client that keeps it back gets its
 // reply after the patience, and the connection ends; without a deadline neither would ever happen.

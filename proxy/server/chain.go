@@ -34,6 +34,12 @@ func (s *Server) dispatch(c *call) error {
 		return s.countTokens(c)
 	case actionExplain:
 		return s.explain(c)
+	case actionGeneration:
+		return s.generation(c)
+	case actionKey, actionCredits:
+		return s.accountOf(c)
+	case actionActivity, actionUsage:
+		return s.usageOf(c)
 	case actionForm:
 		return s.generateFromForm(c)
 	default:

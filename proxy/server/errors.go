@@ -40,10 +40,16 @@ const (
 	CodeAccessDenied Code = "access_denied"
 	// CodeModelNotFound: 404, no route serves the model.
 	CodeModelNotFound Code = "model_not_found"
+	// CodeGenerationNotFound: 404, no call of the caller's has the id.
+	CodeGenerationNotFound Code = "generation_not_found"
 	// CodeBudgetExceeded: 402, a SpendBudget has reached its limit.
 	CodeBudgetExceeded Code = "budget_exceeded"
 	// CodeUnpriced: 402, a SpendBudget refuses calls whose price is not known.
 	CodeUnpriced Code = "price_unknown"
+	// CodeUnboundedCost: 400, a Hard SpendBudget refuses calls whose cost has no upper bound.
+	CodeUnboundedCost Code = "unbounded_cost"
+	// CodeJournalFull: 503, usage records have no room, and the platform chose to refuse calls then.
+	CodeJournalFull Code = "journal_full"
 	// CodeLedgerUnavailable: 503, a SpendBudget cannot be counted.
 	CodeLedgerUnavailable Code = "ledger_unavailable"
 	// CodeRateLimited: 429, a limit of the route refuses the call.

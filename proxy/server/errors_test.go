@@ -28,6 +28,8 @@ type refusal struct {
 	dialect string
 	message string
 	header  map[string]string
+	// only is the one surface that has the path; empty where all have it.
+	only string
 }
 
 func refusals() map[string]refusal {
@@ -65,6 +67,7 @@ func clientRefusals() map[string]refusal {
 		"models of a stranger": {ask: ask{key: "none", method: "GET", path: "/v1/models"}, status: 401, code: CodeMissingCredentials},
 		"no access":            {ask: ask{key: strangerKey}, status: 403, code: CodeAccessDenied, message: "accesskey:stranger"},
 		"no access to a model": {ask: ask{key: strangerKey, method: "GET", path: "/v1/models/chat"}, status: 403, code: CodeAccessDenied},
+		"unknown generation":   {only: "/api", ask: ask{method: "GET", path: "/v1/generation?id=x"}, status: 404, code: CodeGenerationNotFound},
 		"unknown model":        {ask: ask{body: `{"model":"gpt"}`}, status: 404, code: CodeModelNotFound, message: "you may use any/*, chat"},
 		"unknown model's page": {ask: ask{method: "GET", path: "/v1/models/gpt"}, status: 404, code: CodeModelNotFound},
 		"unknown model of a stranger": {
@@ -93,6 +96,8 @@ func policyRefusals() map[string]refusal {
 		"limit reached":         {setups: []setup{limited(table.Limit{Per: table.PerCaller, TokensPerMinute: 1})}, status: 429, code: CodeRateLimited, message: "1 tokens per minute"},
 		"price unknown":         {setups: []setup{unpriced}, status: 402, code: CodeUnpriced, message: `SpendBudget "monthly"`},
 		"budget uncountable":    {setups: []setup{noZone}, status: 503, code: CodeLedgerUnavailable, header: map[string]string{"Retry-After": "60"}},
+		"unbounded cost":        {setups: []setup{hard(1 << 40)}, status: 400, code: CodeUnboundedCost, message: "send an output limit such as max_tokens"},
+		"journal full":          {setups: []setup{fullJournal}, status: 503, code: CodeJournalFull, header: map[string]string{"Retry-After": "5"}},
 		"no eligible target":    {upstreams: six, setups: []setup{excluded}, status: 503, code: CodeNoEligibleTarget, message: "t0: its Secret is missing; t1: "},
 	}
 }
@@ -168,6 +173,9 @@ func TestErrors(t *testing.T) {
 				upstreams = []http.HandlerFunc{good}
 			}
 			for _, surface := range []string{"", "/api", "/openai"} {
+				if tc.only != "" && surface != tc.only {
+					continue
+				}
 				h := newHarness(t, upstreams, tc.setups...)
 				checkRefusal(t, h, tc, surface)
 				if strings.Contains(h.log.text(), providerKey) || strings.Contains(h.log.text(), appKey) {

@@ -11,6 +11,7 @@ import (
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/route"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 // Explanation says what would become of a request, without calling anything.
@@ -114,6 +115,7 @@ func (s *Server) explanation(c *call) (Explanation, error) {
 	if err := c.readHead(); err != nil {
 		return Explanation{}, err
 	}
+	c.claim()
 	c.inspect() // So that the same request has the same estimate whatever its route looks at.
 	if err := s.findLegs(c); err != nil {
 		return Explanation{}, err
@@ -148,13 +150,33 @@ func (s *Server) explainRoute(c *call, account, l *leg) ExplainedRoute {
 	if c.place.free() {
 		return told
 	}
-	now := s.now()
-	admission, refusal := s.book.Admit(now, account.budgets, ledger.Call{Unpriced: account.unpriced})
-	admission.Release()
-	if refusal != nil {
-		told.Refusal = budgetRefusal(refusal, now).Message
-	}
+	told.Refusal = s.refusalNow(c, account)
 	return told
+}
+
+// refusalNow is why a budget would refuse the call now, whatever it costs; empty when none would for that.
+func (s *Server) refusalNow(c *call, account *leg) string {
+	now := s.now()
+	for _, budget := range account.budgets {
+		if budget.Enforcement == table.Observe {
+			continue
+		}
+		refusal := &ledger.Refusal{Budget: budget.Name, Limit: budget.Limit}
+		standing, err := budget.Standing(now, &c.claimant)
+		refusal.Limit, refusal.Spent, refusal.Lost, refusal.Start, refusal.End = standing.Limit, standing.Spent, standing.Lost, standing.Window.Start, standing.Window.End
+		switch {
+		case err != nil:
+			refusal.Reason = ledger.WindowUnknown
+		case standing.Spent+standing.Lost >= standing.Limit:
+			refusal.Reason = ledger.LimitReached
+		case account.unpriced && !budget.AllowUnpriced:
+			refusal.Reason = ledger.Unpriced
+		default:
+			continue
+		}
+		return budgetRefusal(refusal, now).Message
+	}
+	return ""
 }
 
 // explainTarget writes the request for the target, as an attempt would, to find what it lacks.
@@ -175,7 +197,7 @@ func (s *Server) explainTarget(c *call, candidate route.Candidate) ExplainedTarg
 		told.Excluded = c.reason(candidate)
 		return told
 	}
-	x, refusal := s.prepare(c, l, t, credential, model)
+	x, refusal := s.prepare(c, l, &attempt{target: t, model: model}, credential)
 	c.dropOutbound(s.buffers)
 	switch {
 	case refusal != nil:

@@ -47,11 +47,12 @@ func (c *call) closeForm() {
 
 // serve answers a request whose head was read.
 func (s *Server) serve(c *call) error {
+	c.claim()
 	if err := s.findLegs(c); err != nil {
 		return err
 	}
 	s.plan(c)
-	defer c.leave()
+	defer s.leave(c)
 	deadline := time.Now().Add(c.total())
 	if c.form != nil {
 		c.form.paced.until = deadline

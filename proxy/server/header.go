@@ -144,6 +144,7 @@ func setRouting(c *call) {
 		header[headerDropped] = []string{strings.Join(c.report.Dropped, ", ")}
 	}
 	c.tellCost()
+	c.tellBudgets(header)
 	c.setLimits(header)
 }
 

@@ -23,14 +23,21 @@ type leg struct {
 	variant preference.Sort
 	// account is the number of the leg that asks limits and budgets for this one: the first with the same route.
 	account int
-	budgets []*table.Budget
+	budgets []*ledger.Budget
+	// hard tells that one of budgets reserves before it admits.
+	hard bool
 	// unpriced tells that no target that can be used has a known price.
 	unpriced bool
+	// movedFrom is the route of the model, where a budget moved the call away from it; nil otherwise.
+	movedFrom *routeEntry
 
-	admitted  bool
-	refusal   *Error
-	admission *ledger.Admission
-	limit     *limit.Admission
+	admitted bool
+	refusal  *Error
+	limit    *limit.Admission
+	// throttles are the limits that budgets have come to.
+	throttles []*limit.Admission
+	// notices tell of budgets that are near their limit.
+	notices []string
 	// standing of the limits that refused the call; nil when none did.
 	standing *limit.Standing
 	bill     bill
@@ -76,11 +83,15 @@ func (s *Server) addLeg(c *call, model string, preferences *preference.Preferenc
 	if sort != "" {
 		preferences = sorted(preferences, sort)
 	}
-	entry := c.snapshot.routes[found]
+	of := c.snapshot.routes[found]
+	entry := s.moved(c, of, c.start)
 	if slices.ContainsFunc(c.legs, func(l leg) bool { return l.route == entry && l.model == model }) {
 		return nil
 	}
 	added := leg{route: entry, model: model, account: len(c.legs), variant: sort}
+	if entry != of {
+		added.movedFrom = of
+	}
 	if before := slices.IndexFunc(c.legs, func(l leg) bool { return l.route == entry }); before >= 0 {
 		added.account = before
 	}
@@ -189,4 +200,28 @@ func (c *call) promptTokens() int64 {
 		return c.bytesIn / promptBytesPerToken
 	}
 	return c.traits.PromptBytes/promptBytesPerToken + int64(c.traits.Media)*tokensOfMedia
+}
+
+// refuse takes the leg out of the call: nothing of it is tried any more, and it holds no place in any limit.
+func (l *leg) refuse(why *Error) {
+	l.refusal = why
+	if !l.bill.reached {
+		l.correctLimits(-1)
+	}
+	l.releaseLimits()
+}
+
+// correctLimits books what the call used in its limits; less than zero takes it out of them.
+func (l *leg) correctLimits(tokens int64) {
+	l.limit.Correct(tokens)
+	for _, throttle := range l.throttles {
+		throttle.Correct(tokens)
+	}
+}
+
+func (l *leg) releaseLimits() {
+	l.limit.Release()
+	for _, throttle := range l.throttles {
+		throttle.Release()
+	}
 }

@@ -19,6 +19,11 @@ const (
 	actionListModels
 	actionGetModel
 	actionExplain
+	actionGeneration
+	actionKey
+	actionCredits
+	actionActivity
+	actionUsage
 )
 
 // place is what a path stands for.
@@ -41,7 +46,7 @@ type place struct {
 
 const pathsServed = "this proxy serves POST chat/completions, completions, responses, messages, messages/count_tokens, embeddings, rerank, moderations, " +
 	"images/generations, images/edits, images/variations, audio/speech, audio/transcriptions, audio/translations, route/explain, GET models and models/{id}, each under " +
-	"/v1, /api/v1 and /openai/v1; and Gemini's models/{id}:generateContent and models/{id}:streamGenerateContent under /v1beta"
+	"/v1, /api/v1 and /openai/v1; GET usage there, and generation, key, credits and activity under /api/v1; and Gemini's models/{id}:generateContent and models/{id}:streamGenerateContent under /v1beta"
 
 // locate finds out what a path stands for, and refuses paths and methods that the proxy does not serve.
 func (s *Server) locate(next handler) handler {
@@ -80,6 +85,9 @@ func find(r *http.Request) (place, bool) {
 		found.api, found.action = api, actionOf(api)
 		return found, true
 	}
+	if found.action = ownAction(flavor, suffix); found.action != 0 {
+		return found, true
+	}
 	switch {
 	case suffix == "route/explain":
 		return findExplained(r, found)
@@ -94,6 +102,28 @@ func find(r *http.Request) (place, bool) {
 	}
 	found.path = prefix + "other"
 	return found, false
+}
+
+// ownAction is what a path asks of the caller's own calls; 0 for other paths. All but one are OpenRouter's.
+func ownAction(flavor dialect.Flavor, suffix string) action {
+	if suffix == "usage" {
+		return actionUsage
+	}
+	if flavor != dialect.OpenRouterFlavor {
+		return 0
+	}
+	switch suffix {
+	case "generation":
+		return actionGeneration
+	case "key", "auth/key":
+		return actionKey
+	case "credits":
+		return actionCredits
+	case "activity":
+		return actionActivity
+	default:
+		return 0
+	}
 }
 
 // findCohere reads the one path of Cohere's that is served.
@@ -257,10 +287,12 @@ func findGemini(r *http.Request, prefix string) (place, bool) {
 }
 
 func (p place) method() string {
-	if p.action == actionListModels || p.action == actionGetModel {
+	switch p.action {
+	case actionListModels, actionGetModel, actionGeneration, actionKey, actionCredits, actionActivity, actionUsage:
 		return http.MethodGet
+	default:
+		return http.MethodPost
 	}
-	return http.MethodPost
 }
 
 // free tells whether calls cost nothing at any provider.

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/preference"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
@@ -54,7 +53,7 @@ func newMirrors() *mirrors {
 func (s *Server) compileMirror(next *snapshot, of *routeEntry, credentials map[string]*table.Credential, state *mirrorState) *mirrorEntry {
 	shadow := *of.Route
 	shadow.Targets = []table.Target{of.Mirror.Target}
-	entry := &routeEntry{Route: &shadow, targets: make([]targetEntry, 1), budgets: of.budgets, noTarget: of.noTarget, header: of.header}
+	entry := &routeEntry{Route: &shadow, targets: make([]targetEntry, 1), budgets: of.budgets, acts: of.acts, noTarget: of.noTarget, header: of.header}
 	entry.targets[0] = s.compileTarget(next, of.Name, &shadow.Targets[0], credentials)
 	return &mirrorEntry{Mirror: of.Mirror, route: entry, state: state}
 }
@@ -116,7 +115,7 @@ func (m *mirrorEntry) affordable(now time.Time, asked string) bool {
 func (s *Server) shadowOf(c *call, entry *mirrorEntry, body *buffer) *call {
 	request := &http.Request{Method: c.r.Method, URL: c.r.URL, Header: c.r.Header.Clone(), Body: http.NoBody}
 	shadow := &call{
-		w: discard{header: http.Header{}}, r: request.WithContext(s.mirrors.ctx), id: c.id, place: c.place, snapshot: c.snapshot, caller: c.caller,
+		w: discard{header: http.Header{}}, r: request.WithContext(s.mirrors.ctx), id: c.id, place: c.place, snapshot: c.snapshot, caller: c.caller, claimant: c.claimant,
 		body: body, inbound: c.inbound, bytesIn: c.bytesIn, bodyRead: true, mirror: true, route: entry.route, target: &entry.route.targets[0],
 	}
 	shadow.control = http.NewResponseController(shadow.w)
@@ -144,7 +143,7 @@ func (s *Server) sendToMirror(c *call, m *mirrored) {
 
 // endMirror gives back what a copy holds.
 func (s *Server) endMirror(m *mirrored) {
-	m.call.settle()
+	s.settle(m.call)
 	m.call.release(s.buffers)
 	m.entry.state.running.Add(-1)
 }
@@ -170,7 +169,7 @@ func (s *Server) runMirror(m *mirrored) {
 	if failure := s.mirrorOnce(ctx, c); failure != nil {
 		outcome = failure
 	}
-	c.settle()
+	s.settle(c)
 	m.entry.state.spent.add(s.now(), c.bill.nano)
 	m.entry.route.targets[0].metrics.Mirrored(string(outcome.Code))
 	s.record(c, outcome)
@@ -180,15 +179,14 @@ func (s *Server) runMirror(m *mirrored) {
 func (s *Server) mirrorOnce(ctx context.Context, c *call) *Error {
 	l := &c.legs[0]
 	l.query = route.Query{Now: c.start, Asked: l.model, Stream: c.inbound.Head.Stream, PromptTokens: c.promptTokens(), Random: s.random}
-	l.budgets = c.budgetsOf(l.route)
+	l.budgets = c.appendBudgets(c.roomForBudgets(0), l.route)
+	l.hard = hasHard(l.budgets)
 	l.unpriced = !l.route.targets[0].priced(l.model)
-	admission, refusal := s.book.Admit(c.start, l.budgets, ledger.Call{Unpriced: l.unpriced})
-	if refusal != nil {
-		return budgetRefusal(refusal, c.start)
-	}
-	l.admitted, l.admission = true, admission
+	l.admitted = true
 	failure, passed := s.attempt(ctx, c, c.candidates[0])
 	switch {
+	case passed == outRefused:
+		return c.refused()
 	case passed == outUnsuitable:
 		return asError(c.unsupported())
 	case passed != 0:

@@ -136,6 +136,7 @@ func (s *Server) record(c *call, failure *Error) {
 		Operation: c.place.operation(), Code: string(failure.Code), Duration: duration, FirstToken: c.firstToken, Added: added, Usage: usage,
 	})
 	s.accessLog.Write(s.entry(c, failure, usage, duration))
+	s.endRecord(c, failure)
 }
 
 func (s *Server) entry(c *call, failure *Error, usage telemetry.Usage, duration time.Duration) *telemetry.Entry {
@@ -152,7 +153,7 @@ func (s *Server) entry(c *call, failure *Error, usage telemetry.Usage, duration 
 		e.Excluded = c.excluded()
 	}
 	if c.caller != (identity.Caller{}) {
-		e.Caller = c.caller.String()
+		e.Caller = c.callerName()
 	}
 	if c.route != nil {
 		e.Route = c.route.Name

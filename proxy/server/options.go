@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
+	"signalbox.dev/signalbox/proxy/usage"
+	"signalbox.dev/signalbox/proxy/usage/journal"
 )
 
 // Providers knows the providers by the names that the routing table uses.
@@ -20,7 +23,7 @@ type Providers interface {
 	Lookup(name string) (provider.Provider, bool)
 }
 
-// Options are what a Server needs. All fields are required but Limits, Now, Random, Health and CallerLimits.
+// Options are what a Server needs. All fields are required but those that say what nil means, and Limits.
 type Options struct {
 	// Book counts and refuses by budget.
 	Book *ledger.Book
@@ -42,9 +45,20 @@ type Options struct {
 	Random route.Random
 	// Health knows how upstreams have been doing; nil means one of the server's own.
 	Health *health.Registry
+	// Pod that the proxy runs in, for usage records.
+	Pod string
+	// Journal notes attempts before they are sent, and usage records; nil notes nothing.
+	Journal journal.Noted
+	// Recent keeps the newest usage records; nil keeps some that nobody else sees.
+	Recent *usage.Recent
+	// Generation asks the other replicas for the usage record of an id; nil asks nobody.
+	Generation Generations
 	// CallerLimits are those of the routes; nil means a set of the server's own, which no other replica shares.
 	CallerLimits *limit.Set
 }
+
+// Generations finds the usage record of an id, which may be a proxy's own or another replica's. It must be back within a second or so.
+type Generations func(ctx context.Context, id string) (*usage.Record, bool)
 
 // Limits bound what one client, and all together, can take of the proxy.
 type Limits struct {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
@@ -25,6 +24,8 @@ const (
 	outParameters
 	// outTooDear: the estimated cost of the attempt and of those before it is above the route's bound.
 	outTooDear
+	// outOverrun: a Hard budget counts the call, and the target has cost more than it could.
+	outOverrun
 	// outBegun: the upstream was left alone by the time that the call came to it.
 	outBegun
 	// outOfDate is no reason: the call waited so long that its targets have to be chosen anew.
@@ -39,7 +40,8 @@ func (s *Server) plan(c *call) {
 		from := len(c.candidates)
 		c.candidates = l.route.router.Order(c.candidates, i, &l.query)
 		if l.account == i {
-			l.budgets = c.budgetsOf(l.route)
+			l.budgets = c.appendBudgets(c.roomForBudgets(i), l.route)
+			l.hard = hasHard(l.budgets)
 			continue
 		}
 		// What calls the same model whatever the client asks for is there already.
@@ -75,12 +77,18 @@ func (c *call) routers() []*route.Router {
 	return routers
 }
 
-// budgetsOf are the budgets that count the call on a route.
-func (c *call) budgetsOf(r *routeEntry) []*table.Budget {
-	var budgets []*table.Budget
-	caller := ledgerCaller(c.caller)
+// roomForBudgets is where the budgets of a leg go; most calls have one leg and few budgets.
+func (c *call) roomForBudgets(leg int) []*ledger.Budget {
+	if leg > 0 {
+		return nil
+	}
+	return c.firstBudgets[:0]
+}
+
+// appendBudgets appends the budgets that count the call on a route.
+func (c *call) appendBudgets(budgets []*ledger.Budget, r *routeEntry) []*ledger.Budget {
 	for _, budget := range r.budgets {
-		if ledger.Matches(budget, r.Name, caller) {
+		if budget.Counts(r.Name, &c.claimant) {
 			budgets = append(budgets, budget)
 		}
 	}
@@ -131,15 +139,9 @@ func (c *call) priced(candidate route.Candidate) bool {
 	return l.route.targets[candidate.Index].priced(l.model)
 }
 
-// refusesPrice tells whether a budget refuses calls at such prices, which are nil when they are not known. Most targets that it keeps away are out by the plan
-// already; this one is for models that others have succeeded meanwhile.
-func (c *call) refusesPrice(l *leg, prices *table.Prices) bool {
-	return prices == nil && !c.place.free() && denying(c.legs[l.account].budgets) != nil
-}
-
 // denying is the first budget that refuses calls without a price; nil when none does.
-func denying(budgets []*table.Budget) *table.Budget {
-	at := slices.IndexFunc(budgets, func(b *table.Budget) bool { return b.Enforcement == table.Soft && !b.AllowUnpriced })
+func denying(budgets []*ledger.Budget) *ledger.Budget {
+	at := slices.IndexFunc(budgets, func(b *ledger.Budget) bool { return b.Enforcement != table.Observe && !b.AllowUnpriced })
 	if at < 0 {
 		return nil
 	}
@@ -153,7 +155,9 @@ func (c *call) reason(candidate route.Candidate) string {
 	case outUnpriced:
 		return fmt.Sprintf("its price is not known, and SpendBudget %q refuses such calls", denying(c.legs[l.account].budgets).Name)
 	case outRefused:
-		return c.legs[l.account].refusal.Message
+		return c.refusedReason(candidate)
+	case outOverrun:
+		return "it has cost more than its prices and limits allow, and a Hard budget counts the call; edit its prices, or its ModelRoute or ProviderCredential, to have it tried again"
 	case outUnsuitable, outParameters:
 		return c.unsuitedReason(l.route.targets[candidate.Index].name)
 	case outTooDear:
@@ -163,11 +167,4 @@ func (c *call) reason(candidate route.Candidate) string {
 	default:
 		return l.route.router.Reason(candidate, &l.query)
 	}
-}
-
-func ledgerCaller(c identity.Caller) ledger.Caller {
-	if c.Kind == identity.AccessKey {
-		return ledger.Caller{AccessKey: c.Name}
-	}
-	return ledger.Caller{Namespace: c.Namespace, ServiceAccount: c.Name}
 }

@@ -15,6 +15,8 @@ import (
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
+	"signalbox.dev/signalbox/proxy/usage"
+	"signalbox.dev/signalbox/proxy/usage/journal"
 )
 
 // Server answers requests by the newest routing table that Use was given. It is an http.Handler.
@@ -35,6 +37,11 @@ type Server struct {
 	health       *health.Registry
 	callerLimits *limit.Set
 	memories     memories
+	overruns     overruns
+	journal      journal.Noted
+	recent       *usage.Recent
+	generations  Generations
+	pod          string
 	mirrors      *mirrors
 	// success is what a request without error ends with. Nobody changes it.
 	success *Error
@@ -66,6 +73,10 @@ func New(o Options) *Server {
 		success:      &Error{Code: CodeOK},
 		health:       o.Health,
 		callerLimits: o.CallerLimits,
+		journal:      o.Journal,
+		recent:       o.Recent,
+		generations:  o.Generation,
+		pod:          o.Pod,
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -78,6 +89,9 @@ func New(o Options) *Server {
 	}
 	if s.callerLimits == nil {
 		s.callerLimits = limit.NewSet(limit.Options{Now: s.now})
+	}
+	if s.recent == nil {
+		s.recent = usage.NewRecent(usage.RecentOptions{Started: s.now()})
 	}
 	s.mirrors = newMirrors()
 	s.keeper = auth.NewKeeper(s.now)
@@ -100,7 +114,7 @@ func (s *Server) Use(t *table.Table) error {
 		return err
 	}
 	s.current.Store(next)
-	s.callerLimits.Use(t.Routes)
+	s.callerLimits.Use(withThrottles(t))
 	s.health.Retain(next.uses)
 	s.memories.retain(next.routes)
 	s.metrics.TableLoaded(t.Sequence)

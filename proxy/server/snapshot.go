@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"signalbox.dev/signalbox/proxy/identity"
+	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
@@ -18,6 +19,8 @@ type snapshot struct {
 	index         *route.Index
 	authenticator *identity.Authenticator
 	routes        map[*table.Route]*routeEntry
+	byName        map[string]*routeEntry
+	budgets       []*ledger.Budget
 	credentials   map[string]*credentialEntry
 	rules         table.EndpointRules
 	transport     http.RoundTripper
@@ -36,6 +39,7 @@ func (s *Server) compile(t *table.Table, previous *snapshot) (*snapshot, error) 
 		namespace:     t.Namespace,
 		authenticator: identity.New(t),
 		routes:        make(map[*table.Route]*routeEntry, len(t.Routes)),
+		byName:        make(map[string]*routeEntry, len(t.Routes)),
 		credentials:   make(map[string]*credentialEntry, len(t.Credentials)),
 		rules:         t.Endpoints,
 		labels:        map[telemetry.Labels]struct{}{{}: {}},
@@ -52,11 +56,13 @@ func (s *Server) compile(t *table.Table, previous *snapshot) (*snapshot, error) 
 		credentials[credential.Name] = credential
 		next.credentials[credential.Name] = s.compileCredential(credential, next.transport)
 	}
+	next.budgets = s.book.Use(t.Budgets, s.now())
 	served := *t
 	served.Routes = slices.Clone(t.Routes)
 	for i := range served.Routes {
 		entry := &served.Routes[i]
-		next.routes[entry] = s.compileRoute(next, entry, credentials, budgetsOf(entry.Name, t.Budgets))
+		next.routes[entry] = s.compileRoute(next, entry, credentials, budgetsOf(entry.Name, next.budgets))
+		next.byName[entry.Name] = next.routes[entry]
 	}
 	next.index = route.NewIndex(&served)
 	return next, nil
@@ -82,11 +88,11 @@ func (s *Server) metricsHandle(next *snapshot, labels telemetry.Labels) *telemet
 }
 
 // budgetsOf are the budgets that count a route's calls, whoever makes them.
-func budgetsOf(routeName string, budgets []table.Budget) []*table.Budget {
-	var matching []*table.Budget
-	for i := range budgets {
-		if len(budgets[i].Routes) == 0 || slices.Contains(budgets[i].Routes, routeName) {
-			matching = append(matching, &budgets[i])
+func budgetsOf(routeName string, budgets []*ledger.Budget) []*ledger.Budget {
+	var matching []*ledger.Budget
+	for _, budget := range budgets {
+		if len(budget.Routes) == 0 || slices.Contains(budget.Routes, routeName) {
+			matching = append(matching, budget)
 		}
 	}
 	return matching

@@ -248,10 +248,11 @@ func (r *relay) send(output []byte) *Error {
 // finish ends a stream with its last event. The books are in order before the client knows that it has everything.
 func (r *relay) finish(output []byte) *Error {
 	r.charge()
-	r.call.settle()
+	r.server.settle(r.call)
 	if !r.call.started() {
 		r.begin(dialect.StepDone)
 	}
+	r.server.publish(r.call)
 	r.call.tellCost()
 	if failure := r.send(output); failure != nil {
 		return failure
@@ -283,7 +284,7 @@ func (r *relay) fail(failure *Error) *Error {
 	if !c.started() || failure.Code == CodeClientClosed {
 		return failure
 	}
-	c.settle()
+	r.server.settle(c)
 	c.tellCost()
 	reply := c.reply(failure, r.server.now())
 	reply.ID, reply.Model, reply.Created = c.generationID(), c.model, c.start.Unix()

@@ -7,6 +7,7 @@ import (
 
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/health"
+	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
@@ -17,18 +18,21 @@ type routeEntry struct {
 	*table.Route
 	targets  []targetEntry
 	router   *route.Router
-	budgets  []*table.Budget
+	budgets  []*ledger.Budget
 	noTarget *telemetry.Target
 	header   []string
 	mirror   *mirrorEntry
 	// inspects tells that the choice of a target depends on more than the head of a request, and limitsTokens that tokens are limited.
 	inspects, limitsTokens bool
+	// acts tells that one of budgets does something before its limit is reached.
+	acts bool
 }
 
 // targetEntry is a target of a route; it stands at the same index as in the table. It is its route's route.Backend for that target.
 type targetEntry struct {
 	name        string
 	credential  string
+	account     table.Object // that credential was compiled from
 	fingerprint string
 	provider    string
 	model       string
@@ -40,6 +44,9 @@ type targetEntry struct {
 	preferences []byte
 	// cacheLifetime is that of the provider's prompt cache; 0 when it is not known.
 	cacheLifetime time.Duration
+	// declared is what is known of model, and listing what the provider's list says of others.
+	declared table.Declared
+	listing  map[string]table.ModelListing
 	metrics       *telemetry.Target
 	header        []string
 
@@ -106,6 +113,9 @@ func (t *targetEntry) Prices(asked string) *table.Prices {
 	}
 }
 
+// believesCost tells whether what the provider says that a call cost is what is charged. Only an aggregator knows better than a list of prices.
+func (t *targetEntry) believesCost() bool { return t.provider == openRouter }
+
 // priced tells whether the cost of a call to the target will be known.
 func (t *targetEntry) priced(asked string) bool { return t.Prices(asked) != nil }
 
@@ -120,7 +130,7 @@ func (t *targetEntry) pricesOf(upstreamModel string) *table.Prices {
 	return nil
 }
 
-func (s *Server) compileRoute(next *snapshot, r *table.Route, credentials map[string]*table.Credential, budgets []*table.Budget) *routeEntry {
+func (s *Server) compileRoute(next *snapshot, r *table.Route, credentials map[string]*table.Credential, budgets []*ledger.Budget) *routeEntry {
 	r.Targets = slices.Clone(r.Targets)
 	if r.Fallback.MaxAttempts == 0 {
 		// The table is of a manager that knew no policies.
@@ -140,9 +150,11 @@ func (s *Server) compileRoute(next *snapshot, r *table.Route, credentials map[st
 	if r.Mirror != nil {
 		entry.mirror = s.compileMirror(next, entry, credentials, &memory.mirror)
 	}
+	entry.acts = slices.ContainsFunc(budgets, func(b *ledger.Budget) bool { return len(b.Actions) > 0 })
 	entry.limitsTokens = slices.ContainsFunc(r.Limits, func(l table.Limit) bool { return l.TokensPerMinute > 0 })
 	entry.inspects = entry.limitsTokens || r.Strategy == table.LowestCost || r.Fallback.MaxCost > 0 || r.Require.MinContextTokens > 0 || slices.ContainsFunc(r.Targets, func(t table.Target) bool {
-		return t.Declared.CapabilitiesKnown || t.Declared.ContextTokens > 0
+		// What a single target's context does not hold its provider refuses; to look first would cost every call.
+		return t.Declared.CapabilitiesKnown || t.Declared.ContextTokens > 0 && len(r.Targets) > 1
 	})
 	return entry
 }
@@ -156,8 +168,8 @@ func (s *Server) compileTarget(next *snapshot, routeName string, t *table.Target
 		exclude(t, next.credentials[t.Credential].excluded)
 	}
 	entry := targetEntry{
-		name: t.Name, credential: t.Credential, fingerprint: fingerprintOf(c), provider: c.Provider, model: t.Model, successor: t.Successor, unlisted: t.Unlisted,
-		api: neutral.API(t.API), prices: t.Prices, byModel: c.Prices, preferences: t.OpenRouter, header: []string{t.Name}, registry: s.health,
+		name: t.Name, credential: t.Credential, account: c.Object, fingerprint: fingerprintOf(c), provider: c.Provider, model: t.Model, successor: t.Successor, unlisted: t.Unlisted,
+		api: neutral.API(t.API), prices: t.Prices, byModel: c.Prices, preferences: t.OpenRouter, declared: t.Declared, listing: c.Listing, header: []string{t.Name}, registry: s.health,
 	}
 	if t.Model != sameModel {
 		entry.primary = s.health.Upstream(entry.subject(t.Model))

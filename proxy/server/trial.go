@@ -260,12 +260,15 @@ func (t *trial) exhausted() error {
 	}
 }
 
-// refused is the refusal of the first route that refused the call; nil without one.
+// refused is the refusal of the first route that refused the call, or else of the first target for what it would cost; nil without one.
 func (c *call) refused() *Error {
 	for i := range c.legs {
 		if c.legs[i].refusal != nil {
 			return c.legs[i].refusal
 		}
+	}
+	if len(c.refusals) > 0 {
+		return c.refusals[0].why
 	}
 	return nil
 }

@@ -30,6 +30,8 @@ type work struct {
 	model      string
 	// preferences is OpenRouter's "provider", where the provider is OpenRouter.
 	preferences []byte
+	// outputLimit is the number of tokens of each choice that the request is to be limited to; 0 leaves it as it is.
+	outputLimit int64
 	// sent is the body that the provider gets; nil for a form, which goes as it comes.
 	sent   *sentBody
 	report neutral.Report
@@ -52,13 +54,14 @@ func (b *sentBody) unread() bool { return b.closed.Load() && !b.again.Load() }
 
 // prepare chooses the API of the target's provider and writes the request for it. A target that cannot do what is asked for is noted with its reason, and
 // is no attempt.
-func (s *Server) prepare(c *call, l *leg, t *targetEntry, credential *credentialEntry, model string) (*exchange, *Error) {
+func (s *Server) prepare(c *call, l *leg, a *attempt, credential *credentialEntry) (*exchange, *Error) {
+	t, model := a.target, a.model
 	offer, offered := credential.provider.Choose(c.place.api, model, t.api)
 	joint, joined := s.codecs.Join(c.place.api, offer.API)
 	if !offered || !joined {
 		return nil, c.unsuitable(t, &neutral.UnsupportedError{Reason: fmt.Sprintf("%s has no API for %s", t.provider, describeAPI(c.place.api))})
 	}
-	x := &exchange{work: work{credential: credential, offer: offer, joint: joint, model: model}, server: s, call: c}
+	x := &exchange{work: work{credential: credential, offer: offer, joint: joint, model: model, outputLimit: a.outputLimit}, server: s, call: c}
 	if err := x.forwardPreferences(c, l, t); err != nil {
 		return nil, asError(requestError(err))
 	}
@@ -98,7 +101,7 @@ func (w *work) target(c *call) dialect.Target {
 	vendor := &w.credential.provider
 	to := dialect.Target{
 		Model: w.model, Provider: vendor.Name, ModelInPath: w.offer.ModelInPath, StreamInPath: w.offer.StreamInPath,
-		Set: w.offer.Set, Origin: w.offer.Origin, Quirks: *w.offer.Quirks, Preferences: w.preferences,
+		Set: w.offer.Set, Origin: w.offer.Origin, Quirks: *w.offer.Quirks, Preferences: w.preferences, OutputLimit: w.outputLimit,
 	}
 	if w.offer.API == neutral.Messages && c.place.api == neutral.Messages {
 		to.Betas = c.r.Header[headerAnthropicBeta]
@@ -231,6 +234,7 @@ func (w *work) exchangeOf(c *call, a *attempt, now func() time.Time) dialect.Exc
 	o := dialect.Exchange{
 		Flavor: c.place.flavor, IncludeUsage: c.inbound.Head.IncludeUsage, Array: c.inbound.Head.Array, Model: c.asked(), UpstreamModel: w.model,
 		Provider: vendor.Name, Origin: w.offer.Origin, Created: c.start.Unix(), Prices: a.prices,
+		BelievesCost: a.target.believesCost(),
 	}
 	crosses := w.offer.API != c.place.api
 	if crosses {

@@ -201,4 +201,6 @@ type UsageSinks struct {
 type Postgres struct {
 	// URL in libpq's form, with the user and password of the namespace's own role, which can insert records of its namespace and read nothing.
 	URL string `json:"url"`
+	// CAPEM are the authorities whose certificates are accepted, where the URL asks for a certificate that is verified; empty for those of the system.
+	CAPEM []byte `json:"caPEM,omitempty"`
 }

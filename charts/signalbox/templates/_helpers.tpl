@@ -33,7 +33,39 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if not (get $policy $field) -}}{{- $_ := unset $policy $field -}}{{- end -}}
 {{- end -}}
 {{- $_ := set $config "networkPolicy" $policy -}}
+{{- $_ := set $config "ledger" (include "signalbox.ledger" . | fromYaml) -}}
+{{- $_ := set $config "usage" (include "signalbox.usage" . | fromYaml) -}}
 {{- with .Values.watchNamespaces -}}{{- $_ := set $config "watchNamespaces" . -}}{{- end -}}
 {{- with .Values.namespaces -}}{{- $_ := set $config "namespaces" . -}}{{- end -}}
 {{- toYaml $config -}}
+{{- end -}}
+
+{{- define "signalbox.ledger" -}}
+{{- $ledger := deepCopy .Values.ledger -}}
+{{- with $ledger.valkey -}}
+{{- with .secret -}}
+{{- with .passwordKey }}{{- $_ := set $ledger.valkey "passwordFile" (printf "/etc/signalbox-stores/ledger/%s" .) -}}{{- end -}}
+{{- with .caKey }}{{- $_ := set $ledger.valkey "caFile" (printf "/etc/signalbox-stores/ledger/%s" .) -}}{{- end -}}
+{{- end -}}
+{{- $_ := unset $ledger.valkey "secret" -}}
+{{- end -}}
+{{- toYaml $ledger -}}
+{{- end -}}
+
+{{- define "signalbox.usage" -}}
+{{- $usage := deepCopy .Values.usage -}}
+{{- with $usage.postgres -}}
+{{- $_ := set $usage.postgres "urlFile" (printf "/etc/signalbox-stores/usage/%s" .secret.urlKey) -}}
+{{- with .secret.caKey }}{{- $_ := set $usage.postgres "caFile" (printf "/etc/signalbox-stores/usage/%s" .) -}}{{- end -}}
+{{- $_ := unset $usage.postgres "secret" -}}
+{{- end -}}
+{{- toYaml $usage -}}
+{{- end -}}
+
+{{- /* The Secrets that the manager reads, by the folder below /etc/signalbox-stores that they are mounted in. */ -}}
+{{- define "signalbox.storeSecrets" -}}
+{{- $secrets := dict -}}
+{{- with .Values.ledger.valkey }}{{- with .secret }}{{- $_ := set $secrets "ledger" .name -}}{{- end -}}{{- end -}}
+{{- with .Values.usage.postgres }}{{- $_ := set $secrets "usage" .secret.name -}}{{- end -}}
+{{- toYaml $secrets -}}
 {{- end -}}

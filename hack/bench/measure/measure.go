@@ -55,8 +55,8 @@ type Bench struct {
 	Direct    *target.Target
 	// TranslatedPlain and TranslatedStream are the models whose answers the proxy translates.
 	TranslatedPlain, TranslatedStream string
-	// Policies is the model of the route with every policy.
-	Policies string
+	// Policies is the model of the route with every policy, and Budgets that of the one with four Hard budgets.
+	Policies, Budgets string
 	// Say tells progress.
 	Say func(format string, args ...any)
 }

@@ -34,7 +34,7 @@ func setUp(t *testing.T) *Bench {
 	return &Bench{
 		TranslatedPlain: upstream.ModelPlain, TranslatedStream: upstream.ModelStream,
 		Plan:     Plan{Connections: 4, Rounds: 2, RoundTime: 20 * time.Millisecond, IdleStreams: 60, DelayStreams: 2, FullStreams: 40, OutageRequests: 20, OutageEvery: time.Millisecond},
-		Policies: upstream.ModelPlain,
+		Policies: upstream.ModelPlain, Budgets: upstream.ModelPlain,
 		Upstream: model, Direct: at(report.Direct), Reference: at(report.Reference), Proxy: at(report.Proxy), Say: func(string, ...any) {},
 	}
 }

@@ -33,6 +33,7 @@ func (r *Report) Print(out io.Writer) error {
 	r.printMemory(p)
 	r.printForwarding(p)
 	r.Routing.print(p)
+	r.Money.print(p)
 	p.row("goal\tat most\tmeasured\t")
 	for _, g := range r.Goals {
 		p.row("%s\t%.4g\t%.4g\t%s", g.Name, g.Limit, g.Actual, map[bool]string{true: "met", false: "MISSED"}[g.Met])

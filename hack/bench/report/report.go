@@ -77,6 +77,7 @@ type Report struct {
 	TranslatedPlain  Load              `json:"translatedPlain"`
 	TranslatedStream Load              `json:"translatedStream"`
 	Routing          Routing           `json:"routing"`
+	Money            Money             `json:"money"`
 	Memory           map[string]Memory `json:"memory"`
 	Forwarding       map[string]Delay  `json:"forwarding"`
 	Goals            []Goal            `json:"goals"`
@@ -179,7 +180,7 @@ func (r *Report) Judge() {
 	// A busy machine delays events everywhere: only what waits beyond the reference was added by the proxy.
 	waited := max(0, r.Forwarding[Reference].InTimePermille-r.Forwarding[Proxy].InTimePermille)
 	failed := 0
-	for _, l := range []Load{r.Plain, r.Stream, r.TranslatedPlain, r.TranslatedStream, r.Routing.Policies, r.Routing.Shedding.Loaded, r.Routing.Shedding.Alone} {
+	for _, l := range []Load{r.Plain, r.Stream, r.TranslatedPlain, r.TranslatedStream, r.Routing.Policies, r.Money.Budgets, r.Routing.Shedding.Loaded, r.Routing.Shedding.Alone} {
 		failed += l.Proxy.Failures
 	}
 	r.Goals = []Goal{
@@ -191,6 +192,7 @@ func (r *Report) Judge() {
 		atMost("failed requests", 0, float64(failed)),
 	}
 	r.Goals = append(r.Goals, r.Routing.goals()...)
+	r.Goals = append(r.Goals, r.Money.goals()...)
 }
 
 // atMost is a goal that is met by a figure up to the limit.

@@ -13,9 +13,12 @@ import (
 // upstream.ModelPlain does.
 const ModelPolicies = "bench-policies"
 
+// ModelBudgets is served by one target, for whose calls four Hard budgets reserve. It answers as upstream.ModelPlain does.
+const ModelBudgets = "bench-budgets"
+
 // manifests is what the proxy is measured with, with access-key authentication and a budget: a route that passes, one that translates, one with every
-// policy, one whose streams may be silent for long, and one whose provider is down. The words in capitals are filled in.
-const manifests = `apiVersion: v1
+// policy, one with four Hard budgets, one whose streams may be silent for long, and one whose provider is down. The words in capitals are filled in.
+var manifests = `apiVersion: v1
 kind: Secret
 metadata: {name: bench-provider, labels: {signalbox.dev/provider-key: "true"}}
 stringData: {api-key: sk-bench-upstream}
@@ -108,19 +111,43 @@ spec:
   - {name: second, credentialRef: {name: bench-outage}, model: OUTAGE-2, prices: {input: "0.15", output: "0.60"}}
 ---
 apiVersion: signalbox.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: bench-budgets}
+spec:
+  models: [BUDGETS]
+  targets:
+  - {name: bench, credentialRef: {name: bench}, model: PLAIN-4, prices: {input: "0.15", output: "0.60"}, declares: {contextTokens: 8192, maxOutputTokens: 1024}}
+---
+apiVersion: signalbox.dev/v1alpha1
 kind: SpendBudget
 metadata: {name: bench}
 spec:
   limit: {amount: "900000000.00"}
   window: {period: Month}
+` + hardBudgets
+
+// hardBudgets are those of the route with four, over periods of their own.
+var hardBudgets = hardBudget("Hour") + hardBudget("Day") + hardBudget("Month") + hardBudget("Total")
+
+func hardBudget(period string) string {
+	return `---
+apiVersion: signalbox.dev/v1alpha1
+kind: SpendBudget
+metadata: {name: bench-` + strings.ToLower(period) + `}
+spec:
+  limit: {amount: "900000000.00"}
+  window: {period: ` + period + `}
+  enforcement: Hard
+  appliesTo: {routes: [bench-budgets]}
 `
+}
 
 // renderManifests fills the manifests in.
 func renderManifests(key, upstreamAddr string) string {
 	models := strings.Join([]string{upstream.ModelPlain, upstream.ModelStream, upstream.ModelIdle, upstream.ModelClock}, ", ")
 	claudes := strings.Join([]string{upstream.ModelClaudePlain, upstream.ModelClaudeStream}, ", ")
 	return strings.NewReplacer("KEY", key, "UPSTREAM", upstreamAddr, "MODELS", models, "CLAUDES", claudes,
-		"POLICIES", ModelPolicies, "PLAIN", upstream.ModelPlain, "HELD", upstream.ModelHeld, "OUTAGE", upstream.ModelOutage).Replace(manifests)
+		"POLICIES", ModelPolicies, "BUDGETS", ModelBudgets, "PLAIN", upstream.ModelPlain, "HELD", upstream.ModelHeld, "OUTAGE", upstream.ModelOutage).Replace(manifests)
 }
 
 // StartProxy starts the proxy under test with a command line in which {file}, {addr}, {metrics} and {state} are replaced by the manifest file,

@@ -33,7 +33,7 @@ func TestRenderNginx(t *testing.T) {
 func TestRenderManifests(t *testing.T) {
 	got := renderManifests("secret-1", "127.0.0.1:5")
 	for _, want := range []string{"stringData: {key: secret-1}", "endpoint: http://127.0.0.1:5/v1", "models: [bench-plain, bench-stream, bench-idle, bench-clock]",
-		"models: [bench-claude-plain, bench-claude-stream]", "models: [bench-policies]", "model: bench-plain-3,", "models: [bench-held]", "models: [bench-outage]",
+		"models: [bench-claude-plain, bench-claude-stream]", "models: [bench-policies]", "models: [bench-budgets]", "metadata: {name: bench-hour}", "enforcement: Hard", "model: bench-plain-3,", "models: [bench-held]", "models: [bench-outage]",
 		"model: bench-outage-2,"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)

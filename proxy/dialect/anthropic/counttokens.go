@@ -14,8 +14,9 @@ import (
 type CountTokens struct{ surface }
 
 var (
-	_ dialect.Surface = CountTokens{}
-	_ dialect.Passer  = CountTokens{}
+	_ dialect.Surface  = CountTokens{}
+	_ dialect.Demander = CountTokens{}
+	_ dialect.Passer   = CountTokens{}
 )
 
 // ReadHead checks that body is one JSON object and reads its head. The error is a *dialect.RequestError.

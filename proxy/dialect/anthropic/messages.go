@@ -11,6 +11,7 @@ type Messages struct{ surface }
 
 var (
 	_ dialect.Annotator          = Messages{}
+	_ dialect.Demander           = Messages{}
 	_ dialect.Inspector          = Messages{}
 	_ dialect.Passer             = Messages{}
 	_ dialect.GenerationSurface  = Messages{}

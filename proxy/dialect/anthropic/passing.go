@@ -3,6 +3,7 @@ package anthropic
 import (
 	"bytes"
 	"slices"
+	"strconv"
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
@@ -12,7 +13,7 @@ import (
 // AppendPassed appends the request to dst: the bytes of body, which h was read from, with the necessary edits for the target. The error is a
 // *neutral.UnsupportedError.
 func (Messages) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
-	return appendPassed(dst, body, h, to)
+	return appendPassed(dst, body, h, to.WithLimit(limitName, h.MaxTokens))
 }
 
 // ReadPassed reads an upstream's whole answer. The error is an *dialect.AnswerError.
@@ -29,9 +30,15 @@ func (m Messages) NewPassedStream(dialect.Exchange) dialect.Stream {
 	return dialect.NewPassingStream(m.NewStreamReader(), nil)
 }
 
+// limitName is what the API calls the output limit, and thoughtLimit what it calls that of thinking, inside of "thinking".
+const (
+	limitName    = "max_tokens"
+	thoughtLimit = "budget_tokens"
+)
+
 // appendPassed passes a request of either API on.
 func appendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
-	p := passer{body: body, to: to, host: hostMembers(to), oldHost: slices.ContainsFunc(to.Set, isVersion)}
+	p := passer{body: body, to: to, limit: to.Limit(h.MaxTokens), host: hostMembers(to), oldHost: slices.ContainsFunc(to.Set, isVersion)}
 	start := jsonscan.Space(body, 0)
 	var members []jsonscan.Member
 	var ends []int
@@ -79,8 +86,10 @@ func (p *passer) nameModel(at dialect.Patch) {
 
 // passer finds the edits that a request needs for a target.
 type passer struct {
-	body    []byte
-	to      dialect.Target
+	body []byte
+	to   dialect.Target
+	// limit is the output limit that the proxy sets; 0 leaves that to the client.
+	limit   int64
 	host    []neutral.Member
 	patches []dialect.Patch
 	report  neutral.Report
@@ -106,10 +115,12 @@ func (p *passer) removes(name string, value span) bool {
 		return p.to.ModelInPath
 	case "stream":
 		return p.to.StreamInPath
-	case "messages", "max_tokens":
+	case "messages":
 		return false
+	case limitName:
+		return p.limit > 0
 	case "thinking":
-		if p.loopWithoutThought() && value.is(p.body, '{') && memberText(p.body, value.at, "type") == thinkingEnabled {
+		if value.is(p.body, '{') && memberText(p.body, value.at, "type") == thinkingEnabled && (p.loopWithoutThought() || !p.fitsThinking(value)) {
 			p.report.Drop("reasoning")
 			return true
 		}
@@ -125,6 +136,19 @@ func (p *passer) removes(name string, value span) bool {
 		return true
 	}
 	return false
+}
+
+// fitsThinking makes the budget for thinking smaller than the output limit, which the API demands, and tells whether there is room for one at all.
+func (p *passer) fitsThinking(thinking span) bool {
+	budget := memberSpan(p.body, thinking.at, thoughtLimit)
+	if p.limit == 0 || budget.end == 0 || dialect.ReadCount(p.body[budget.at:budget.end]) < p.limit {
+		return true
+	}
+	if p.limit <= minBudget {
+		return false
+	}
+	p.patches = append(p.patches, dialect.Patch{At: budget.at, End: budget.end, Text: strconv.FormatInt(p.limit-1, 10)})
+	return true
 }
 
 // loopWithoutThought tells that the model waits for results, and that the thought which led to the calls was taken out, or that another model called without

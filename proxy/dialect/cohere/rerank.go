@@ -16,6 +16,7 @@ type Rerank struct{}
 var (
 	_ dialect.RerankSurface  = Rerank{}
 	_ dialect.RerankUpstream = Rerank{}
+	_ dialect.Demander       = Rerank{}
 	_ dialect.Passer         = Rerank{}
 )
 
@@ -27,6 +28,9 @@ var (
 
 // ReadHead reads the head of a request.
 func (Rerank) ReadHead(body []byte) (dialect.Head, error) { return rerank.Codec{}.ReadHead(body) }
+
+// Demand is the most that a request can use.
+func (Rerank) Demand(body []byte, _ dialect.Head) dialect.Demand { return dialect.RerankDemand(body) }
 
 // ReadRerank reads all of a request.
 func (Rerank) ReadRerank(body []byte) (*neutral.RerankRequest, error) {

@@ -9,6 +9,7 @@ type Generate struct{}
 var (
 	_ dialect.GenerationSurface  = Generate{}
 	_ dialect.GenerationUpstream = Generate{}
+	_ dialect.Demander           = Generate{}
 	_ dialect.Inspector          = Generate{}
 	_ dialect.Passer             = Generate{}
 	_ dialect.EmbeddingUpstream  = BatchEmbed{}

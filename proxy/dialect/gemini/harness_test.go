@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -20,6 +21,7 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect/gemini"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/sse"
+	"signalbox.dev/signalbox/proxy/meter"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -172,7 +174,7 @@ func described(all []neutral.Event) string {
 		case neutral.EventFinish:
 			fmt.Fprintf(&b, " %d %s (%s)", e.Choice, e.Finish, e.Native)
 		case neutral.EventUsage:
-			fmt.Fprintf(&b, " %+v %s", e.Usage, e.ServiceTier)
+			fmt.Fprintf(&b, " {%s} %s", told(e.Usage), e.ServiceTier)
 		case neutral.EventFailure:
 			fmt.Fprintf(&b, " %d %s %q", e.Err.Status, e.Err.Type, e.Err.Message)
 		case neutral.EventPing, neutral.EventEnd:
@@ -220,4 +222,13 @@ func describedDelta(d *neutral.Delta) string {
 // googleAI is a target of the Gemini API.
 func googleAI(model string) dialect.Target {
 	return dialect.Target{Model: model, Provider: "GoogleAI", ModelInPath: true, StreamInPath: true, Origin: neutral.OriginGemini}
+}
+
+// told are the fields of a usage that are not zero.
+func told(u meter.Usage) string {
+	fields := strings.Fields(strings.Trim(fmt.Sprintf("%+v", u), "{}"))
+	return strings.Join(slices.DeleteFunc(fields, func(field string) bool {
+		_, value, _ := strings.Cut(field, ":")
+		return value == "0" || value == "false" || value == "" || value == "<nil>"
+	}), " ")
 }

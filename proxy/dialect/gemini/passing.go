@@ -12,8 +12,8 @@ import (
 
 // AppendPassed appends the request to dst. The model stands in the address: a "model" in the body is left out, lest it names another one. Thoughts that
 // another vendor sealed are left out, and calls without a signature get the one that Google has for them, where the model demands one.
-func (Generate) AppendPassed(dst, body []byte, _ dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
-	p := passer{dst: append(slices.Grow(dst, len(body)), '{')}
+func (Generate) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
+	p := passer{limit: to.Limit(h.MaxTokens), dst: append(slices.Grow(dst, len(body)), '{')}
 	p.foreign = bytes.Contains(body, []byte(sealMark))
 	p.skip = versionOf(to.Model).from(3, 0) && (bytes.Contains(body, []byte("functionCall")) || bytes.Contains(body, []byte("function_call")))
 	walk := jsonscan.WalkObject(body, jsonscan.Space(body, 0))
@@ -27,9 +27,14 @@ func (Generate) AppendPassed(dst, body []byte, _ dialect.Head, to dialect.Target
 		case name == "contents" && (p.foreign || p.skip):
 			p.dst = key(p.dst, name)
 			p.contents(body[member.Value:end])
+		case name == "generationConfig" && p.limit > 0:
+			p.config(body[member.Value:end])
 		default:
 			p.dst = append(comma(p.dst), body[member.Start:end]...)
 		}
+	}
+	if p.limit > 0 && !p.limited {
+		p.config([]byte("{}"))
 	}
 	for _, member := range to.Set {
 		p.dst = rawMember(p.dst, member.Name, member.Value)
@@ -41,11 +46,33 @@ func (Generate) AppendPassed(dst, body []byte, _ dialect.Head, to dialect.Target
 type passer struct {
 	dst    []byte
 	report neutral.Report
+	// limit is the output limit that the proxy sets, 0 leaves that to the client; limited tells that it was written.
+	limit   int64
+	limited bool
 	// foreign tells that there may be seals of other vendors, and skip that calls need a signature.
 	foreign, skip bool
 	// called tells that the turn of the model has a call; clients send it in several contents, if it was streamed.
 	called bool
 }
+
+// config appends the parameters with the proxy's output limit in place of the client's. raw is an object or null.
+func (p *passer) config(raw []byte) {
+	p.limited = true
+	p.dst = intMember(append(key(p.dst, "generationConfig"), '{'), outputLimit, p.limit)
+	if isObject(raw) {
+		walk := jsonscan.WalkObject(raw, 0)
+		for member, ok := walk.Next(); ok; member, ok = walk.Next() {
+			end := walk.Skip()
+			if camel(string(member.Name(raw))) != outputLimit {
+				p.dst = append(comma(p.dst), raw[member.Start:end]...)
+			}
+		}
+	}
+	p.dst = append(p.dst, '}')
+}
+
+// outputLimit is what the API calls the output limit, inside of "generationConfig".
+const outputLimit = "maxOutputTokens"
 
 // passedContent is one of the contents.
 type passedContent struct {

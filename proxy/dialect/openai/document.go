@@ -13,8 +13,12 @@ import (
 type document struct {
 	// filtered tells that it has what Azure's content filter says of the prompt.
 	filtered bool
-	// usage and groqUsage are where the objects "usage" and "x_groq.usage" start.
-	usage, groqUsage int
+	// usage, groqUsage and timings are where the objects "usage", "x_groq.usage" and llama.cpp's "timings" start.
+	usage, groqUsage, timings int
+	// tier is where the value of "service_tier" stands.
+	tier dialect.Patch
+	// searches is how often Groq's compound models have searched.
+	searches int64
 	// memberStart and memberEnd span the whole member "usage", be it an object or null.
 	memberStart, memberEnd int
 	// start is where the object opens, and choicesAt where its array of choices does.
@@ -77,17 +81,38 @@ func (d *document) read(data []byte) error {
 	return nil
 }
 
-// reported returns the usage of the document and where the object starts that reports it: the common one, or else Groq's own; 0 when neither does.
-func (d *document) reported(data []byte) (meter.Usage, int) {
-	for _, at := range [...]int{d.usage, d.groqUsage} {
+// reported returns the usage that the document tells: in the common object, or else in Groq's own, or else by llama.cpp's timings; false when it tells none.
+func (d *document) reported(data []byte) (meter.Usage, bool) {
+	for _, at := range [...]int{d.usage, d.groqUsage, d.timings} {
 		if at == 0 {
 			continue
 		}
 		if usage, ok := readUsage(data, at); ok {
-			return usage, at
+			usage.Service = d.service(data)
+			usage.Searches = max(usage.Searches, d.searches)
+			return usage, true
 		}
 	}
-	return meter.Usage{}, 0
+	return meter.Usage{}, false
+}
+
+// shown is where the object starts that the client finds the usage in; 0 when there is none.
+func (d *document) shown() int {
+	if d.usage != 0 {
+		return d.usage
+	}
+	return d.groqUsage
+}
+
+// service is the class of service that the document tells.
+func (d *document) service(data []byte) string { return dialect.ServedAs(textAt(data, d.tier)) }
+
+// textAt is the text at a place; empty where there is none.
+func textAt(data []byte, at dialect.Patch) string {
+	if at.End == 0 {
+		return ""
+	}
+	return textOr(data[at.At:at.End])
 }
 
 // readMember takes in one member and returns the offset behind its value.
@@ -111,6 +136,12 @@ func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) 
 		if data[at] == '{' {
 			d.usage = at
 		}
+	case "timings":
+		if data[at] == '{' {
+			d.timings = at
+		}
+	case "service_tier":
+		d.tier = dialect.Patch{At: at, End: end}
 	case "provider":
 		d.provider = true
 	case "system_fingerprint":

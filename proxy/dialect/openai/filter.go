@@ -27,13 +27,12 @@ type passedStream struct {
 	patches []dialect.Patch
 	nulls   []dialect.Patch
 
-	usage    meter.Usage
-	reported bool
-	started  bool
-	finish   bool
-	done     bool
-	// text and tokens are the bytes of text and the events with text since the last report of usage.
-	text, tokens int64
+	tally   dialect.Tally
+	started bool
+	finish  bool
+	done    bool
+	// service is the class of service that the stream told.
+	service string
 	// greeted tells that Groq's id was told.
 	greeted bool
 	// held is the event with the last finish_reason, which waits for the usage because Groq's clients find it there; heldAt is where its members begin.
@@ -77,17 +76,21 @@ func (f *passedStream) Next(event sse.Event) (dialect.Step, error) {
 // count collects what the event tells about usage, and returns where the object starts that reports it; 0 without one.
 func (f *passedStream) count(d *document, data []byte) int {
 	f.finish = f.finish || d.finish
-	usage, at := d.reported(data)
-	if at != 0 {
-		f.usage, f.reported = usage, true
-		f.text, f.tokens = 0, 0
-		return at
+	if d.tier.End > 0 {
+		f.service = d.service(data)
 	}
-	if d.text > 0 {
-		f.text += int64(d.text)
-		f.tokens++
+	usage, told := d.reported(data)
+	zero := usage.Prompt == 0 && usage.Completion == 0
+	if d.text > 0 && (!told || zero) {
+		f.tally.See(int64(d.text), 1)
 	}
-	return 0
+	if !told {
+		return 0
+	}
+	if usage.Service = f.service; d.text == 0 || !zero {
+		f.tally.Report(usage)
+	}
+	return d.shown()
 }
 
 // edit returns what the client gets of the event.
@@ -113,7 +116,8 @@ func (f *passedStream) edit(d *document, event sse.Event, usageAt int) []byte {
 func (f *passedStream) showUsage(patches []dialect.Patch, d *document, data []byte, usageAt int) []dialect.Patch {
 	switch {
 	case f.shows && usageAt != 0:
-		return f.usagePatches(patches, data, usageAt, f.usage)
+		usage, _ := f.tally.Usage()
+		return f.usagePatches(patches, data, usageAt, usage)
 	case !f.shows && d.memberEnd > 0:
 		return append(patches, withoutPatch(data, 0, dialect.Patch{At: d.memberStart, End: d.memberEnd}))
 	}
@@ -159,22 +163,11 @@ func (f *passedStream) End() ([]byte, bool) { return f.behindHeld(nil), f.done |
 func (f *passedStream) Started() bool { return f.started }
 
 // Usage returns the usage that was last reported, normalised; false when there was none.
-func (f *passedStream) Usage() (meter.Usage, bool) { return f.usage, f.reported }
+func (f *passedStream) Usage() (meter.Usage, bool) { return f.tally.Usage() }
 
-// Settle returns the usage to charge: the reported one, or an estimate of what was seen where none was reported, the report is not believable, or text
-// came after it. It is meant for streams that were cut, too. promptBytes is the size of the request's body.
+// Settle returns the usage to charge. It is meant for streams that were cut, too. promptBytes is the size of the request's body.
 func (f *passedStream) Settle(promptBytes int64) meter.Usage {
-	seen := meter.EstimateUsage(promptBytes, f.text, f.tokens)
-	switch {
-	case !f.reported:
-		return seen
-	case f.usage.Estimated:
-		return f.usage.AtLeast(seen)
-	case f.text == 0:
-		return f.usage
-	}
-	usage := f.usage
-	usage.Completion = min(usage.Completion+seen.Completion, meter.MaxTokens)
-	usage.Estimated = true
+	usage := f.tally.Settle(promptBytes)
+	usage.Service = f.service
 	return usage
 }

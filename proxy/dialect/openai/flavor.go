@@ -95,7 +95,8 @@ func (e *usageEdit) member(name string, data []byte, at, end int) {
 	switch name {
 	case "cost":
 		e.cost = true
-		if nano, ok := e.o.CostOf(e.u); ok && e.o.Provider != vendorOpenRouter {
+		told, _ := meter.ReadReported(data[at:end])
+		if nano, ok := e.o.CostOf(e.u); ok && nano != told {
 			e.patches = append(e.patches, dialect.Patch{At: at, End: end, Text: meter.FormatUSD(nano)})
 		}
 	case "is_byok":

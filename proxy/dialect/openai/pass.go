@@ -11,12 +11,12 @@ import (
 
 // AppendPassed appends the request with the necessary edits.
 func (Chat) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
-	return appendPassed(dst, body, h, to)
+	return appendPassed(dst, body, h, to.WithLimit(limitName(&to), h.MaxTokens))
 }
 
 // AppendPassed appends the request with the necessary edits.
 func (Text) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
-	return appendPassed(dst, body, h, to)
+	return appendPassed(dst, body, h, to.WithLimit(oldLimit, h.MaxTokens))
 }
 
 // AppendPassed appends the request with the necessary edits.

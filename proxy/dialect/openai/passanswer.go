@@ -31,7 +31,7 @@ func (Plain) ReadPassed(body []byte, _ dialect.Exchange) (dialect.Answer, error)
 // readChoices reads an answer that has choices, or at least usage, or an error. Anything else is the answer of something in front of the API.
 func readChoices(body []byte, o dialect.Exchange) (dialect.Answer, error) {
 	a, err := readPassed(body, newFlavored(o))
-	if err == nil && a.failure == nil && a.read.choicesAt == 0 && a.usageAt == 0 {
+	if err == nil && a.failure == nil && a.read.choicesAt == 0 && !a.told {
 		err = &dialect.AnswerError{Err: errNoChoices}
 	}
 	return answerOf(a, err)
@@ -48,9 +48,11 @@ func answerOf(a *passedAnswer, err error) (dialect.Answer, error) {
 // passedAnswer is a whole answer that passes.
 type passedAnswer struct {
 	flavored
-	body    []byte
-	read    document
-	usage   meter.Usage
+	body  []byte
+	read  document
+	usage meter.Usage
+	// told tells that there is usage, and usageAt where the object starts that the client finds it in; 0 without one.
+	told    bool
 	usageAt int
 	failure *neutral.Error
 }
@@ -64,7 +66,9 @@ func readPassed(body []byte, f flavored) (*passedAnswer, error) {
 		failure := dialect.ParseError(body)
 		a.failure = &failure
 	}
-	a.usage, a.usageAt = a.read.reported(body)
+	if a.usage, a.told = a.read.reported(body); a.told {
+		a.usageAt = a.read.shown()
+	}
 	return a, nil
 }
 
@@ -72,13 +76,14 @@ func readPassed(body []byte, f flavored) (*passedAnswer, error) {
 func (a *passedAnswer) Failure() *neutral.Error { return a.failure }
 
 // Reported is the usage that the provider reported.
-func (a *passedAnswer) Reported() (meter.Usage, bool) { return a.usage, a.usageAt != 0 }
+func (a *passedAnswer) Reported() (meter.Usage, bool) { return a.usage, a.told }
 
 // Settle returns the usage to charge.
 func (a *passedAnswer) Settle(promptBytes int64) meter.Usage {
 	estimate := meter.EstimateUsage(promptBytes, int64(a.read.text), 0)
+	estimate.Service = a.read.service(a.body)
 	switch {
-	case a.usageAt == 0:
+	case !a.told:
 		return estimate
 	case a.usage.Estimated:
 		return a.usage.AtLeast(estimate)

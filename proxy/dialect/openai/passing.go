@@ -103,7 +103,7 @@ func (p *passing) member(name string, member jsonscan.Member, end int) (bool, er
 		return !p.to.StreamInPath, nil
 	case "stream_options":
 		return p.streamOptions(), nil
-	case "max_tokens", "max_completion_tokens":
+	case oldLimit, newLimit:
 		return p.outputLimit(name, member, end), nil
 	case "seed":
 		if p.renamesSeed(member) {
@@ -198,14 +198,17 @@ func (p *passing) streamOptions() bool {
 	return true
 }
 
-// outputLimit gives the limit the name that the target knows. Of two limits the newer name counts.
+// outputLimit gives the limit the name that the target knows. Of two limits the newer name counts; where the proxy sets one, none of the client's does.
 func (p *passing) outputLimit(name string, member jsonscan.Member, end int) bool {
 	wanted := p.to.Quirks.MaxTokens
+	if p.to.OutputLimit > 0 {
+		return false
+	}
 	if wanted == "" {
 		return true
 	}
 	value := p.body[member.Value:end]
-	counts := name == "max_completion_tokens" || p.head.MaxTokens == 0 || string(value) == "null" || dialect.ReadCount(value) == p.head.MaxTokens
+	counts := name == newLimit || p.head.MaxTokens == 0 || string(value) == "null" || dialect.ReadCount(value) == p.head.MaxTokens
 	if !counts || p.limit > 0 || string(value) == "null" {
 		return false
 	}

@@ -36,7 +36,7 @@ func (s *plainStream) Next(event sse.Event) (dialect.Step, error) {
 	if err := d.read(data); err != nil {
 		return dialect.Step{}, &dialect.StreamError{Err: err}
 	}
-	if usage, at := d.reported(data); at != 0 {
+	if usage, told := d.reported(data); told {
 		s.usage, s.reported = usage, true
 	}
 	kind := typeOf(data)

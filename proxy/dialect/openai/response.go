@@ -20,7 +20,7 @@ func (Chat) ReadResponse(body []byte) (*neutral.Response, error) {
 		return nil, &dialect.AnswerError{Err: err}
 	}
 	r := &neutral.Response{}
-	if usage, at := d.reported(body); at != 0 {
+	if usage, told := d.reported(body); told {
 		r.Usage = &usage
 	}
 	if d.failure {

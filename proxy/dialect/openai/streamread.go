@@ -49,8 +49,8 @@ func (s *streamReader) Read(dst []neutral.Event, frame sse.Event) ([]neutral.Eve
 		s.started = true
 		dst = append(dst, startEvent(data))
 	}
-	if usage, at := d.reported(data); at != 0 {
-		dst = append(dst, neutral.Event{Kind: neutral.EventUsage, Usage: usage})
+	if usage, told := d.reported(data); told {
+		dst = append(dst, neutral.Event{Kind: neutral.EventUsage, Usage: usage, ServiceTier: textAt(data, d.tier)})
 	}
 	switch {
 	case failed:

@@ -24,6 +24,10 @@ type Plain struct {
 var (
 	_ dialect.Annotator          = Chat{}
 	_ dialect.Annotator          = Text{}
+	_ dialect.Demander           = Chat{}
+	_ dialect.Demander           = Text{}
+	_ dialect.Demander           = Vectors{}
+	_ dialect.Demander           = Plain{}
 	_ dialect.Inspector          = Chat{}
 	_ dialect.Inspector          = Text{}
 	_ dialect.Inspector          = Vectors{}

@@ -122,7 +122,7 @@ func appendTexts(dst []byte, name string, texts []string) []byte {
 func (w *requestWriter) sampling() error {
 	r := w.r
 	if r.MaxTokens != nil {
-		w.dst = appendInteger(w.dst, w.limitName(), *r.MaxTokens)
+		w.dst = appendInteger(w.dst, limitName(w.to), *r.MaxTokens)
 	}
 	if len(r.Stop) > 0 && !w.refuses("stop") {
 		w.dst = appendTexts(w.dst, "stop", r.Stop)
@@ -155,15 +155,21 @@ func (w *requestWriter) seed() {
 	}
 }
 
+// The names of the output limit.
+const (
+	oldLimit = "max_tokens"
+	newLimit = "max_completion_tokens"
+)
+
 // limitName is what the target calls the output limit. Servers of the user's own and smaller vendors know the older name at least.
-func (w *requestWriter) limitName() string {
+func limitName(to *dialect.Target) string {
 	switch {
-	case w.to.Quirks.MaxTokens != "":
-		return w.to.Quirks.MaxTokens
-	case isOpenAI(w.to.Provider):
-		return "max_completion_tokens"
+	case to.Quirks.MaxTokens != "":
+		return to.Quirks.MaxTokens
+	case isOpenAI(to.Provider):
+		return newLimit
 	}
-	return "max_tokens"
+	return oldLimit
 }
 
 // options appends what is about the call rather than about the answer.

@@ -17,6 +17,7 @@ type Codec struct{}
 var (
 	_ dialect.RerankSurface  = Codec{}
 	_ dialect.RerankUpstream = Codec{}
+	_ dialect.Demander       = Codec{}
 	_ dialect.Passer         = Codec{}
 )
 

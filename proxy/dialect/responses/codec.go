@@ -14,6 +14,7 @@ type Codec struct {
 
 var (
 	_ dialect.Annotator          = Codec{}
+	_ dialect.Demander           = Codec{}
 	_ dialect.Inspector          = Codec{}
 	_ dialect.Passer             = Codec{}
 	_ dialect.GenerationSurface  = Codec{}

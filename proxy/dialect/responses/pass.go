@@ -12,8 +12,8 @@ import (
 
 // AppendPassed appends the request to dst: body with the target's model, without state, without what the target refuses, and with only those sealed thoughts
 // that the target can read. The error is a *dialect.RequestError or a *neutral.UnsupportedError.
-func (Codec) AppendPassed(dst, body []byte, _ dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
-	p := passer{body: body, to: to}
+func (Codec) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target) ([]byte, neutral.Report, error) {
+	p := passer{body: body, to: to.WithLimit("max_output_tokens", h.MaxTokens)}
 	walk := jsonscan.WalkObject(body, jsonscan.Space(body, 0))
 	for member, ok := walk.Next(); ok; member, ok = walk.Next() {
 		if err := p.member(member, walk.Skip()); err != nil {

@@ -66,23 +66,29 @@ func (s *Store) Load(_ context.Context, name string) (ledger.Stored, error) {
 }
 
 func (s *Store) load(name string) (ledger.Stored, error) {
-	file, err := fileName(name)
-	if err != nil {
+	record, err := read(s.root, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return ledger.Stored{}, err
 	}
 	version := s.versions[name]
-	stored := ledger.Stored{Version: strconv.FormatUint(version, 10), Order: version}
-	text, err := s.root.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return stored, nil
-	}
+	return ledger.Stored{Record: record, Version: strconv.FormatUint(version, 10), Order: version}, nil
+}
+
+// read reads the file of a ledger.
+func read(root *os.Root, name string) (ledger.Record, error) {
+	file, err := fileName(name)
 	if err != nil {
-		return ledger.Stored{}, fmt.Errorf("reading ledger %s: %w", name, err)
+		return ledger.Record{}, err
 	}
-	if stored.Record, err = ledger.Decode(text); err != nil {
-		return ledger.Stored{}, fmt.Errorf("reading ledger %s: %w", name, err)
+	text, err := root.ReadFile(file)
+	if err != nil {
+		return ledger.Record{}, fmt.Errorf("reading ledger %s: %w", name, err)
 	}
-	return stored, nil
+	record, err := ledger.Decode(text)
+	if err != nil {
+		return ledger.Record{}, fmt.Errorf("reading ledger %s: %w", name, err)
+	}
+	return record, nil
 }
 
 // Save implements ledger.Store. The file is replaced as a whole once its new content is on the disk.

@@ -81,6 +81,34 @@ func TestLedgersAreFilesOfTheDirectory(t *testing.T) {
 	}
 }
 
+// TestReadBesideAnotherProcess reads what a store that is open holds.
+func TestReadBesideAnotherProcess(t *testing.T) {
+	dir := t.TempDir()
+	store := open(t, dir)
+	for _, name := range []string{"b", "a"} {
+		if _, err := store.Save(t.Context(), name, with(load(t, store, name), 5, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := Ledgers(dir)
+	if diff := cmp.Diff([]string{"a", "b"}, names); err != nil || diff != "" {
+		t.Errorf("ledgers: %v (-want +got):\n%s", err, diff)
+	}
+	record, err := Read(dir, "b")
+	if diff := cmp.Diff(load(t, store, "b").Record, record); err != nil || diff != "" {
+		t.Errorf("Read: %v (-want +got):\n%s", err, diff)
+	}
+	if _, err := Read(dir, "c"); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("Read of no ledger: %v; want ErrNotFound", err)
+	}
+	if _, err := Read(dir, "../b"); err == nil {
+		t.Error("Read of a path succeeded")
+	}
+	if _, err := Ledgers(filepath.Join(dir, "none")); err == nil {
+		t.Error("Ledgers of no directory succeeded")
+	}
+}
+
 func TestUnreadableFileIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "b."+ledger.DataKey)

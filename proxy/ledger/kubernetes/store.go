@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,10 +21,14 @@ import (
 	"signalbox.dev/signalbox/proxy/ledger"
 )
 
+// listPage is how many ConfigMaps, of up to a megabyte each, are asked for at a time.
+const listPage = 50
+
 // Store is a ledger.Store on the ConfigMaps of one namespace.
 type Store struct {
-	maps typedcorev1.ConfigMapInterface
-	log  *slog.Logger
+	maps  typedcorev1.ConfigMapInterface
+	log   *slog.Logger
+	clock *Clock
 
 	mu sync.Mutex
 	// seen holds the object behind the last Stored of each ledger, so that a Save need not read it again.
@@ -31,7 +37,18 @@ type Store struct {
 
 // New returns the store of a namespace. The logger gets what a watch cannot return.
 func New(client typedcorev1.ConfigMapsGetter, namespace string, log *slog.Logger) *Store {
-	return &Store{maps: client.ConfigMaps(namespace), log: log, seen: map[string]*corev1.ConfigMap{}}
+	return &Store{maps: client.ConfigMaps(namespace), log: log, clock: NewClock(), seen: map[string]*corev1.ConfigMap{}}
+}
+
+// WithClock has the store tell the time by a clock that wraps the transport of its client.
+func (s *Store) WithClock(clock *Clock) *Store {
+	s.clock = clock
+	return s
+}
+
+// Offset tells how far the API server's clock is ahead of this machine's, and false while that is not known.
+func (s *Store) Offset() (time.Duration, bool) {
+	return s.clock.offset()
 }
 
 // Load implements ledger.Store.
@@ -41,6 +58,27 @@ func (s *Store) Load(ctx context.Context, name string) (ledger.Stored, error) {
 		return ledger.Stored{}, translate("getting", name, err)
 	}
 	return s.take(object)
+}
+
+// Ledgers returns the names of the ledgers of the namespace, in order. It takes the right to list ConfigMaps, which a proxy does not have.
+func (s *Store) Ledgers(ctx context.Context) ([]string, error) {
+	options := metav1.ListOptions{LabelSelector: labelManagedBy + "=" + managedBy + "," + labelComponent + "=" + component, Limit: listPage}
+	var names []string
+	for {
+		page, err := s.maps.List(ctx, options)
+		if err != nil {
+			return nil, fmt.Errorf("listing ledgers: %w", err)
+		}
+		for i := range page.Items {
+			if Owned(page.Items[i].Labels) {
+				names = append(names, page.Items[i].Name)
+			}
+		}
+		if options.Continue = page.Continue; options.Continue == "" {
+			slices.Sort(names)
+			return names, nil
+		}
+	}
 }
 
 // Save implements ledger.Store.

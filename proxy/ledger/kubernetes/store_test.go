@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,6 +67,7 @@ func TestStore(t *testing.T) {
 	t.Run("save keeps what others wrote", c.testSaveKeepsTheRest)
 	t.Run("conflict", c.testConflict)
 	t.Run("no ledger", c.testNoLedger)
+	t.Run("list", c.testLedgers)
 	t.Run("foreign ConfigMap", c.testForeign)
 	t.Run("record that cannot be read", c.testUnreadable)
 	t.Run("watch", c.testWatch)
@@ -178,6 +180,24 @@ func (c cluster) testNoLedger(t *testing.T) {
 	}
 	if _, err := c.store().Save(t.Context(), "signalbox-ledger-none", ledger.Stored{Version: "1"}); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("Save = %v; want ErrNotFound", err)
+	}
+}
+
+func (c cluster) testLedgers(t *testing.T) {
+	b, a := c.make(t, "list-b", Labels("list-b")), c.make(t, "list-a", Labels("list-a"))
+	c.make(t, "list-c", map[string]string{"app": "other"})
+	names, err := c.store().Ledgers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, name := range names {
+		if strings.Contains(name, "list-") {
+			listed = append(listed, name)
+		}
+	}
+	if diff := cmp.Diff([]string{a, b}, listed); diff != "" {
+		t.Errorf("ledgers (-want +got):\n%s", diff)
 	}
 }
 

@@ -1,0 +1,8 @@
+package gemini
+
+import "signalbox.dev/signalbox/proxy/dialect"
+
+// Demand is the most that a request can use.
+func (Generate) Demand(body []byte, h dialect.Head) dialect.Demand {
+	return dialect.GenerationDemand(body, h)
+}

@@ -1,0 +1,112 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/usage"
+)
+
+// maxSince bounds how far back a summary may ask. The proxy remembers less.
+const maxSince = 366 * 24 * time.Hour
+
+// generation answers with one of the caller's own calls. It is known before the last byte of its answer is sent; other replicas are asked for what this one does not
+// know.
+func (s *Server) generation(c *call) error {
+	id := c.r.URL.Query().Get("id")
+	if !isPlain(id) {
+		return &Error{Code: CodeInvalidRequest, Status: http.StatusBadRequest, Message: "the query needs an \"id\": that of an answer, or of its X-Generation-Id", Param: "id"}
+	}
+	if !strings.HasPrefix(id, generationPrefix) {
+		id = generationPrefix + id
+	}
+	found, known := s.recent.ByID(id)
+	if !known && s.generations != nil {
+		found, known = s.generations(c.r.Context(), id)
+	}
+	if !known || found.Caller != c.callerName() {
+		return &Error{
+			Code: CodeGenerationNotFound, Status: http.StatusNotFound,
+			Message: "no call of yours with this id is known; proxies remember the newest ones only, usage records have them all",
+		}
+	}
+	return s.sendJSON(c, usage.AppendGeneration(nil, found))
+}
+
+// accountOf answers what the caller's tightest budget says, as OpenRouter tells of keys and credits.
+func (s *Server) accountOf(c *call) error {
+	c.claim()
+	now := s.now()
+	info := s.keyInfo(c, now)
+	if c.place.action == actionKey {
+		return s.sendJSON(c, usage.AppendKey(nil, &info))
+	}
+	total := info.Limit
+	if !info.Limited {
+		total = info.Usage
+	}
+	return s.sendJSON(c, usage.AppendCredits(nil, total, info.Usage))
+}
+
+func (s *Server) keyInfo(c *call, now time.Time) usage.KeyInfo {
+	info := usage.KeyInfo{Label: c.callerName()}
+	own := s.recent.Select(usage.Filter{Caller: c.callerName()})
+	now = now.UTC()
+	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
+	week := day.AddDate(0, 0, -(int(day.Weekday())+6)%7)
+	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	info.Daily, info.Weekly, info.Monthly, info.Usage = costSince(own, day), costSince(own, week), costSince(own, month), costSince(own, time.Time{})
+	for _, budget := range c.snapshot.budgets {
+		standing, err := budget.Standing(now, &c.claimant)
+		if err != nil || len(budget.Routes) > 0 || !budget.Counts("", &c.claimant) {
+			continue
+		}
+		remaining := max(0, standing.Limit-standing.Spent-standing.Lost-standing.Reserved)
+		if !info.Limited || remaining < info.Remaining {
+			info.Limited, info.Limit, info.Remaining, info.Period, info.Usage = true, standing.Limit, remaining, budget.Period, standing.Spent
+		}
+	}
+	return info
+}
+
+// costSince adds up what records cost, in nano-dollars.
+func costSince(records []*usage.Record, since time.Time) int64 {
+	var sum int64
+	for _, r := range records {
+		if !r.Time.Before(since) {
+			sum = addSaturating(sum, r.Cost)
+		}
+	}
+	return sum
+}
+
+// usageOf adds up the caller's own calls, as far as this replica remembers them.
+func (s *Server) usageOf(c *call) error {
+	query := c.r.URL.Query()
+	if c.place.action == actionActivity {
+		return s.sendJSON(c, usage.AppendActivity(nil, s.recent.Select(usage.Filter{Caller: c.callerName()}), query.Get("date")))
+	}
+	by, err := usage.ParseDimensions(orDefault(query.Get("by"), "model"))
+	if err != nil {
+		return &Error{Code: CodeInvalidRequest, Status: http.StatusBadRequest, Message: err.Error(), Param: "by"}
+	}
+	since, err := time.ParseDuration(orDefault(query.Get("since"), "24h"))
+	if err != nil || since <= 0 || since > maxSince {
+		return &Error{Code: CodeInvalidRequest, Status: http.StatusBadRequest, Message: "\"since\" is a duration such as 24h, up to 8784h", Param: "since"}
+	}
+	now := s.now()
+	told := usage.Summary{
+		By: by, Since: now.Add(-since), From: latest(now.Add(-since), s.recent.From()),
+		Rows: usage.Summarize(s.recent.Select(usage.Filter{Caller: c.callerName(), Since: now.Add(-since)}), by),
+	}
+	return s.sendJSON(c, usage.AppendSummary(nil, &told))
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+

@@ -1,0 +1,69 @@
+package server
+
+import (
+	"signalbox.dev/signalbox/proxy/dialect"
+	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+// demand is the most that an attempt can use.
+type demand struct {
+	meter.Demand
+	// outputLimit is the number of tokens that each choice is limited to; 0 where an answer has no tokens.
+	outputLimit int64
+	// unbounded says what has no upper bound; empty when all has.
+	unbounded string
+}
+
+// uploadUnbounded is why uploads cannot be bounded: what they hold is known only to who reads them to their end.
+const uploadUnbounded = "what an upload holds is not known before it was sent"
+
+// demandOf is the most that an attempt can use: what the request asks for, within the limits of the target's model.
+func (s *Server) demandOf(c *call, l *leg, a *attempt) *demand {
+	if !l.hard {
+		return nil
+	}
+	demander, ok := c.place.surface.(dialect.Demander)
+	if !ok || c.form != nil {
+		return &demand{unbounded: uploadUnbounded}
+	}
+	if c.demand == nil {
+		read := demander.Demand(c.body.bytes, c.inbound.Head)
+		c.demand = &read
+	}
+	declared := a.target.limitsOf(a.model)
+	limits := dialect.Limits{
+		Context: declared.ContextTokens, Output: outputLimit(c.inbound.Head.MaxTokens, declared.MaxOutputTokens),
+		Model: a.model, Provider: a.target.provider, Prices: a.prices,
+	}
+	d := &demand{outputLimit: limits.Output}
+	d.Demand, d.unbounded = c.demand.Within(limits)
+	return d
+}
+
+// bound fills in what the demand can cost.
+func (d *demand) bound(ask *ledger.Ask, prices *table.Prices) {
+	ask.Unbounded = d.unbounded != ""
+	if prices == nil || ask.Unbounded {
+		return
+	}
+	nano, priced := meter.Bound(&d.Demand, prices)
+	ask.Nano, ask.Unpriced = nano, !priced
+}
+
+// outputLimit is the limit of an answer that is sent: the request's, and no more than the model's. 0 is not known, of either.
+func outputLimit(asked, most int64) int64 {
+	if asked <= 0 || most > 0 && most < asked {
+		return most
+	}
+	return asked
+}
+
+// limitsOf is what is known of a model that the target is asked for. What the target declares is of its own model; of others there may be the provider's list.
+func (t *targetEntry) limitsOf(model string) table.ModelListing {
+	if model == t.model {
+		return table.ModelListing{ContextTokens: t.declared.ContextTokens, MaxOutputTokens: t.declared.MaxOutputTokens}
+	}
+	return t.listing[model]
+}
