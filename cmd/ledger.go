@@ -168,17 +168,27 @@ func releaseLedger(command *cobra.Command, flags *ledgerFlags, budget string, op
 		}
 		freed = append(freed, slices...)
 	}
-	return reportRelease(command.OutOrStdout(), freed, options.yes)
+	verb := "would free"
+	if options.yes {
+		verb = "freed"
+	}
+	if err := reportRelease(command.OutOrStdout(), verb, freed); err != nil {
+		return err
+	}
+	switch {
+	case len(freed) == 0:
+		return errors.New("there is no such lost slice")
+	case !options.yes:
+		return errors.New("nothing was freed: say --yes to do it")
+	default:
+		return nil
+	}
 }
 
 // reportRelease prints what was freed, or would be.
-func reportRelease(to io.Writer, freed []ledger.Slice, done bool) error {
+func reportRelease(to io.Writer, verb string, freed []ledger.Slice) error {
 	var out strings.Builder
 	var sum int64
-	verb := "would free"
-	if done {
-		verb = "freed"
-	}
 	for _, slice := range freed {
 		sum = ledger.Totals{Spent: sum}.Plus(ledger.Totals{Spent: slice.Nano}).Spent
 		fmt.Fprintf(&out, "%s %s of %s, %s, window %s\n", verb, dollars(slice.Nano), ownerName(slice.Owner), counterName(slice.Subject), keyName(slice.Key))
@@ -187,14 +197,7 @@ func reportRelease(to io.Writer, freed []ledger.Slice, done bool) error {
 	if _, err := io.WriteString(to, out.String()); err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}
-	switch {
-	case len(freed) == 0:
-		return errors.New("there is no such lost slice")
-	case !done:
-		return errors.New("nothing was freed: say --yes to do it")
-	default:
-		return nil
-	}
+	return nil
 }
 
 // migrateOptions are the flags of `signalbox ledger migrate`.

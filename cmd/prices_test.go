@@ -64,7 +64,7 @@ func TestPrices(t *testing.T) {
 			stdin: pricedManifests, args: []string{"-f", "-", "fast"}, want: []string{"target listed", "OpenAI fast unpriced default/chat target passing"}, not: "OpenAI chat",
 		},
 		"targets of another provider": {stdin: pricedManifests, args: []string{"-f", "-", "-p", "Groq", "chat"}, fails: `nothing is known of model "chat"`},
-		"manifests in error":          {stdin: "kind: ModelRoute", args: []string{"-f", "-"}, fails: "signalbox check lists them"},
+		"manifests in error":          {stdin: "kind: ModelRoute\napiVersion: signalbox.dev/v1alpha1\nmetadata: {name: x}\nspec: {}", args: []string{"-f", "-"}, fails: "signalbox check lists them"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestPricesAsJSON(t *testing.T) {
 	if line.Prices.Rates[0].Name != "input" || line.Prices.Rates[0].USD != "2.5" || line.Prices.Rates[0].Per != "million tokens" {
 		t.Errorf("the first rate is %+v", line.Prices.Rates[0])
 	}
-	if line.Catalogue.Key != "gpt-4o" || line.Catalogue.ContextTokens != 128000 || len(line.Catalogue.Capabilities) == 0 || len(line.Prices.Services) != 2 {
+	if line.Catalogue.Key != "gpt-4o" || line.Catalogue.ContextTokens != 128000 || len(line.Catalogue.Capabilities) == 0 || len(line.Prices.Services) != 3 {
 		t.Errorf("line %+v", line)
 	}
 }

@@ -138,7 +138,8 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 	}
 	log := slog.New(slog.NewJSONHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: flags.logLevel}))
 	klog.SetSlogLogger(log)
-	core, err := newCoreClient(flags.kubeconfig)
+	clock := kubernetes.NewClock()
+	core, err := newCoreClient(flags.kubeconfig, clock.Wrap)
 	if err != nil {
 		return err
 	}
@@ -150,9 +151,9 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 		Addr: flags.addr, MetricsAddr: flags.metricsAddr, ControlAddr: flags.controlAddr, Pod: flags.pod, PodUID: flags.podUID,
 		PodIP: podIP, LookupPeers: lookup(flags.peers, podIP),
 		Source: &feed.Cluster{Secrets: core.Secrets(flags.namespace), Name: flags.tableSecret, Dir: flags.tableDir, Log: log},
-		Owner:  ledger.NewOwner(flags.podUID, started), Store: kubernetes.New(core, flags.namespace, log), StartedAt: started,
+		Owner:  ledger.NewOwner(flags.podUID, started), Store: kubernetes.New(core, flags.namespace, log).WithClock(clock), StartedAt: started,
 		OpenValkey: openValkey(log), LedgerStore: flags.ledgerStore, JournalDir: flags.journalDir, JournalBytes: flags.journalSize,
-		Records: command.OutOrStdout(),
+		OpenPostgres: openPostgres, OpenOTLP: openOTLP(flags.namespace, flags.pod, command.Root().Version), Records: command.OutOrStdout(),
 		DrainDelay: flags.drainDelay, IdleGrace: dataplane.DefaultIdleGrace, DrainLimit: flags.drainLimit, Limits: flags.bounded(), HTTPProxy: http.ProxyFromEnvironment,
 		Log: log, AccessLog: command.OutOrStdout(),
 	})
@@ -166,13 +167,16 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 	return nil
 }
 
-// newCoreClient returns a client that leaves the pace of its few calls to the API server.
-func newCoreClient(kubeconfig string) (*typedcorev1.CoreV1Client, error) {
+// newCoreClient returns a client that leaves the pace of its few calls to the API server. wraps go around its transport.
+func newCoreClient(kubeconfig string, wraps ...func(http.RoundTripper) http.RoundTripper) (*typedcorev1.CoreV1Client, error) {
 	config, err := loadRESTConfig(kubeconfig)
 	if err != nil {
 		return nil, err
 	}
 	config.QPS = -1
+	for _, wrap := range wraps {
+		config.Wrap(wrap)
+	}
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	client, err := typedcorev1.NewForConfig(config)

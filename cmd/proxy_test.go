@@ -20,6 +20,7 @@ func TestProxyRefusesFlagsThatMakeNoSense(t *testing.T) {
 		"negative limit":  {[]string{"--namespace=n", "--pod-uid=u", "--drain-limit=-1s"}, "must not be negative"},
 		"no bodies":       {[]string{"--namespace=n", "--pod-uid=u", "--max-body-bytes=0"}, "must be greater than zero"},
 		"no concurrency":  {[]string{"--namespace=n", "--pod-uid=u", "--max-concurrent=-1"}, "must be greater than zero"},
+		"no journal":      {[]string{"--namespace=n", "--pod-uid=u", "--journal-bytes=1000"}, "--journal-bytes must be at least"},
 		"no address":      {[]string{"--namespace=n", "--pod-uid=u", "--pod-ip=here"}, "reading --pod-ip"},
 		"log level":       {[]string{"--log-level=LOUD"}, "log-level"},
 		"an argument":     {[]string{"file.yaml"}, "file.yaml"},

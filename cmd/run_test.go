@@ -228,6 +228,14 @@ func TestRunServesAndReloads(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
+	// Three calls reached the provider.
+	if got := strings.Count(s.out.String(), `"msg":"usage"`); got != 3 {
+		t.Errorf("%d usage records were printed:\n%s", got, s.out.String())
+	}
+	journals, err := filepath.Glob(filepath.Join(state, "*", "journal", "*"))
+	if err != nil || len(journals) == 0 {
+		t.Errorf("there is no journal in the state directory: %v", err)
+	}
 	for _, text := range []string{s.out.String(), s.err.String()} {
 		if strings.Contains(text, "very-secret") {
 			t.Errorf("a key or prompt was printed:\n%s", text)

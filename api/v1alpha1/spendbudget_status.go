@@ -180,15 +180,15 @@ type BudgetLedgerStatus struct {
 	// +optional
 	Store LedgerStoreType `json:"store,omitempty"`
 
-	// bytes that the ledger takes.
+	// bytes that the ledger takes, in Kubernetes.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Bytes int64 `json:"bytes,omitempty"`
 
-	// percent of what fits; with Valkey that of the largest document.
+	// percent of what fits, in Kubernetes.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Percent *int32 `json:"percent,omitempty"`
+	Percent *int64 `json:"percent,omitempty"`
 
 	// owners is how many proxies write into the running window, those that are gone included until they are added up.
 	// +optional

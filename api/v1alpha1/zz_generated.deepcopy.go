@@ -178,7 +178,7 @@ func (in *BudgetLedgerStatus) DeepCopyInto(out *BudgetLedgerStatus) {
 	*out = *in
 	if in.Percent != nil {
 		in, out := &in.Percent, &out.Percent
-		*out = new(int32)
+		*out = new(int64)
 		**out = **in
 	}
 }

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -18,8 +19,10 @@ import (
 	"signalbox.dev/signalbox/controllers/secrets"
 	"signalbox.dev/signalbox/controllers/spendbudget"
 	"signalbox.dev/signalbox/controllers/status"
+	"signalbox.dev/signalbox/controllers/stores"
 	"signalbox.dev/signalbox/proxy/control"
 	"signalbox.dev/signalbox/proxy/provider/registry"
+	"signalbox.dev/signalbox/proxy/usage"
 )
 
 // eventSource is what events name as their reporting controller.
@@ -36,6 +39,8 @@ type parts struct {
 	facts   *apiserver.Watcher
 	fleet   *fleet.Fleet
 	prober  *providercredential.Prober
+	// standing tells how the namespaces' users in the stores stand.
+	standing *stores.Standing
 }
 
 // addControllers registers every controller and what they share.
@@ -44,7 +49,7 @@ func addControllers(mgr ctrl.Manager, restConfig *rest.Config, options Options) 
 	if err != nil {
 		return err
 	}
-	for _, add := range []func() error{p.addFleet, p.addProxyDeployment, p.addModelRoute, p.addProviderCredential, p.addSpendBudget} {
+	for _, add := range []func() error{p.addFleet, p.addStores, p.addProxyDeployment, p.addModelRoute, p.addProviderCredential, p.addSpendBudget} {
 		if err := add(); err != nil {
 			return fmt.Errorf("adding a controller: %w", err)
 		}
@@ -74,6 +79,7 @@ func newParts(mgr ctrl.Manager, restConfig *rest.Config, options Options) (*part
 		tables: report.NewReader(caches.Managed),
 		facts:  apiserver.NewWatcher(asker, wall, mgr.GetLogger().WithName("apiserver")),
 	}
+	p.standing = stores.NewStanding()
 	p.fleet = fleet.New(fleet.Options{
 		Identities: p.identity, Stream: control.Client{}.Stream, Clock: wall, Log: mgr.GetLogger().WithName("fleet"),
 	})
@@ -106,12 +112,12 @@ func (p *parts) addProxyDeployment() error {
 	reconciler := &proxydeployment.Reconciler{
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), AccessKeys: p.secrets.AccessKeys, Lookup: p.lookup, Tables: p.tables, Facts: p.facts,
 		Config: p.options.Config, Events: p.mgr.GetEventRecorder(eventSource), Clock: p.clock, Pace: proxydeployment.NewPace(),
-		Lists: p.prober,
+		Lists: p.prober, Stores: p.standing,
 	}
 	if p.options.InCluster {
 		reconciler.ManagerNamespace = p.options.Namespace
 	}
-	return reconciler.SetupWithManager(p.mgr, proxydeployment.Sources{Secrets: p.secrets, Facts: p.facts.Source, Lists: p.prober.ListSource})
+	return reconciler.SetupWithManager(p.mgr, proxydeployment.Sources{Secrets: p.secrets, Facts: p.facts.Source, Lists: p.prober.ListSource, Stores: p.standing.LedgerSource})
 }
 
 func (p *parts) addModelRoute() error {
@@ -131,7 +137,7 @@ func (p *parts) addProviderCredential() error {
 
 func (p *parts) addSpendBudget() error {
 	reconciler := &spendbudget.Reconciler{
-		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Reports: p.tables, Fleet: p.fleet,
+		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Reports: p.tables, Fleet: p.fleet, Usage: usage.NewLines(os.Stdout), Ledgers: p.ledgers(),
 		Status: p.statusWriter(spendbudget.Adverse()...), Clock: p.clock,
 	}
 	return reconciler.SetupWithManager(p.mgr, p.secrets.Managed, p.fleet.Source)

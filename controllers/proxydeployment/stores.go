@@ -14,6 +14,7 @@ import (
 	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/ledger/valkey"
 	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/usage/postgres"
 )
 
 // passwordBytes is the length of a password before it is encoded.
@@ -113,7 +114,7 @@ func describePostgres(database *platform.Postgres, namespace string, before *tab
 			password = kept
 		}
 	}
-	own, err := roleURL(address, namespace, password)
+	own, err := postgres.RoleURL(address, namespace, password)
 	if err != nil {
 		return nil, errNoURL
 	}

@@ -60,7 +60,7 @@ func TestDescribeStores(t *testing.T) {
 		"database": {
 			"usage: {postgres: {urlFile: " + url + ", caFile: " + authorities + "}}",
 			storeAccess{usage: table.UsageSinks{Postgres: &table.Postgres{
-				URL: "postgres://" + roleName("team-a") + ":PASSWORD@db.storage:5433/usage?sslmode=verify-full", CAPEM: []byte("pem"),
+				URL: "postgres://signalbox_usage_team-a:PASSWORD@db.storage:5433/usage?sslmode=verify-full", CAPEM: []byte("pem"),
 			}}},
 		},
 	}

@@ -196,7 +196,7 @@ func exceeded(in *input, counted counted) metav1.Condition {
 func consequence(enforcement v1alpha1.Enforcement) string {
 	switch enforcement {
 	case v1alpha1.EnforcementHard:
-		return " but for less than a hundredth; calls that may cost more than what is left are refused"
+		return " but for a hundredth at most; calls that may cost more than what is left are refused"
 	case v1alpha1.EnforcementObserve:
 		return "; nothing is refused, for the budget only observes"
 	default:

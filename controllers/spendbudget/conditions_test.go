@@ -199,7 +199,7 @@ func TestFurtherConditions(t *testing.T) {
 		},
 		"hard, a hundredth and more left": {newInput(hard, spent(9_899_999_999)), map[string]stands{v1alpha1.ConditionExceeded: {"False/WithinLimit", ""}}},
 		"hard, a hundredth left": {
-			newInput(hard, spent(9_900_000_000)), map[string]stands{v1alpha1.ConditionExceeded: {"True/LimitReached", "less than a hundredth; calls that may cost more than what is left are refused"}},
+			newInput(hard, spent(9_900_000_000)), map[string]stands{v1alpha1.ConditionExceeded: {"True/LimitReached", "but for a hundredth at most; calls that may cost more than what is left are refused"}},
 		},
 		"what is lost counts": {
 			newInput(hard, enter("a/1", ledger.Entry{Totals: ledger.Totals{Spent: 5 * dollar}, Allowance: 10 * dollar, Lost: true})),

@@ -276,6 +276,7 @@ var _ = Describe("A SpendBudget", func() {
 		living, other := w.pod(ctx, "living"), w.pod(ctx, "other")
 		w.enter(ctx, ledger.Owner(living.UID+"/1"), ledger.Entry{Totals: ledger.Totals{Spent: dollar, Requests: 1}, Allowance: 2 * dollar, Seq: 1})
 		w.enter(ctx, ledger.Owner(other.UID+"/1"), ledger.Entry{Totals: ledger.Totals{Spent: dollar, Requests: 1}, Allowance: 3 * dollar, Seq: 1})
+		w.clock.SetTime(now().Add(driftInterval))
 		w.reconcile(ctx)
 		w.emitted()
 		Expect(w.budget(ctx).Status.Reserved).To(Equal("3"))
@@ -284,7 +285,7 @@ var _ = Describe("A SpendBudget", func() {
 		By("ending one pod for good, and deleting it later")
 		other.Status.Phase = corev1.PodFailed
 		Expect(cluster.Client.Status().Update(ctx, other)).To(Succeed())
-		w.clock.SetTime(now().Add(driftInterval))
+		w.clock.SetTime(now().Add(2 * driftInterval))
 		w.reconcile(ctx)
 		Expect(w.usage.records).To(HaveLen(1))
 		record := w.usage.records[0]
@@ -296,7 +297,7 @@ var _ = Describe("A SpendBudget", func() {
 		Expect(w.emitted()).To(ConsistOf(And(
 			HavePrefix("Warning LostSlice"), ContainSubstring(string(other.UID)+"/1"), ContainSubstring("2 USD"), ContainSubstring("signalbox ledger release"))))
 		Expect(cluster.Client.Delete(ctx, other, client.GracePeriodSeconds(0))).To(Succeed())
-		w.clock.SetTime(now().Add(2 * driftInterval))
+		w.clock.SetTime(now().Add(3 * driftInterval))
 		w.reconcile(ctx)
 		status := w.budget(ctx).Status
 		Expect([]string{status.Spent, status.Reserved, status.Lost, status.Remaining}).To(Equal([]string{"2", "1", "2", "6"}))

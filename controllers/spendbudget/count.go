@@ -60,13 +60,13 @@ func nonNegative(n int64) uint64 {
 	return uint64(max(0, n))
 }
 
-// exceeded tells whether the counter has reached its limit. A Hard budget never passes it and seldom meets it: calls that may cost more than what is left are
-// refused, so it is as good as reached when less than a hundredth is left.
-func (c counter) exceeded(enforcement v1alpha1.Enforcement) bool {
+// fullPercent is the share at which a limit counts as reached. A Hard budget never passes its limit and seldom meets it: calls that may cost more than what is
+// left are refused, so it is as good as reached when no more than a hundredth is left.
+func fullPercent(enforcement v1alpha1.Enforcement) int64 {
 	if enforcement == v1alpha1.EnforcementHard {
-		return c.percent() >= 99
+		return 99
 	}
-	return c.gone() >= c.limit
+	return 100
 }
 
 // apart tells whether a budget has counters of their own.
@@ -178,7 +178,7 @@ func (c counted) remaining() int64 {
 func (c counted) exceeded(enforcement v1alpha1.Enforcement) int64 {
 	number := int64(0)
 	for _, one := range c.counters {
-		if one.exceeded(enforcement) {
+		if one.percent() >= fullPercent(enforcement) {
 			number++
 		}
 	}

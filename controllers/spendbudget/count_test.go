@@ -169,8 +169,8 @@ func TestLedgerStatus(t *testing.T) {
 		in   *input
 		want *v1alpha1.BudgetLedgerStatus
 	}{
-		"in Kubernetes": {full, &v1alpha1.BudgetLedgerStatus{Store: v1alpha1.LedgerKubernetes, Bytes: ledger.MaxEncodedBytes / 4, Percent: new(int32(25)), Owners: 2}},
-		"not made yet":  {newInput(func(in *input) { in.ledger, in.documents = nil, nil }), &v1alpha1.BudgetLedgerStatus{Store: v1alpha1.LedgerKubernetes, Percent: new(int32)}},
+		"in Kubernetes": {full, &v1alpha1.BudgetLedgerStatus{Store: v1alpha1.LedgerKubernetes, Bytes: ledger.MaxEncodedBytes / 4, Percent: new(int64(25)), Owners: 2}},
+		"not made yet":  {newInput(func(in *input) { in.ledger, in.documents = nil, nil }), &v1alpha1.BudgetLedgerStatus{Store: v1alpha1.LedgerKubernetes, Percent: new(int64)}},
 		"not ours":      {newInput(func(in *input) { in.ledger, in.documents, in.foreign = nil, nil, true }), nil},
 		"in Valkey": {
 			newInput(elsewhere, each(v1alpha1.CounterPerEndUser, map[string]int64{"alice": 1, "bob": 2})), &v1alpha1.BudgetLedgerStatus{Store: v1alpha1.LedgerValkey, Owners: 1},

@@ -62,21 +62,18 @@ func (r *Reconciler) gather(ctx context.Context, budget *v1alpha1.SpendBudget) (
 func (r *Reconciler) gatherDocuments(ctx context.Context, in *input) error {
 	bounded, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	documents, err := r.Ledgers.Read(bounded, in.budget.Namespace, ledger.Name(in.budget.Name))
+	in.documents, in.unreadable = r.Ledgers.Read(bounded, in.budget.Namespace, ledger.Name(in.budget.Name))
 	if ctx.Err() != nil {
 		return fmt.Errorf("reading the ledger: %w", ctx.Err())
 	}
 	name := client.ObjectKeyFromObject(in.budget)
-	if err == nil {
-		r.seen.note(name, documents, in.now)
-		in.documents = documents
+	if in.unreadable == nil {
+		r.seen.note(name, in.documents, in.now)
 		return nil
 	}
 	if last, fresh := r.seen.last(name, in.now); fresh {
-		in.documents = last
-		return nil
+		in.documents, in.unreadable = last, nil
 	}
-	in.unreadable = err
 	return nil
 }
 
@@ -96,12 +93,11 @@ func (r *Reconciler) gatherLedger(ctx context.Context, in *input) error {
 		return nil
 	}
 	in.ledger = object
-	stored, err := kubernetes.Read(object)
-	if err != nil {
-		in.unreadable = err
-		return nil
+	var stored ledger.Stored
+	stored, in.unreadable = kubernetes.Read(object)
+	if in.unreadable == nil {
+		in.documents = []Document{{Name: object.Name, Stored: stored}}
 	}
-	in.documents = []Document{{Name: object.Name, Stored: stored}}
 	return nil
 }
 

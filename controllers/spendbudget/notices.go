@@ -94,10 +94,20 @@ func makeNotices(budget *v1alpha1.SpendBudget, after *v1alpha1.SpendBudgetStatus
 		if !known {
 			continue
 		}
-		notices = append(notices, reached(budget, mark{from: from, to: *one.Percent, whose: fmt.Sprintf("counter %q", one.Subject)})...)
+		at := mark{from: from, to: *one.Percent, whose: fmt.Sprintf("counter %q", one.Subject)}
+		notices = append(notices, reached(budget, at)...)
+		if full := fullPercent(budget.Spec.Enforcement); at.from < full && full <= at.to {
+			notices = append(notices, notice{
+				reason: v1alpha1.ReasonLimitReached, action: exceedAction,
+				message: fmt.Sprintf("%s: %s has reached its limit of %s USD%s", v1alpha1.ConditionExceeded, at.whose, one.Limit, consequence(budget.Spec.Enforcement)),
+			})
+		}
 	}
 	return notices
 }
+
+// exceedAction is what the event of a counter that has come to its limit says was being done.
+const exceedAction = "Count"
 
 // mark is how far something went since the last status.
 type mark struct {

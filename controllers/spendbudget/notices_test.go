@@ -76,6 +76,14 @@ func TestNotices(t *testing.T) {
 				{v1alpha1.ReasonThresholdReached, "Notify", `NearLimit: counter "accesskey:a" has reached 50 percent of the limit`},
 			},
 		},
+		"counters at their limits": {
+			newInput(hard, func(in *input) { in.budget.Spec.Actions = nil }, callers(map[string]int64{"accesskey:a": 9_900_000_000, "accesskey:b": 9_899_999_999}),
+				after(newInput(hard, callers(nil)))),
+			[]notice{{
+				v1alpha1.ReasonLimitReached, "Count",
+				`Exceeded: counter "accesskey:a" has reached its limit of 10 USD but for a hundredth at most; calls that may cost more than what is left are refused`,
+			}},
+		},
 		"one that overtakes the fullest": {
 			newInput(acting, callers(fuller), after(newInput(acting, callers(full)))), []notice{{v1alpha1.ReasonThrottled, "Throttle", throttled}},
 		},

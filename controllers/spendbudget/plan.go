@@ -134,6 +134,6 @@ func size(object *corev1.ConfigMap) int64 {
 }
 
 // fill is how full a ledger object is, in percent.
-func fill(object *corev1.ConfigMap) int32 {
-	return int32(min(size(object), ledger.MaxEncodedBytes) * 100 / ledger.MaxEncodedBytes)
+func fill(object *corev1.ConfigMap) int64 {
+	return size(object) * 100 / ledger.MaxEncodedBytes
 }

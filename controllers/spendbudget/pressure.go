@@ -31,7 +31,7 @@ func pressure(in *input, counted counted) metav1.Condition {
 		return condition
 	}
 	before := meta.FindStatusCondition(in.budget.Status.Conditions, v1alpha1.ConditionLedgerPressure)
-	beyond := func(reason string, number, limit int) bool {
+	beyond := func(reason string, number, limit int64) bool {
 		if before != nil && before.Status == metav1.ConditionTrue && before.Reason == reason {
 			limit -= limit / 10
 		}
@@ -39,13 +39,13 @@ func pressure(in *input, counted counted) metav1.Condition {
 	}
 	const advice = "; move it to Valkey with signalbox ledger migrate"
 	switch {
-	case beyond(v1alpha1.ReasonLedgerLarge, int(fill(in.ledger)), pressurePercent):
+	case beyond(v1alpha1.ReasonLedgerLarge, fill(in.ledger), pressurePercent):
 		condition.Reason = v1alpha1.ReasonLedgerLarge
 		condition.Message = fmt.Sprintf("the ledger takes more than %d percent of what a ConfigMap can hold%s", pressurePercent, advice)
-	case beyond(v1alpha1.ReasonManyCounters, len(counted.counters), pressureCounters):
+	case beyond(v1alpha1.ReasonManyCounters, int64(len(counted.counters)), pressureCounters):
 		condition.Reason = v1alpha1.ReasonManyCounters
 		condition.Message = fmt.Sprintf("the ledger has more than %d counters, which all proxies write together%s, or lower spec.maxCounters", pressureCounters, advice)
-	case beyond(v1alpha1.ReasonManyOwners, counted.owners, pressureOwners):
+	case beyond(v1alpha1.ReasonManyOwners, int64(counted.owners), pressureOwners):
 		condition.Reason = v1alpha1.ReasonManyOwners
 		condition.Message = fmt.Sprintf("more than %d proxies write the ledger, and wait for each other%s", pressureOwners, advice)
 	default:

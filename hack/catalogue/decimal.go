@@ -27,7 +27,7 @@ func rational(text string) (*big.Rat, error) {
 		return nil, fmt.Errorf("%q has too many digits", text)
 	}
 	value, ok := new(big.Rat).SetString(text)
-	if !ok {
+	if !ok || strings.ContainsFunc(text, func(r rune) bool { return !strings.ContainsRune("0123456789.eE+-", r) }) {
 		return nil, fmt.Errorf("%q is not a decimal number", text)
 	}
 	if value.Sign() < 0 {

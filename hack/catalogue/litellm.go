@@ -148,6 +148,9 @@ func (f facts) entry(key string, from pin) (entry *catalogue.Entry, problem stri
 		URL:          f.word("source"),
 		Notes:        list.notes,
 	}
+	if f.word("litellm_provider") == "openai" {
+		renamed(&entry.Prices, "priority", "fast")
+	}
 	entry.ContextTokens, entry.MaxOutputTokens, err = f.limits()
 	return entry, "", err
 }

@@ -100,6 +100,9 @@ func (l *literals) strings() (string, error) {
 			case 0, '\n':
 				return "", l.fail("a string does not end")
 			case '\\':
+				if l.peek() == 0 {
+					return "", l.fail("a string does not end")
+				}
 				joined.WriteByte(unescaped(l.peek()))
 				l.at++
 			default:

@@ -7,6 +7,7 @@ import (
 
 	"signalbox.dev/signalbox/proxy/catalogue"
 	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 // merge joins the two packages. litellm has more units, regions and classes of service, so it wins where both know a model; genai-prices has OpenRouter and
@@ -40,7 +41,22 @@ func fill(entry, other *catalogue.Entry) {
 	if hour := other.Prices.AudioHour; hour != nil && p.AudioHour != nil && nearly(*p.AudioHour, *hour) {
 		p.AudioHour = hour
 	}
+	lowerTiers(p, other.Prices.Tiers)
 	complete(p, p)
+}
+
+// lowerTiers lets tiers begin one token earlier where the other package says so: it tells "from 200,000 on" from "above 200,000", and the first is never too low.
+func lowerTiers(p *table.Prices, others []table.PriceTier) {
+	for i := range p.Tiers {
+		for j := range others {
+			if others[j].Above == p.Tiers[i].Above-1 {
+				p.Tiers[i].Above = others[j].Above
+			}
+		}
+	}
+	for i := range p.Services {
+		lowerTiers(&p.Services[i].Prices, others)
+	}
 }
 
 // nearly tells whether two prices differ by less than a thousandth.

@@ -113,7 +113,8 @@ func (l *priceList) places(f facts) error {
 	return nil
 }
 
-// anthropic adds the classes that Anthropic's answers name apart from the tier: "fast" is the speed, "us" where inference was kept, and both together.
+// anthropic adds the classes that Anthropic's answers name apart from the tier: "fast" is the speed, "us" where inference was kept, and both together. Its
+// tier "priority" is capacity that was bought before, and costs what the usual one does.
 func (l *priceList) anthropic(f facts) error {
 	given, _ := f["provider_specific_entry"].(map[string]any)
 	factors := map[string]int64{}
@@ -133,6 +134,7 @@ func (l *priceList) anthropic(f facts) error {
 			halveHour(&batch.Prices, &l.prices)
 		}
 	}
+	multiplied(&l.prices, "priority", perThousand)
 	for _, name := range []string{"fast", "us"} {
 		if factors[name] > 0 {
 			multiplied(&l.prices, name, factors[name])

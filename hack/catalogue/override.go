@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"signalbox.dev/signalbox/proxy/catalogue"
 )
@@ -31,13 +33,21 @@ func overridden(entries listing, content []byte) error {
 		if o.Reason == "" || o.URL == "" {
 			return fmt.Errorf("the override of %s %v needs a reason and a URL", o.Provider, o.Models)
 		}
-		for _, key := range o.Models {
+		for _, key := range o.keys(entries.of(o.Provider)) {
 			if err := o.apply(entries.of(o.Provider), key); err != nil {
 				return fmt.Errorf("the override of %s/%s: %w", o.Provider, key, err)
 			}
 		}
 	}
 	return nil
+}
+
+// keys are the models that are corrected; "*" alone stands for all of the provider.
+func (o override) keys(entries map[string]*catalogue.Entry) []string {
+	if len(o.Models) == 1 && o.Models[0] == "*" {
+		return slices.Sorted(maps.Keys(entries))
+	}
+	return o.Models
 }
 
 func (o override) apply(entries map[string]*catalogue.Entry, key string) error {

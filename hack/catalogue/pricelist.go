@@ -253,22 +253,24 @@ func tidy(p table.Prices) table.Prices {
 			*field = nil
 		}
 	}
-	if p.CacheWrite != nil && *p.CacheWrite == p.Input && p.CacheWrite1h == nil {
-		p.CacheWrite = nil
+	if p.CacheWrite1h == nil {
+		drop(&p.CacheWrite, p.Input)
 	}
-	for _, which := range []unit{inputImage, reasoning, outputAudio, outputImage} {
-		fallback := p.Output
-		if which == inputImage {
-			fallback = p.Input
-		}
-		if field := fieldOf(&p, which); *field != nil && **field == fallback {
-			*field = nil
-		}
+	if p.CachedInputAudio == nil {
+		drop(&p.InputAudio, p.Input)
 	}
-	if p.InputAudio != nil && *p.InputAudio == p.Input && p.CachedInputAudio == nil {
-		p.InputAudio = nil
-	}
+	drop(&p.InputImage, p.Input)
+	drop(&p.Reasoning, p.Output)
+	drop(&p.OutputAudio, p.Output)
+	drop(&p.OutputImage, p.Output)
 	return p
+}
+
+// drop leaves out a price that is the one it falls back to.
+func drop(price **int64, fallback int64) {
+	if *price != nil && **price == fallback {
+		*price = nil
+	}
 }
 
 // fieldOf is where a price is kept. Those of input, output and cachedInput are always there and have no pointer of their own.
@@ -321,18 +323,16 @@ func complete(p, from *table.Prices) {
 // defect says why prices cannot be used; empty when they can.
 func (l *priceList) defect(mode string) string {
 	p := &l.prices
-	piecewise := p.Image != nil || p.AudioHour != nil || p.SpeechHour != nil || p.Characters != nil || p.SearchUnits != nil
+	piecewise := slices.ContainsFunc([]*int64{p.Image, p.AudioHour, p.SpeechHour, p.Characters, p.SearchUnits}, func(price *int64) bool { return price != nil })
 	given := l.variants[variant{}]
 	switch {
-	case mode == "moderation":
-		return ""
-	case piecewise && given[input] == nil && given[output] == nil:
+	case mode == "moderation", piecewise && given[input] == nil && given[output] == nil:
 		return ""
 	case given[input] == nil:
 		return "it has no price of prompts"
 	case p.Input == 0 && p.Output == 0 && !piecewise:
 		return "it has no prices but zeros"
-	case given[output] == nil && generates(mode), p.Output == 0 && p.Input > 0 && generates(mode):
+	case generates(mode) && p.Output == 0 && p.Input > 0:
 		return "it has no price of completions"
 	}
 	return ""
@@ -360,4 +360,14 @@ func multiplied(p *table.Prices, name string, thousandths int64) {
 	prices := *p
 	prices.Services = nil
 	p.Services = append(p.Services, table.ServicePrices{Service: name, Prices: catalogue.Multiply(&prices, thousandths)})
+}
+
+// renamed adds a service under a second name that answers have for it.
+func renamed(p *table.Prices, name, second string) {
+	for _, service := range p.Services {
+		if service.Service == name {
+			p.Services = append(p.Services, table.ServicePrices{Service: second, Prices: service.Prices})
+			return
+		}
+	}
 }

@@ -296,16 +296,23 @@ func (w *world) startLoad(ctx context.Context, name string, duration time.Durati
 // finish waits for the load to end, prints its counts and returns them.
 func (l *load) finish(ctx context.Context, patience time.Duration) loadSummary {
 	GinkgoHelper()
+	var summary loadSummary
+	logs := l.output(ctx, patience)
+	Expect(json.Unmarshal([]byte(logs), &summary)).To(Succeed(), logs)
+	return summary
+}
+
+// output waits for the load to end and returns what it printed.
+func (l *load) output(ctx context.Context, patience time.Duration) string {
+	GinkgoHelper()
 	pod := &corev1.Pod{}
 	Eventually(ctx, func(g Gomega) {
 		g.Expect(api.Get(ctx, client.ObjectKey{Namespace: l.w.namespace, Name: l.name}, pod)).To(Succeed())
 		g.Expect(pod.Status.Phase).To(BeElementOf(corev1.PodSucceeded, corev1.PodFailed))
 	}).WithTimeout(patience).Should(Succeed())
 	logs := strings.TrimSpace(kubectl(ctx, "logs", "-n", l.w.namespace, l.name))
-	var summary loadSummary
-	Expect(json.Unmarshal([]byte(logs), &summary)).To(Succeed(), logs)
 	AddReportEntry("load "+l.name, logs, ReportEntryVisibilityAlways)
-	return summary
+	return logs
 }
 
 // eventuallyGone waits until an object does not exist.

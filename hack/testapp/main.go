@@ -26,7 +26,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("usage: testapp wait|chat|load|converse|get [flags]")
+		return errors.New("usage: testapp wait|chat|load|hammer|converse|get [flags]")
 	}
 	switch args[0] {
 	case "wait":
@@ -36,6 +36,8 @@ func run(ctx context.Context, args []string) error {
 		return runChat(ctx, args[1:])
 	case "load":
 		return runLoad(ctx, args[1:])
+	case "hammer":
+		return runHammer(ctx, args[1:])
 	case "converse":
 		return runConverse(ctx, args[1:])
 	case "get":

@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/catalogue"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -63,7 +62,7 @@ func TestPackedAsReviewed(t *testing.T) {
 func TestProviders(t *testing.T) {
 	want := []string{
 		"Anthropic", "AWSBedrock", "AzureOpenAI", "Cerebras", "Cohere", "DeepSeek", "Fireworks", "GoogleAI", "Groq", "Mistral", "OpenAI", "OpenRouter",
-		"Together", string(v1alpha1.ProviderVertexAI), "XAI",
+		"Together", "VertexAI", "XAI",
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, catalogue.Standard().Providers()); diff != "" {

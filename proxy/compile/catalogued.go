@@ -93,14 +93,23 @@ func (a *assembly) priceAll(backend *table.Credential, names []string) {
 
 // placeOf is where calls of a credential are kept, as prices depend on it.
 func placeOf(backend *table.Credential) string {
-	if place := cmp.Or(backend.Region, backend.Location); place != "" || backend.Provider != string(v1alpha1.ProviderOpenAI) {
+	if place := cmp.Or(backend.Region, backend.Location); place != "" {
 		return place
 	}
 	address, err := url.Parse(backend.Endpoint)
 	if err != nil {
 		return ""
 	}
-	place, isRegional := strings.CutSuffix(address.Hostname(), ".api.openai.com")
+	var suffix string
+	switch v1alpha1.ProviderName(backend.Provider) {
+	case v1alpha1.ProviderOpenAI:
+		suffix = ".api.openai.com"
+	case v1alpha1.ProviderTogether:
+		suffix = "-api.together.ai"
+	default:
+		return ""
+	}
+	place, isRegional := strings.CutSuffix(address.Hostname(), suffix)
 	if !isRegional {
 		return ""
 	}

@@ -175,6 +175,9 @@ func TestCatalogueOfPlaces(t *testing.T) {
 		"some other endpoint": {func(c *v1alpha1.ProviderCredential) {
 			c.Spec.Provider, c.Spec.Endpoint, c.Spec.Prices = v1alpha1.ProviderOpenAI, "https://eu.gateway.example", nil
 		}, "OpenAI", "", "gpt-6-luna"},
+		"endpoint of Canada": {func(c *v1alpha1.ProviderCredential) {
+			c.Spec.Provider, c.Spec.Endpoint, c.Spec.Prices = v1alpha1.ProviderTogether, "https://ca-api.together.ai", nil
+		}, "Together", "ca", "zai-org/GLM-5.3"},
 		"region of AWS": {func(c *v1alpha1.ProviderCredential) {
 			at(v1alpha1.ProviderAWSBedrock)(c)
 			c.Spec.AWSBedrock = &v1alpha1.AWSBedrockAccount{Region: "ap-northeast-1"}

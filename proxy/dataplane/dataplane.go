@@ -76,7 +76,7 @@ func New(ctx context.Context, options Options) (*DataPlane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal: %w", err)
 	}
-	d := &DataPlane{options: options, lines: lines, journal: noted, recent: usage.NewRecent(usage.RecentOptions{})}
+	d := &DataPlane{options: options, lines: lines, journal: noted, recent: usage.NewRecent(usage.RecentOptions{Started: options.StartedAt})}
 	for _, lost := range left.Lost {
 		d.recent.Put(lost)
 	}
@@ -90,8 +90,7 @@ func New(ctx context.Context, options Options) (*DataPlane, error) {
 func (d *DataPlane) build(ctx context.Context, metrics *telemetry.Metrics, before []ledger.Recovered) error {
 	options := &d.options
 	book := ledger.NewBook(options.Owner)
-	book.Recover(before)
-	d.ledgers, d.sinks = newLedgers(options, book, metrics.LedgerWrote), newSinks(options, d.journal)
+	d.ledgers, d.sinks = &ledgers{options: options, book: book, before: before, wrote: metrics.LedgerWrote, begun: make(chan struct{})}, newSinks(options, d.journal)
 	upstreams := health.NewRegistry(health.Options{Changed: d.changedHealth, Ended: d.endedHealth})
 	limits := limit.NewSet(limit.Options{Changed: d.changedLimits})
 	d.server = server.New(server.Options{

@@ -33,7 +33,9 @@ type LedgerStore interface {
 type ledgers struct {
 	options *Options
 	book    *ledger.Book
-	wrote   func(ledger string, err error)
+	// before are the counters of earlier processes of this pod.
+	before []ledger.Recovered
+	wrote  func(ledger string, err error)
 
 	// begun is closed once there is a keeper.
 	begun chan struct{}
@@ -43,10 +45,6 @@ type ledgers struct {
 	keeper *ledger.Keeper
 	store  LedgerStore // nil for the one of the options
 	moved  string      // digest of another store that was told of
-}
-
-func newLedgers(options *Options, book *ledger.Book, wrote func(ledger string, err error)) *ledgers {
-	return &ledgers{options: options, book: book, wrote: wrote, begun: make(chan struct{})}
 }
 
 // use opens the store of the first table. The error is errOtherStore for a table that must not be served, for its ledgers are not those that this process
@@ -74,6 +72,7 @@ func (l *ledgers) use(t *table.Table) error {
 	l.keeper = ledger.NewKeeper(l.book, store, ledger.KeeperOptions{
 		Logger: l.options.Log, Wrote: l.wrote, DocumentPerSubject: t.Ledgers.Valkey != nil,
 	})
+	l.book.Recover(l.before)
 	close(l.begun)
 	return nil
 }

@@ -16,6 +16,12 @@ type Demander interface {
 	Demand(body []byte, h Head) Demand
 }
 
+// RawMeter is a Passer whose answers may be no JSON, so that what they cost can only be told from the request and their size.
+type RawMeter interface {
+	// RawUsage is the usage of such a call. body is the request, nil for a form, promptBytes its size, and words the bytes of text that came back.
+	RawUsage(body []byte, promptBytes, words int64) meter.Usage
+}
+
 // Demand is the most that a request can use, whoever it is sent to, as far as the request bounds it. Within takes in what bounds the rest: the limits of a
 // target. Completion is what there can be beyond the output limit, and Prompt counts the text of the request alone.
 type Demand struct {

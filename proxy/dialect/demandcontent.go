@@ -22,12 +22,11 @@ func (s *demandScan) object(at, depth int) {
 		if s.body[at] == 'n' {
 			return
 		}
+		named = named || name != "id"
 		switch name {
 		case "type":
-			named = true
 			s.kind(text(s.body[at:end]))
 		case "content", "output", "parts", "functionresponse", "system":
-			named = true
 			s.content(at, depth+1)
 		case "source":
 			s.source(at, depth)
@@ -41,7 +40,6 @@ func (s *demandScan) object(at, depth int) {
 			if !isProse(name) {
 				s.medium("")
 			}
-			named = named || name != "id"
 		}
 	})
 	if !named { // It is no more than a reference.
@@ -125,9 +123,6 @@ func isProse(name string) bool {
 // tool takes in a tool. Functions, and tools that the client runs itself, cost no more than the tokens that describe them.
 func (s *demandScan) tool(at int) {
 	s.tools = true
-	if s.body[at] != '{' {
-		return
-	}
 	kind, uses, hosted := "", int64(0), ""
 	s.members(at, func(name string, at, end int) {
 		switch value := s.body[at:end]; {
@@ -139,11 +134,17 @@ func (s *demandScan) tool(at int) {
 			hosted = name
 		}
 	})
-	kind = strings.TrimPrefix(kind, "openrouter:")
-	switch {
+	switch kind = strings.TrimPrefix(kind, "openrouter:"); {
 	case kind == "" && hosted != "":
 		s.unbounded(hosted)
-	case isClients(kind):
+	case !isClients(kind):
+		s.hosted(kind, uses)
+	}
+}
+
+// hosted takes in a tool of a type, in canonical form, that the provider runs, and how often it may; 0 for as often as it likes.
+func (s *demandScan) hosted(kind string, uses int64) {
+	switch {
 	case strings.HasPrefix(kind, "websearch") && uses > 0:
 		s.search(uses)
 	case strings.HasPrefix(kind, "websearch"):

@@ -102,18 +102,8 @@ func (s *demandScan) choice(name string, value []byte) {
 		d.CompletionAudio = true
 	case "modalities", "responsemodalities":
 		d.CompletionAudio = d.CompletionAudio || bytes.Contains(bytes.ToLower(value), []byte("audio")) || bytes.Contains(value, []byte(`\`))
-	case "servicetier":
-		if named := serviceNamed(value); d.Service == "" || d.Service == named {
-			d.Service = named
-		} else { // Which of two counts is the provider's choice.
-			d.Service = meter.ServiceAuto
-		}
-	case "speed", "inferencegeo":
-		switch text(value) {
-		case "standard", "global":
-		default:
-			s.classes = append(s.classes, serviceNamed(value))
-		}
+	case "servicetier", "speed", "inferencegeo":
+		s.service(name, value)
 	case "contextmanagement":
 		s.read(1) // The model reads the prompt once more to shorten it.
 	case "previousresponseid", "conversation", "cachedcontent":
@@ -124,6 +114,22 @@ func (s *demandScan) choice(name string, value []byte) {
 		if asks(value) {
 			s.unbounded(name)
 		}
+	}
+}
+
+// service takes in a class of service.
+func (s *demandScan) service(name string, value []byte) {
+	named := serviceNamed(value)
+	d := &s.demand
+	switch {
+	case name != "servicetier":
+		if named != "standard" && named != "global" {
+			s.classes = append(s.classes, named)
+		}
+	case d.Service == "" || d.Service == named:
+		d.Service = named
+	default: // Which of two counts is the provider's choice.
+		d.Service = meter.ServiceAuto
 	}
 }
 
@@ -240,9 +246,9 @@ func (s *demandScan) marks(at, depth int) {
 	case '[':
 		s.elements(at, func(at int) { s.marks(at, depth+1) })
 	case '{':
-		s.members(at, func(name string, at, end int) {
+		s.members(at, func(name string, at, _ int) {
 			if name == "cachecontrol" || name == "cachepoint" {
-				s.mark(at, end)
+				s.mark(at)
 				return
 			}
 			s.marks(at, depth+1)
@@ -251,7 +257,7 @@ func (s *demandScan) marks(at, depth int) {
 }
 
 // mark takes in a mark for the cache. What is kept longer than the usual five minutes costs as what is kept for an hour.
-func (s *demandScan) mark(at, end int) {
+func (s *demandScan) mark(at int) {
 	if s.body[at] == 'n' {
 		return
 	}

@@ -174,7 +174,7 @@ func (r *reranking) ReadAnswer(body []byte, o Exchange) (Answer, error) {
 		written.Usage = &used
 		return r.surface.AppendRerank(nil, &written, o.Rerank, o)
 	}
-	return &unaryAnswer{usage: read.Usage, write: write}, nil
+	return WithUnits(&unaryAnswer{usage: read.Usage, write: write}, len(read.Results)), nil
 }
 
 // noStream is for joints of APIs that do not stream; the head of their requests never asks for one.

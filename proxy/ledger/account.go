@@ -16,8 +16,8 @@ const (
 	quietFor = 3 * time.Second
 	// restAfter is how long a subject's document is kept in memory after its last call.
 	restAfter = 10 * time.Minute
-	// maxSlower is how many seconds more there are at most between two writes that nobody waits for.
-	maxSlower = 3
+	// slowestPace is the longest time between two writes because of a store that is slow.
+	slowestPace = 10 * time.Second
 	// entriesPerSecond is how many entries of a document make the time between two writes a second longer.
 	entriesPerSecond = 2000
 )
@@ -34,7 +34,7 @@ type account struct {
 	wake chan struct{}
 	// writing is held by who writes to the store.
 	writing chan struct{}
-	// failing is when the store was first not reached, in Unix nanoseconds; 0 while it is reached.
+	// failing is since when the store cannot be read or written, in Unix nanoseconds; 0 while it can.
 	failing atomic.Int64
 	// retiring tells that counters must be looked at when their attempts end.
 	retiring atomic.Bool
@@ -50,11 +50,11 @@ type account struct {
 	stored  Stored
 	index   map[place]int
 	known   bool
-	// former is the identity of the ledger that was there before.
-	former string
 	// doubtful tells that the store must be read before the next write: one on top of the order doubted may or may not have been made.
 	doubtful bool
 	doubted  uint64
+	// unwritable tells that writing failed: that the store can be read does not mean that it can be written again.
+	unwritable bool
 	// swept tells that earlier runs of this pod have been folded in all counters of the document.
 	swept bool
 	// recovered are owners of earlier runs that are to be brought up to date.
@@ -66,8 +66,8 @@ type account struct {
 	closed    bool
 	// quietUntil is when allowances are taken again.
 	quietUntil time.Time
-	// conflicts is how often the last write was made anew.
-	conflicts int
+	// took is how long the last write took.
+	took time.Duration
 	// preparedAt is when the last write was prepared, retryAt the earliest time for another after a failure.
 	preparedAt, retryAt time.Time
 	// cleanAt: all that was settled before is in the store.
@@ -103,11 +103,10 @@ func (a *account) counter(now time.Time, budget *Budget, at place, window Window
 			return found
 		}
 	}
-	made := &counter{account: a, owner: a.newOwner(), place: at, window: window, terms: a.termsOf(at.subject)}
+	made := &counter{account: a, owner: a.newOwner(), place: at, window: window, terms: a.termsOf(at.subject), usedAt: now}
 	if a.known {
 		made.look(now, a.count(at), false)
 	}
-	made.recent.last = now.Unix()
 	a.counters = append(a.counters, made)
 	a.byPlace[at] = made
 	return made
@@ -169,8 +168,8 @@ func (a *account) termsOf(subject string) terms {
 func (a *account) observe(now time.Time, stored Stored) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.failing.Store(0)
-	if a.known && (stored.Identity == a.former || (stored.Identity == a.stored.Identity && stored.Order < a.stored.Order)) {
+	a.canRead(now)
+	if a.known && stored.Order < a.stored.Order {
 		return
 	}
 	a.take(now, stored)
@@ -180,9 +179,9 @@ func (a *account) observe(now time.Time, stored Stored) {
 func (a *account) reload(now time.Time, stored Stored, order uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.failing.Store(0)
+	a.canRead(now)
 	a.doubtful = false
-	if a.known && stored.Identity == a.stored.Identity && stored.Order < a.stored.Order && order < a.stored.Order {
+	if a.known && stored.Order < a.stored.Order && order < a.stored.Order {
 		return
 	}
 	a.take(now, stored)
@@ -191,9 +190,6 @@ func (a *account) reload(now time.Time, stored Stored, order uint64) {
 // take looks at a record.
 func (a *account) take(now time.Time, stored Stored) {
 	remade := a.known && stored.Identity != a.stored.Identity
-	if remade {
-		a.former = a.stored.Identity
-	}
 	a.stored, a.known = stored, true
 	if stored.Order > a.doubted {
 		// A write on top of an older record can be made no more.
@@ -241,6 +237,7 @@ func (a *account) mustLoad() bool {
 func (a *account) doubt(order uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.unwritable = true
 	if a.stored.Order <= order {
 		a.doubtful, a.doubted = true, order
 	}
@@ -248,21 +245,35 @@ func (a *account) doubt(order uint64) {
 
 // failed notes that the store was not reached, and when to try again.
 func (a *account) failed(now, retryAt time.Time) {
+	a.failing.CompareAndSwap(0, now.UnixNano())
+	a.postpone(retryAt)
+}
+
+// canRead notes that the store was read; it can be tried again at once.
+func (a *account) canRead(now time.Time) {
+	a.retryAt = earlier(a.retryAt, now)
+	if !a.unwritable {
+		a.failing.Store(0)
+	}
+}
+
+// canWrite notes that the store holds all that it should.
+func (a *account) canWrite() {
+	a.unwritable = false
+	a.failing.Store(0)
+}
+
+// postpone says when to try again.
+func (a *account) postpone(retryAt time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.failing.CompareAndSwap(0, now.UnixNano())
 	a.retryAt = retryAt
 }
 
-// unreachable tells whether the store has not been reached for long.
+// unreachable tells whether the store could not be read or written for long.
 func (a *account) unreachable(now time.Time) bool {
 	since := a.failing.Load()
 	return since != 0 && now.UnixNano()-since >= int64(unreachableAfter)
-}
-
-// reached tells whether the store was reached when it was last tried.
-func (a *account) reached() bool {
-	return a.failing.Load() == 0
 }
 
 // due tells when to write next; write is false when there is nothing to write yet, and at is then when to look again, zero if that is only when woken.
@@ -273,16 +284,24 @@ func (a *account) due(now time.Time) (at time.Time, write bool) {
 	if !a.known {
 		return later(now, a.retryAt), true
 	}
-	write, urgent, again := a.unfinished(), a.unfinished(), false
+	// What could not be written once is tried again even if there is nothing to write any more: only that shows that it is possible.
+	write = a.unwritable || a.unfinished()
+	urgent, again := write, false
 	for _, c := range a.counters {
 		review := c.review(now, a.mode(now))
 		write, urgent, again = write || review.write, urgent || review.urgent, again || review.later
 	}
 	switch {
 	case write:
-		return later(now, later(a.retryAt, a.preparedAt.Add(a.pace(urgent)))), true
+		pace := a.pace()
+		if !urgent {
+			pace = max(pace, a.slowPace())
+		}
+		return later(now, later(a.retryAt, a.preparedAt.Add(pace))), true
 	case again:
 		return now.Add(WriteInterval), false
+	case a.ownDocument:
+		return now.Add(restAfter), false
 	}
 	return time.Time{}, false
 }
@@ -320,25 +339,22 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// pace is the time between two writes: longer for large documents, which all owners write, and, when nobody waits for the write, where writes of other
-// owners got in the way of the last one.
-func (a *account) pace(urgent bool) time.Duration {
+// pace is the time between two writes: longer for large documents, which all owners write.
+func (a *account) pace() time.Duration {
 	entries := 0
 	for i := range a.stored.Record.Windows {
 		entries += len(a.stored.Record.Windows[i].Owners)
 	}
-	slower := entries / entriesPerSecond
-	if !urgent {
-		slower += min(a.conflicts, maxSlower)
-	}
-	return WriteInterval * time.Duration(1+slower)
+	return WriteInterval * time.Duration(1+entries/entriesPerSecond)
 }
 
-// crossed notes how many writes of other owners got in the way of one.
-func (a *account) crossed(conflicts int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.conflicts = conflicts
+// slowPace is the time between two writes that nobody waits for: they leave the other owners of a slow store the time for theirs.
+func (a *account) slowPace() time.Duration {
+	owners := 0
+	for i := range a.stored.Record.Windows {
+		owners = max(owners, len(a.stored.Record.Windows[i].Owners))
+	}
+	return min(2*time.Duration(owners)*a.took, slowestPace)
 }
 
 func later(a, b time.Time) time.Time {
@@ -375,6 +391,7 @@ func (a *account) prepare(now time.Time) (next Stored, changed bool) {
 	}
 	if !edited.changed() {
 		a.cleanAt = later(a.cleanAt, now)
+		a.canWrite()
 		return a.stored, false
 	}
 	a.preparedAt = now
@@ -400,18 +417,20 @@ func (a *account) sweep(edited *draft) {
 	}
 }
 
-// acknowledge notes that the store has made the last write.
+// acknowledge notes that the store has made the last write. When something later was seen already, only what that shows counts: the rest is written anew.
 func (a *account) acknowledge(now time.Time, saved Stored) {
 	a.observe(now, saved)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if saved.Identity != a.stored.Identity {
+	a.canWrite()
+	a.took = now.Sub(a.preparedAt)
+	if saved.Identity != a.stored.Identity || saved.Order < a.stored.Order {
 		return
 	}
 	a.recovered, a.swept = nil, true
 	a.cleanAt = later(a.cleanAt, a.preparedAt)
 	for _, c := range a.counters {
-		c.confirm()
+		c.confirm(now)
 	}
 }
 
@@ -481,10 +500,10 @@ func (a *account) dirty(now time.Time) bool {
 func (a *account) closeRetired(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	abandoned := !a.abandonAt.IsZero() && !now.Before(a.abandonAt)
+	why := closing{now: now, abandoned: !a.abandonAt.IsZero() && !now.Before(a.abandonAt)}
 	a.counters = slices.DeleteFunc(a.counters, func(c *counter) bool {
-		unused := !a.followed || (a.ownDocument && c.unusedSince(now.Add(-restAfter)))
-		if !c.close(now, unused, abandoned) {
+		why.unused = !a.followed || (a.ownDocument && c.unusedSince(now.Add(-restAfter)))
+		if !c.close(why) {
 			return false
 		}
 		delete(a.byPlace, c.place)
@@ -493,7 +512,7 @@ func (a *account) closeRetired(now time.Time) bool {
 	if a.followed && !a.ownDocument {
 		return false
 	}
-	a.closed = len(a.counters) == 0 && (abandoned || len(a.recovered) == 0)
+	a.closed = len(a.counters) == 0 && (why.abandoned || len(a.recovered) == 0)
 	return a.closed
 }
 

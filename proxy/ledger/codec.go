@@ -103,7 +103,7 @@ func (c *Count) check() error {
 	if c.Start.IsZero() != c.End.IsZero() || c.End.Before(c.Start) {
 		return errors.New("its bounds are not in order")
 	}
-	if c.Folded.negative() || c.Folded.Lost < 0 || c.Recall < 0 || c.Folded.Routes.wrong() || c.Folded.Callers.wrong() {
+	if c.Recall < 0 || c.Folded.wrong() {
 		return errors.New("a total is negative")
 	}
 	if slices.ContainsFunc(c.Over, Owner.wrong) {
@@ -113,11 +113,19 @@ func (c *Count) check() error {
 		switch {
 		case owner.wrong():
 			return errors.New("the name of an owner is empty or too long")
-		case entry.negative() || entry.Seq < 1 || entry.Allowance < 0 || entry.Answered < 0 || entry.Routes.wrong() || entry.Callers.wrong():
+		case entry.wrong():
 			return errors.New("an owner's number is negative")
 		}
 	}
 	return nil
+}
+
+func (e *Entry) wrong() bool {
+	return e.negative() || e.Seq < 1 || e.Allowance < 0 || e.Answered < 0 || e.Routes.wrong() || e.Callers.wrong()
+}
+
+func (f *Folded) wrong() bool {
+	return f.negative() || f.Lost < 0 || f.Routes.wrong() || f.Callers.wrong()
 }
 
 func (t Totals) negative() bool {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// maxOver bounds how many owners of one pod a counter remembers to have folded.
-const maxOver = 4
+// maxOver bounds how many owners a counter remembers to have folded.
+const maxOver = 256
 
 // Count is one counter of a record: a subject in a window.
 type Count struct {
@@ -131,26 +131,16 @@ func (c *Count) recover(known Recovered) bool {
 	return true
 }
 
-// remember notes that an owner is folded, and forgets the oldest such note of its pod when there are many.
+// remember notes that an owner is folded, and forgets the oldest such note when there are many.
 func (c *Count) remember(owner Owner) {
-	same := func(other Owner) bool { return other.Pod() == owner.Pod() }
-	notes := 0
-	for _, other := range c.Over {
-		if same(other) {
-			notes++
-		}
-	}
-	if notes >= maxOver {
-		oldest := slices.IndexFunc(c.Over, same)
-		c.Over = slices.Delete(c.Over, oldest, oldest+1)
+	if len(c.Over) >= maxOver {
+		c.Over = slices.Delete(c.Over, 0, len(c.Over)-maxOver+1)
 	}
 	c.Over = append(c.Over, owner)
 }
 
 // foldGone folds the entries of owners that are gone, the oldest first, until at most keep of them are left, and tells whether it folded any.
 func (c *Count) foldGone(running func(pod string) bool, keep int) bool {
-	before := len(c.Over)
-	c.Over = slices.DeleteFunc(c.Over, func(owner Owner) bool { return !running(owner.Pod()) })
 	var gone []Owner
 	for owner := range c.Owners {
 		if !running(owner.Pod()) && !owner.Carried() {
@@ -164,5 +154,5 @@ func (c *Count) foldGone(running func(pod string) bool, keep int) bool {
 	for _, owner := range excess {
 		c.fold(owner)
 	}
-	return len(excess) > 0 || len(c.Over) != before
+	return len(excess) > 0
 }

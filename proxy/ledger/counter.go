@@ -56,7 +56,8 @@ type counter struct {
 	// raises tells that the allowance of sent may be spent once it is in the ledger.
 	raises bool
 
-	// recent is what was reserved lately.
+	// usedAt is when the last call came, recent what was reserved lately.
+	usedAt time.Time
 	recent recent
 	// refillBelow is the free allowance under which the ledger is asked for more ahead of need.
 	refillBelow int64
@@ -78,6 +79,8 @@ type waiter struct {
 	seen int64
 	// ready is closed when the attempt is admitted or refused.
 	ready chan struct{}
+	// unfitSince is when it was first known not to fit; zero before.
+	unfitSince time.Time
 	// held is what it got, when it is admitted; refusal is set when it is refused.
 	held    hold
 	refusal *Refusal
@@ -116,6 +119,10 @@ func (c *counter) ask(now time.Time, ask *Ask) (answer, hold, *Refusal) {
 	} else {
 		reason = c.askSoft(now, ask)
 	}
+	c.usedAt = now
+	if reason == "" || reason == waitForLedger {
+		c.recent.add(now, max(0, ask.Nano))
+	}
 	switch reason {
 	case "":
 		held := c.hold(ask.Nano)
@@ -142,7 +149,6 @@ func (c *counter) askHard(now time.Time, ask *Ask) Reason {
 		return Unbounded
 	}
 	nano := max(0, ask.Nano)
-	c.recent.add(now, nano)
 	switch {
 	case nano <= c.free():
 		return ""
@@ -156,7 +162,6 @@ func (c *counter) askHard(now time.Time, ask *Ask) Reason {
 
 // askSoft tells why a budget that is not Hard refuses an attempt; "" when it does not.
 func (c *counter) askSoft(now time.Time, ask *Ask) Reason {
-	c.recent.add(now, 0)
 	switch {
 	case c.terms.enforcement == table.Observe:
 	case c.used() >= c.terms.limit:
@@ -186,8 +191,12 @@ func (c *counter) floor() int64 {
 	return addSaturating(c.own.Spent, c.open)
 }
 
-// free is what can be reserved without asking the ledger; less than zero after an overrun.
+// free is what can be reserved without asking the ledger; less than zero after an overrun. Where the known commitments pass the limit, because it was lowered, the
+// allowance is not spent beyond it.
 func (c *counter) free() int64 {
+	if c.view.known {
+		return min(c.granted, c.room()) - c.floor()
+	}
 	return c.granted - c.floor()
 }
 
@@ -225,7 +234,7 @@ func (c *counter) enlist(nano int64) (*waiter, answer, hold) {
 	return w, mustWait, hold{}
 }
 
-// giveUp ends a wait that nobody has answered.
+// giveUp ends a wait that nobody has answered. Whether the limit has room was not found out then, so it is the reason only if next to nothing was left.
 func (c *counter) giveUp(w *waiter, reason Reason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -234,9 +243,8 @@ func (c *counter) giveUp(w *waiter, reason Reason) {
 		return
 	}
 	c.waiters = slices.Delete(c.waiters, at, at+1)
-	if reason == LimitReached && (!c.view.known || !c.account.reached() || w.nano <= c.available()) {
-		// There may be room, but the ledger has not said so in time.
-		reason = LedgerUnreachable
+	if reason == LedgerUnreachable && c.hopeless(addSaturating(w.nano, c.terms.limit/100)) {
+		reason = LimitReached
 	}
 	w.refusal = c.refuse(reason, w.nano)
 	close(w.ready)
@@ -299,7 +307,7 @@ func (c *counter) end(nano int64) {
 	c.open -= nano
 	c.pending--
 	if len(c.waiters) > 0 {
-		c.serve()
+		c.serve(time.Time{})
 	}
 	if c.account.retiring.Load() {
 		c.flag()
@@ -324,7 +332,7 @@ func (c *counter) standing() Standing {
 	}
 }
 
-// recentSeconds is for how long it is remembered what was reserved, and so how many seconds of the burn rate a slice is worth.
+// recentSeconds is for how long it is remembered what was reserved, and so how many seconds of the burn rate a slice is worth. It is a power of two.
 const recentSeconds = 8
 
 // recent is what was reserved within the last seconds.
@@ -337,7 +345,7 @@ type recent struct {
 // add counts what is reserved now.
 func (r *recent) add(now time.Time, nano int64) {
 	r.advance(now)
-	at := &r.seconds[uint64(r.last)%recentSeconds]
+	at := &r.seconds[r.last&(recentSeconds-1)]
 	nano = min(nano, maxRecent-*at)
 	*at += nano
 	r.total += nano
@@ -355,7 +363,7 @@ func (r *recent) advance(now time.Time) {
 	}
 	for r.last < second {
 		r.last++
-		at := &r.seconds[uint64(r.last)%recentSeconds]
+		at := &r.seconds[r.last&(recentSeconds-1)]
 		r.total -= *at
 		*at = 0
 	}

@@ -62,24 +62,28 @@ func (c *counter) look(now time.Time, count *Count, expected bool) (rolledBack b
 		rolledBack = own.Seq < c.stored.Seq
 		c.stored = own
 	}
-	seen := viewOf(count, c.owner)
+	c.see(now, viewOf(count, c.owner))
+	if found && own.Seq == c.sent.Seq {
+		c.acknowledge()
+	}
+	if rolledBack {
+		c.raises = false
+	}
+	c.serve(now)
+	if rolledBack || own.Lost || c.mustAnswer() || len(c.waiters) > 0 {
+		c.flag()
+	}
+	return rolledBack
+}
+
+// see takes in what the ledger says of the others. After a recall nothing idle is held for a while.
+func (c *counter) see(now time.Time, seen view) {
 	seen.recallAt = c.view.recallAt
 	if c.view.known && seen.recall != c.view.recall {
 		seen.recallAt = now
 		c.tightUntil = now.Add(tightFor)
 	}
 	c.view = seen
-	if c.unsure && found && own.Seq == c.sent.Seq {
-		c.acknowledge()
-	}
-	if rolledBack {
-		c.raises = false
-	}
-	c.serve()
-	if rolledBack || own.Lost || c.mustAnswer() || len(c.waiters) > 0 {
-		c.flag()
-	}
-	return rolledBack
 }
 
 // forget drops what the ledger was known to hold: it is another one now.
@@ -104,11 +108,11 @@ func (c *counter) acknowledge() {
 }
 
 // confirm is acknowledge after a write that the store has answered.
-func (c *counter) confirm() {
+func (c *counter) confirm(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.acknowledge()
-	c.serve()
+	c.serve(now)
 	if len(c.waiters) > 0 {
 		c.flag()
 	}
@@ -128,7 +132,7 @@ func (c *counter) adopt(t terms) {
 	if c.unsure && c.raises && c.sent.Allowance > c.room() {
 		c.raises = false
 	}
-	c.serve()
+	c.serve(time.Time{})
 	c.flag()
 }
 
@@ -140,13 +144,13 @@ func (c *counter) lower(to int64) {
 	}
 }
 
-// serve admits the waiting attempts that fit now, and refuses those for which there is nothing to wait.
-func (c *counter) serve() {
+// serve admits the waiting attempts that fit now, and refuses those for which there is nothing to wait. Without a time nobody is refused for want of others.
+func (c *counter) serve(now time.Time) {
 	c.waiters = slices.DeleteFunc(c.waiters, func(w *waiter) bool {
 		switch {
 		case !c.terms.hard(), w.nano <= c.free():
 			w.held = c.hold(w.nano)
-		case c.hopeless(w.nano), c.answered(w) && addSaturating(c.floor(), w.nano) > c.room():
+		case c.hopeless(w.nano), c.unfit(now, w):
 			w.refusal = c.refuse(LimitReached, w.nano)
 		default:
 			return false
@@ -154,6 +158,18 @@ func (c *counter) serve() {
 		close(w.ready)
 		return true
 	})
+}
+
+// unfit tells whether an attempt does not fit although all others have given back what they do not use. They have gone on since, so it is only certain when
+// each has had the time for another write.
+func (c *counter) unfit(now time.Time, w *waiter) bool {
+	if now.IsZero() || !c.answered(w) || addSaturating(c.floor(), w.nano) <= c.room() {
+		return false
+	}
+	if w.unfitSince.IsZero() || now.Before(w.unfitSince) {
+		w.unfitSince = now
+	}
+	return now.Sub(w.unfitSince) >= WriteInterval
 }
 
 // answered tells whether all others have given back what they do not use since an attempt came.
@@ -191,30 +207,42 @@ type mode struct {
 	quiet bool
 }
 
-// decide says what the ledger should hold of this counter. What was looked at last must be the record that is to be replaced.
+// decide says what the ledger should hold of this counter. What was looked at last must be the record that is to be replaced. What may still reach the store
+// from a write before is written once more under a larger number, so that the earlier one comes too late.
 func (c *counter) decide(now time.Time, how mode) decision {
 	c.tightUntil = earlier(c.tightUntil, now.Add(tightFor))
 	c.view.recallAt = earlier(c.view.recallAt, now)
 	room := c.room()
 	need, unmet := c.need(room)
-	tight := how.returning || c.mustAnswer() || now.Before(c.tightUntil) || c.granted > room || c.window.ended(now)
 	d := decision{recall: c.view.recall}
-	if unmet && c.mayRecall(now) {
+	if unmet && !how.quiet && c.mayRecall(now) {
 		d.recall++
-		tight = true
 	}
-	if !tight {
-		d.spare = c.spare(now, room-need)
-	}
-	d.allowance = c.want(now, need, d.spare)
-	if tight && c.terms.hard() {
+	switch {
+	case !c.terms.hard():
+		// Attempts that were reserved while the budget was Hard hold what they have until they end.
+		d.allowance = min(c.granted, c.held())
+	case d.recall > c.view.recall || c.tight(now, how, room):
 		d.allowance = need
+	default:
+		d.spare = c.spare(now, room-need)
+		d.allowance = c.want(now, need, d.spare)
 	}
 	if d.allowance > c.granted {
 		d.allowance = c.most(d.allowance, room, how)
 	}
-	d.write = d.allowance != c.stored.Allowance || c.own != c.stored.Totals || c.stored.Lost || c.mustAnswer() || d.recall > c.view.recall
+	d.write = d.recall > c.view.recall || d.allowance != c.stored.Allowance || c.differs()
 	return d
+}
+
+// tight tells whether nothing may be held that no attempt needs.
+func (c *counter) tight(now time.Time, how mode, room int64) bool {
+	return how.returning || c.mustAnswer() || now.Before(c.tightUntil) || c.granted > room || c.window.ended(now)
+}
+
+// differs tells whether the ledger must be written whatever the allowance is.
+func (c *counter) differs() bool {
+	return c.unsure || c.own != c.stored.Totals || c.stored.Lost || c.mustAnswer()
 }
 
 // need is what must be granted for what is spent, reserved and waited for. Attempts that do not fit under room are left out; unmet tells that there are some.
@@ -233,10 +261,6 @@ func (c *counter) need(room int64) (need int64, unmet bool) {
 // want is the allowance that attempts of the usual size and frequency need. It is filled up when half of it is used, and with any write; what has been idle
 // for some time is not wanted.
 func (c *counter) want(now time.Time, need, spare int64) int64 {
-	if !c.terms.hard() {
-		// Attempts that were reserved while the budget was Hard hold what they have until they end.
-		return min(c.granted, c.held())
-	}
 	free := c.granted - need
 	idle := c.idle(now)
 	switch {
@@ -307,9 +331,10 @@ type review struct {
 func (c *counter) review(now time.Time, how mode) review {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.serve(now)
 	d := c.decide(now, how)
 	if d.write {
-		return review{write: true, urgent: len(c.waiters) > 0 || c.mustAnswer() || now.Before(c.tightUntil) || c.free() < d.spare/2}
+		return review{write: true, urgent: len(c.waiters) > 0 || c.stored.Lost || c.mustAnswer() || now.Before(c.tightUntil) || c.free() < d.spare/2}
 	}
 	c.rest(now, d)
 	return review{later: c.granted > c.floor() || len(c.waiters) > 0}
@@ -363,19 +388,26 @@ func (c *counter) poke() {
 func (c *counter) unusedSince(t time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.recent.last < t.Unix()
+	return c.usedAt.Before(t)
 }
 
-// close closes a counter whose window is over, or that is unused for another reason, when no attempt is under way and nothing is left to write, and tells
-// whether it did. What could not be written for a day, or is abandoned with its ledger, is not waited for.
-func (c *counter) close(now time.Time, unused, abandoned bool) bool {
+// closing is why counters are closed.
+type closing struct {
+	now time.Time
+	// unused tells that a counter is not needed whatever its window is; abandoned, that what is left to write is given up.
+	unused, abandoned bool
+}
+
+// close closes a counter whose window is over, or that is unused, when no attempt is under way and nothing is left to write, and tells whether it did. What
+// could not be written for a day is not waited for.
+func (c *counter) close(why closing) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	clean := !c.unsure && c.own == c.stored.Totals && c.stored.Held() == 0
-	abandoned = abandoned || c.window.ended(now.Add(-Retention))
-	if !unused && !c.window.ended(now.Add(-windowGrace)) || c.pending > 0 || len(c.waiters) > 0 || !clean && !abandoned {
+	needed := !why.unused && !c.window.ended(why.now.Add(-windowGrace))
+	if needed || c.pending > 0 || len(c.waiters) > 0 {
 		return false
 	}
-	c.closed = true
-	return true
+	clean := !c.unsure && c.own == c.stored.Totals && c.stored.Held() == 0
+	c.closed = clean || why.abandoned || c.window.ended(why.now.Add(-Retention))
+	return c.closed
 }

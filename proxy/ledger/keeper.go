@@ -22,7 +22,7 @@ const (
 	firstBackoff = 250 * time.Millisecond
 	lastBackoff  = 5 * time.Second
 	// maxConflicts is how often a write is merged anew at once before it waits.
-	maxConflicts = 8
+	maxConflicts = 16
 	// conflictPause is the longest wait after the first conflict; it grows with each.
 	conflictPause = 10 * time.Millisecond
 )
@@ -170,6 +170,10 @@ func (k *Keeper) keep(ctx context.Context, account *account) {
 			backoff = 0
 			continue
 		}
+		if errors.Is(err, ErrConflict) {
+			account.postpone(k.clock().Add(jitter(firstBackoff)))
+			continue
+		}
 		backoff = min(max(firstBackoff, 2*backoff), lastBackoff)
 		account.failed(k.clock(), k.clock().Add(jitter(backoff)))
 	}
@@ -195,7 +199,7 @@ func (a *account) sleep(ctx context.Context, now, at time.Time) error {
 // report logs the first of a row of failures, and its end.
 func (k *Keeper) report(ctx context.Context, account *account, err error, backoff time.Duration) {
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case err != nil && (ctx.Err() != nil || errors.Is(err, ErrConflict)):
 	case err != nil && backoff == 0:
 		k.log.WarnContext(ctx, "ledger cannot be written; it is tried again until it can", "ledger", account.document, "error", err)
 	case err == nil && backoff > 0:
@@ -239,7 +243,6 @@ func (k *Keeper) save(ctx context.Context, account *account) error {
 		saved, err := k.store.Save(ctx, account.document, next)
 		if err == nil {
 			account.acknowledge(k.clock(), saved)
-			account.crossed(conflicts)
 			return nil
 		}
 		account.doubt(next.Order)

@@ -126,6 +126,33 @@ func (m *memory) Watch(ctx context.Context, _ string, seen func(Stored)) {
 	}
 }
 
+// shelf is a Store of many ledgers, which appear by themselves.
+type shelf struct {
+	mu        sync.Mutex
+	documents map[string]*memory
+}
+
+func (s *shelf) document(name string) *memory {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.documents[name] == nil {
+		s.documents[name] = newMemory()
+	}
+	return s.documents[name]
+}
+
+func (s *shelf) Load(ctx context.Context, name string) (Stored, error) {
+	return s.document(name).Load(ctx, name)
+}
+
+func (s *shelf) Save(ctx context.Context, name string, stored Stored) (Stored, error) {
+	return s.document(name).Save(ctx, name, stored)
+}
+
+func (s *shelf) Watch(ctx context.Context, name string, seen func(Stored)) {
+	s.document(name).Watch(ctx, name, seen)
+}
+
 // spent is the sum of the window that contains now.
 func (m *memory) spent(b *table.Budget) Totals {
 	m.mu.Lock()
@@ -148,14 +175,28 @@ type replica struct {
 
 func start(t *testing.T, owner Owner, store Store, budgets ...*table.Budget) *replica {
 	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	r := &replica{book: NewBook(owner), stop: stop, log: &bytes.Buffer{}}
+	r := prepare(t, owner, store, budgets...)
+	r.run(t)
+	return r
+}
+
+// prepare makes a replica that does not run yet.
+func prepare(t *testing.T, owner Owner, store Store, budgets ...*table.Budget) *replica {
+	t.Helper()
+	r := &replica{book: NewBook(owner), log: &bytes.Buffer{}}
 	r.keeper = NewKeeper(r.book, store, KeeperOptions{Logger: slog.New(slog.NewTextHandler(r.log, nil))})
 	r.book.Use(tableOf(budgets...), time.Now())
+	return r
+}
+
+// run starts the keeper.
+func (r *replica) run(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	r.stop = stop
 	var running sync.WaitGroup
 	running.Go(func() { r.keeper.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
-	return r
 }
 
 func tableOf(budgets ...*table.Budget) []table.Budget {

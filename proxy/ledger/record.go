@@ -239,14 +239,6 @@ func indexOf(r Record) map[place]int {
 	return index
 }
 
-// find returns a counter to read; an empty one when there is none.
-func (d *draft) find(at place) *Count {
-	if i, found := d.index[at]; found {
-		return &d.windows[i]
-	}
-	return &Count{Key: at.Key, Subject: at.subject}
-}
-
 // change returns a counter to change, which is made when there is none.
 func (d *draft) change(at place, end time.Time) *Count {
 	i, found := d.index[at]

@@ -257,3 +257,211 @@ func TestOwner(t *testing.T) {
 		t.Errorf("owner %q does not tell pod and start apart", owner)
 	}
 }
+
+// entry returns what an owner of an allowance spent.
+func entry(nano, allowance, seq int64) Entry {
+	e := spent(nano, seq)
+	e.Allowance = allowance
+	return e
+}
+
+// slicesOf names slices by owner.
+func slicesOf(all []Slice) map[Owner]int64 {
+	named := map[Owner]int64{}
+	for _, slice := range all {
+		named[slice.Owner] += slice.Nano
+	}
+	return named
+}
+
+// holding is a record of three owners: one that holds 5, one that holds nothing, and one that a migration made.
+func holding() (Record, Key) {
+	key, end := dayKey(22)
+	var record Record
+	record.Put(key, end, "a/1", entry(10, 15, 1))
+	record.Put(key, end, "b/1", entry(10, 10, 1))
+	carried := entry(1, 3, 1)
+	carried.Lost = true
+	record.Put(key, end, CarriedOwner("configmap"), carried)
+	return record, key
+}
+
+func TestMarkLost(t *testing.T) {
+	record, key := holding()
+	nobody := func(string) bool { return false }
+	if !record.Unmarked(nobody) || record.Unmarked(func(string) bool { return true }) {
+		t.Error("Unmarked does not tell who is gone")
+	}
+	lost, changed := record.MarkLost(nobody)
+	if diff := cmp.Diff(map[Owner]int64{"a/1": 5}, slicesOf(lost)); diff != "" || !changed {
+		t.Errorf("changed %t; lost (-want +got):\n%s", changed, diff)
+	}
+	if lost, changed := record.MarkLost(nobody); lost != nil || changed || record.Unmarked(nobody) {
+		t.Errorf("marked again: %+v, %t", lost, changed)
+	}
+	count, _ := record.Find(key)
+	if count.Reserved() != 0 || count.Lost() != 7 || count.Total().Spent != 21 {
+		t.Errorf("reserved %d, lost %d, spent %d; want 0, 7 and 21", count.Reserved(), count.Lost(), count.Total().Spent)
+	}
+	// An owner that runs on all the same comes back.
+	record.Put(key, count.End, "a/1", entry(12, 20, 2))
+	count, _ = record.Find(key)
+	if count.Reserved() != 8 || count.Lost() != 2 {
+		t.Errorf("reserved %d, lost %d after a late write; want 8 and 2", count.Reserved(), count.Lost())
+	}
+}
+
+func TestRelease(t *testing.T) {
+	for name, tc := range map[string]struct {
+		release func(*Record) []Slice
+		want    map[Owner]int64
+		left    int64
+	}{
+		"by name":           {func(r *Record) []Slice { return r.Release("a/1") }, map[Owner]int64{"a/1": 5}, 13},
+		"what is carried":   {func(r *Record) []Slice { return r.Release(CarriedOwner("configmap")) }, map[Owner]int64{CarriedOwner("configmap"): 2}, 16},
+		"who is not lost":   {func(r *Record) []Slice { return r.Release("c/1") }, map[Owner]int64{}, 18},
+		"all that is lost":  {func(r *Record) []Slice { return r.ReleaseAll() }, map[Owner]int64{"a/1": 5, "": 11}, 2},
+		"nobody in special": {func(r *Record) []Slice { return r.Release() }, map[Owner]int64{}, 18},
+	} {
+		t.Run(name, func(t *testing.T) {
+			record, key := holding()
+			record.MarkLost(func(string) bool { return false })
+			record.Windows[0].Folded.Lost = 11
+			record.Put(key, record.Windows[0].End, "c/1", entry(1, 9, 1))
+			if diff := cmp.Diff(tc.want, slicesOf(tc.release(&record))); diff != "" {
+				t.Errorf("released (-want +got):\n%s", diff)
+			}
+			count, _ := record.Find(key)
+			if count.Lost() != tc.left || count.Total().Spent != 22 || count.Reserved() != 8 {
+				t.Errorf("lost %d, spent %d, reserved %d; want %d, 22 and 8", count.Lost(), count.Total().Spent, count.Reserved(), tc.left)
+			}
+		})
+	}
+}
+
+func TestFoldKeepsWhatIsLost(t *testing.T) {
+	record, key := holding()
+	if !record.FoldGone(func(string) bool { return false }, 0) {
+		t.Error("nothing was folded")
+	}
+	count, _ := record.Find(key)
+	if count.Folded.Lost != 5 || count.Folded.Spent != 20 || len(count.Owners) != 1 {
+		t.Errorf("folded %+v, %d owners are left; want 20 spent, 5 lost and the carried owner", count.Folded, len(count.Owners))
+	}
+	later := record.Clone()
+	later.Put(key, count.End, "d/1", entry(4, 9, 1))
+	later.Put(key, count.End, "d/2", entry(1, 1, 1))
+	count, _ = later.Find(key)
+	if count.Folded.Lost != 10 || !slices.Contains(count.Over, "d/1") {
+		t.Errorf("folded %+v, over %v; want 5 more that are lost, and d/1", count.Folded, count.Over)
+	}
+}
+
+func TestRecoverOnce(t *testing.T) {
+	key, _ := dayKey(22)
+	known := Recovered{Claim: Claim{Owner: "a/1", Key: key, Nano: 7}, Totals: Totals{Spent: 12, Requests: 2}, Seq: 3}
+	for name, tc := range map[string]struct {
+		stored map[Owner]Entry
+		known  Recovered
+		want   Folded
+	}{
+		"the journal knows more":  {map[Owner]Entry{"a/1": entry(10, 40, 2)}, known, Folded{Totals: Totals{Spent: 12, Requests: 2}, Lost: 7}},
+		"the ledger knows more":   {map[Owner]Entry{"a/1": entry(20, 40, 5)}, known, Folded{Totals: Totals{Spent: 20, Requests: 5}, Lost: 7}},
+		"it never wrote":          {nil, known, Folded{Totals: Totals{Spent: 12, Requests: 2}, Lost: 7}},
+		"nothing was under way":   {map[Owner]Entry{"a/1": entry(10, 40, 2)}, Recovered{Claim: Claim{Owner: "a/1"}}, Folded{Totals: Totals{Spent: 10, Requests: 2}}},
+		"less than nothing":       {nil, Recovered{Claim: Claim{Owner: "a/1", Nano: -5}}, Folded{}},
+		"others are left as they": {map[Owner]Entry{"b/1": entry(10, 40, 2)}, Recovered{Claim: Claim{Owner: "a/1"}}, Folded{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			count := Count{Key: key, Owners: tc.stored}
+			if !count.recover(tc.known) || count.recover(tc.known) {
+				t.Error("recovered not exactly once")
+			}
+			if diff := cmp.Diff(tc.want, count.Folded); diff != "" {
+				t.Errorf("folded (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOverIsBounded(t *testing.T) {
+	var count Count
+	for i := range maxOver + 10 {
+		count.remember(Owner(fmt.Sprintf("a/%d", i)))
+	}
+	if len(count.Over) != maxOver || count.Over[maxOver-1] != Owner(fmt.Sprintf("a/%d", maxOver+9)) {
+		t.Errorf("%d names, the last is %s", len(count.Over), count.Over[len(count.Over)-1])
+	}
+}
+
+func TestBreakdown(t *testing.T) {
+	many := Breakdown{"": 3}
+	for i := range 40 {
+		many[fmt.Sprintf("route-%02d", i)] = int64(i + 1)
+	}
+	top := many.top()
+	sum := int64(0)
+	for _, share := range top.Shares() {
+		sum += share.Nano
+	}
+	if len(top) != maxShares || top["route-39"] != 40 || top["route-00"] != 0 || sum != 3+40*41/2 {
+		t.Errorf("%d shares of %d: %v", len(top), sum, top)
+	}
+	if got := many.merge(Breakdown{"": 1, "route-00": math.MaxInt64}); got[""] != 4 || got["route-00"] != math.MaxInt64 || many[""] != 3 {
+		t.Errorf("merged %v", got)
+	}
+	var s spending
+	for i := range 2 * maxNames {
+		s.add(fmt.Sprint(i), 1)
+	}
+	s.add("", 5)
+	if len(s.by) != maxNames+1 || s.by[""] != maxNames {
+		t.Errorf("%d names, %d under none", len(s.by), s.by[""])
+	}
+}
+
+func TestSummary(t *testing.T) {
+	record, key := holding()
+	count := &record.Windows[0]
+	a := count.Owners["a/1"]
+	a.Routes, a.Callers = Breakdown{"chat": 6, "embed": 4}, Breakdown{"app": 10}
+	count.Owners["a/1"] = a
+	count.Folded = Folded{Totals: Totals{Spent: 2, Requests: 1, Overrun: 1}, Lost: 4, Routes: Breakdown{"chat": 2}}
+	other := Record{Windows: []Count{{Key: key, Subject: "ann", End: count.End, Owners: map[Owner]Entry{"a/1": entry(1, 2, 1), "c/1": entry(1, 1, 1)}}}}
+	got := Summarize([]Record{record, other}, key)
+	want := Summary{
+		Totals: Totals{Spent: 25, Requests: 6, Overrun: 1}, Reserved: 6, Lost: 6, Owners: 4,
+		Routes: []Share{{"chat", 8}, {"embed", 4}}, Callers: []Share{{"app", 10}},
+		Counters: []CounterSummary{
+			{Totals: Totals{Spent: 23, Requests: 4, Overrun: 1}, Reserved: 5, Lost: 6, Owners: 3, LostOwners: 1, Routes: []Share{{"chat", 8}, {"embed", 4}}, Callers: []Share{{"app", 10}}},
+			{Subject: "ann", Totals: Totals{Spent: 2, Requests: 2}, Reserved: 1, Owners: 2, Routes: []Share{}, Callers: []Share{}},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want.Counters[0], record.Summary(key).Counters[0]); diff != "" {
+		t.Errorf("one record (-want +got):\n%s", diff)
+	}
+}
+
+func TestPercent(t *testing.T) {
+	for name, tc := range map[string]struct {
+		standing Standing
+		want     int64
+	}{
+		"nothing":        {Standing{Limit: 100}, 0},
+		"rounded down":   {Standing{Limit: 1000, Spent: 799}, 79},
+		"lost, too":      {Standing{Limit: 100, Spent: 40, Lost: 40, Reserved: 20}, 80},
+		"above":          {Standing{Limit: 100, Spent: 250}, 250},
+		"no limit":       {Standing{}, 100},
+		"large numbers":  {Standing{Limit: math.MaxInt64, Spent: math.MaxInt64 / 2}, 49},
+		"larger numbers": {Standing{Limit: 1, Spent: math.MaxInt64, Lost: math.MaxInt64}, math.MaxInt64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.standing.Percent(); got != tc.want {
+				t.Errorf("%d %%; want %d", got, tc.want)
+			}
+		})
+	}
+}

@@ -59,7 +59,7 @@ const (
 	Unbounded Reason = "Unbounded"
 	// WindowUnknown: the budget's period or time zone is not known to this program, so nothing can be counted.
 	WindowUnknown Reason = "WindowUnknown"
-	// LedgerUnreachable: what the proxy holds does not suffice, and the ledger cannot be asked for more.
+	// LedgerUnreachable: what the proxy holds does not suffice, and the ledger, or another proxy that holds a part of the limit, did not answer in time.
 	LedgerUnreachable Reason = "LedgerUnreachable"
 	// Canceled: the call ended while it waited for the ledger.
 	Canceled Reason = "Canceled"
@@ -147,6 +147,8 @@ type Recovered struct {
 // first that does not is returned. From Hard budgets the most that the attempt can cost is taken out of the proxy's allowance; only when that does not suffice
 // does it wait for the ledger. Soft budgets compare what is known to be spent with their limit, and budgets that observe admit everything. reservation must be
 // zero; it is not written to when nothing counts the attempt. Nothing is allocated while the allowance suffices.
+//
+//nolint:revive // six arguments: a struct of them would be filled and read for each attempt
 func (b *Book) Reserve(ctx context.Context, now time.Time, budgets []*Budget, by *Claimant, ask Ask, reservation *Reservation) *Refusal {
 	now = b.clock(now)
 	for _, budget := range budgets {
@@ -199,14 +201,12 @@ func (c *counter) await(ctx context.Context, ask *Ask) (answer, hold, *Refusal) 
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	reason := LimitReached
 	select {
 	case <-w.ready:
 	case <-ctx.Done():
-		reason = Canceled
-		c.giveUp(w, reason)
+		c.giveUp(w, Canceled)
 	case <-timer.C:
-		c.giveUp(w, reason)
+		c.giveUp(w, LedgerUnreachable)
 	}
 	return w.outcome()
 }

@@ -155,7 +155,7 @@ func TestNearTheLimit(t *testing.T) {
 	}{
 		"a store next door": {2 * time.Millisecond, 10 * time.Millisecond, 1},
 		"an API server":     {5 * time.Millisecond, 60 * time.Millisecond, 2},
-		"a slow store":      {100 * time.Millisecond, 200 * time.Millisecond, 3},
+		"a slow store":      {30 * time.Millisecond, 70 * time.Millisecond, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -130,19 +130,14 @@ func (d dice) demand() meter.Demand {
 
 // upTo draws a number that is often the largest.
 func (d dice) upTo(most int64) int64 {
-	if d.IntN(3) == 0 {
+	if d.IntN(3) == 0 || most == math.MaxInt64 {
 		return most
 	}
 	return d.Int64N(most + 1)
 }
 
-// only draws a part of a whole, which is sometimes larger than that; 0 unless it can occur.
-func (d dice) only(can bool, whole int64) int64 {
-	if !can {
-		return 0
-	}
-	return d.upTo(whole + whole/8)
-}
+// part draws a part of a whole, which is sometimes larger than that.
+func (d dice) part(whole int64) int64 { return d.upTo(whole + whole/8) }
 
 // near draws a prompt, often one right at a threshold.
 func (d dice) near(most int64, class *table.Prices) int64 {
@@ -158,15 +153,26 @@ func (d dice) usage(of *meter.Demand, p *table.Prices) meter.Usage {
 		service, class = p.Services[i].Service, &p.Services[i].Prices
 	}
 	u := meter.Usage{Prompt: d.near(of.Prompt, class), Completion: d.upTo(of.Completion), Service: service}
-	u.Cached = d.upTo(u.Prompt)
-	u.CacheWrite = d.only(of.WritesCache || of.WritesCache1h, u.Prompt)
-	u.CacheWrite1h = d.only(of.WritesCache1h, u.CacheWrite)
-	u.PromptAudio = d.only(of.PromptAudio, u.Prompt)
-	u.CachedAudio = d.only(of.PromptAudio, u.PromptAudio)
-	u.PromptImage = d.only(of.PromptImage, u.Prompt)
-	u.Reasoning = d.upTo(u.Completion)
-	u.CompletionAudio = d.only(of.CompletionAudio, u.Completion)
-	u.CompletionImage = d.only(of.CompletionImage, u.Completion)
+	u.Cached, u.Reasoning = d.upTo(u.Prompt), d.upTo(u.Completion)
+	if of.WritesCache || of.WritesCache1h {
+		u.CacheWrite = d.part(u.Prompt)
+	}
+	if of.WritesCache1h {
+		u.CacheWrite1h = d.part(u.CacheWrite)
+	}
+	if of.PromptAudio {
+		u.PromptAudio = d.part(u.Prompt)
+		u.CachedAudio = d.part(u.PromptAudio)
+	}
+	if of.PromptImage {
+		u.PromptImage = d.part(u.Prompt)
+	}
+	if of.CompletionAudio {
+		u.CompletionAudio = d.part(u.Completion)
+	}
+	if of.CompletionImage {
+		u.CompletionImage = d.part(u.Completion)
+	}
 	u.Images, u.AudioMillis, u.SpeechMillis = d.upTo(of.Images), d.upTo(of.AudioMillis), d.upTo(of.SpeechMillis)
 	u.Characters, u.Searches, u.SearchUnits = d.upTo(of.Characters), d.upTo(of.Searches), d.upTo(of.SearchUnits)
 	return u

@@ -14,8 +14,8 @@ type Amount struct {
 // that are larger than what contains them count as all of it. It saturates at the largest int64.
 //
 // Every token has one price: what was written into a cache costs as such whatever it is, then sound, then images; of the completion sound comes first, then
-// images, then reasoning. Images, sound and characters that have no price by the piece, the hour or the character are paid by their tokens if those have a
-// price; otherwise they are unpriced, as are searches and units of reranking. So is a class of service without prices of its own that may cost more than the
+// images, then reasoning. Images, sound, characters and units of reranking that have no price of their own are paid by their tokens if those have a price;
+// otherwise they are unpriced, as are searches. So is a class of service without prices of its own that may cost more than the
 // usual one; it is counted at the usual one's.
 func Cost(u *Usage, p *table.Prices) Amount {
 	class, known := serviceOf(u.Service, p)
@@ -83,7 +83,7 @@ func (t *total) pieces(u *Usage, r *rates) {
 	t.piece(u.SpeechMillis, r.speechHour, perHour, spokenElsewhere)
 	t.piece(u.Characters, r.characters, perMillion, r.input > 0 || r.outputAudio > 0 || r.speechHour >= 0)
 	t.piece(u.Searches, r.search, perThousand, false)
-	t.piece(u.SearchUnits, r.searchUnits, perThousand, false)
+	t.piece(u.SearchUnits, r.searchUnits, perThousand, r.input > 0)
 }
 
 // piece adds what may have no price. elsewhere tells that it is paid by another unit then.

@@ -42,21 +42,24 @@ func readDecimal(number []byte, shift int) (int64, bool) {
 	case places < 0:
 		return 1, true
 	}
-	nano, rest := int64(0), ""
+	nano := roundedUp(figures, places)
+	return nano, nano <= maxReported
+}
+
+// roundedUp is the number of the first digits, as many as places, rounded up by those behind them; digits that are missing are zeros.
+func roundedUp(figures string, places int) int64 {
+	number := int64(0)
 	for i := range places {
 		digit := byte('0')
 		if i < len(figures) {
 			digit = figures[i]
 		}
-		nano = nano*10 + int64(digit-'0')
+		number = number*10 + int64(digit-'0')
 	}
-	if places < len(figures) {
-		rest = figures[places:]
+	if places < len(figures) && strings.Trim(figures[places:], "0") != "" {
+		number++
 	}
-	if strings.Trim(rest, "0") != "" {
-		nano++
-	}
-	return nano, nano <= maxReported
+	return number
 }
 
 // readExponent reads the exponent of a JSON number; none is 0. One that is too large for any cost stays as large as that.

@@ -47,20 +47,28 @@ func FuzzReadReported(f *testing.F) {
 		if nano < 0 || ok && nano > 100_000*meter.NanosPerDollar {
 			t.Fatalf("ReadReported(%q) = %d, %t", text, nano, ok)
 		}
-		_, power, _ := strings.Cut(strings.ToLower(text), "e")
-		if !json.Valid([]byte(text)) || len(power) > 4 || strings.Trim(text, "0123456789.eE+-") != "" {
+		up, can := exactly(text)
+		if !can {
 			return
 		}
-		exact, valid := new(big.Rat).SetString(text)
-		if !valid || len(text) > 60 {
-			return
-		}
-		exact.Mul(exact, big.NewRat(meter.NanosPerDollar, 1))
-		up := new(big.Int).Add(exact.Num(), new(big.Int).Sub(exact.Denom(), big.NewInt(1)))
-		up.Div(up, exact.Denom())
-		believable := exact.Sign() >= 0 && up.Cmp(big.NewInt(100_000*meter.NanosPerDollar)) <= 0 && !strings.HasPrefix(text, "-")
+		believable := up.Sign() >= 0 && up.Cmp(big.NewInt(100_000*meter.NanosPerDollar)) <= 0 && !strings.HasPrefix(text, "-")
 		if ok != believable || ok && up.Int64() != nano {
 			t.Fatalf("ReadReported(%q) = %d, %t, want %v, %t", text, nano, ok, up, believable)
 		}
 	})
+}
+
+// exactly is a JSON number of dollars in nano-dollars, rounded up; false for what rational arithmetic cannot follow.
+func exactly(text string) (*big.Int, bool) {
+	_, power, _ := strings.Cut(strings.ToLower(text), "e")
+	if !json.Valid([]byte(text)) || len(power) > 4 || len(text) > 60 || strings.Trim(text, "0123456789.eE+-") != "" {
+		return nil, false
+	}
+	exact, valid := new(big.Rat).SetString(text)
+	if !valid {
+		return nil, false
+	}
+	exact.Mul(exact, big.NewRat(meter.NanosPerDollar, 1))
+	up := new(big.Int).Add(exact.Num(), new(big.Int).Sub(exact.Denom(), big.NewInt(1)))
+	return up.Div(up, exact.Denom()), true
 }

@@ -6,8 +6,8 @@ const MaxTokens = 1 << 30
 // bytesPerToken is low on purpose: common tokenizers make one token of about four bytes of English and of about three bytes of most other scripts.
 const bytesPerToken = 3
 
-// Usage is what one call used, in tokens. It is normalised: Cached, CacheWrite and PromptAudio are contained in Prompt, Reasoning and CompletionAudio in
-// Completion, however the provider counts.
+// Usage is what one call used, in tokens where nothing else is said. It is normalised: Cached, CacheWrite, PromptAudio and PromptImage are contained in Prompt,
+// Reasoning, CompletionAudio and CompletionImage in Completion, however the provider counts.
 type Usage struct {
 	// Prompt tokens, those read from a cache included.
 	Prompt int64
@@ -31,9 +31,9 @@ type Usage struct {
 	PromptImage int64
 	// CompletionImage is the part of Completion that was images.
 	CompletionImage int64
-	// Images that were made, where they are charged by the piece.
+	// Images that were made; those who charge their tokens have no price by the piece.
 	Images int64
-	// AudioMillis is the length of the sound that was heard, and SpeechMillis that of the sound that was made, in milliseconds, where they are charged by time.
+	// AudioMillis is the length of the sound that was heard, and SpeechMillis that of the sound that was made, in milliseconds, where they are known.
 	AudioMillis, SpeechMillis int64
 	// Characters that were spoken.
 	Characters int64
@@ -49,8 +49,12 @@ type Usage struct {
 	Estimated bool
 }
 
-// AtLeast raises Prompt and Completion to those of floor. It repairs a report that was not believable with what was seen on the wire.
+// AtLeast raises Prompt and Completion to those of floor, and takes over a length of sound where there is none. It repairs a report that was not believable with
+// what was seen on the wire.
 func (u Usage) AtLeast(floor Usage) Usage {
+	if u.AudioMillis == 0 {
+		u.AudioMillis = floor.AudioMillis
+	}
 	u.Prompt = max(u.Prompt, floor.Prompt)
 	u.Completion = max(u.Completion, floor.Completion)
 	return u

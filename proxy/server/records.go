@@ -112,7 +112,7 @@ func (s *Server) recordOf(c *call, failure *Error) *usage.Record {
 	r.Attempts = make([]usage.Attempt, 0, len(c.attempts))
 	for i := range c.attempts {
 		a := &c.attempts[i]
-		r.Attempts = append(r.Attempts, a.record())
+		r.Attempts = append(r.Attempts, a.record(s.now()))
 		r.Target, r.Provider, r.Served = a.target.name, a.target.provider, a.model
 		r.PriceSource = a.priceSource()
 	}
@@ -130,9 +130,12 @@ func outcomeOf(failure *Error) usage.Outcome {
 	}
 }
 
-func (a *attempt) record() usage.Attempt {
+func (a *attempt) record(now time.Time) usage.Attempt {
 	noted := usage.Attempt{
 		Target: a.target.name, Provider: a.target.provider, Model: a.model, Status: a.status, Code: string(CodeOK), Cost: a.spent.nano, Duration: a.duration,
+	}
+	if noted.Duration == 0 {
+		noted.Duration = now.Sub(a.began) // It has answered, and not quite ended.
 	}
 	if a.failure != nil {
 		noted.Code = string(a.failure.Code)

@@ -44,7 +44,9 @@ func appendMembersBut(dst []byte, r *Record) []byte {
 	w.known("caller", r.Caller)
 	w.known("end_user", r.EndUser)
 	w.tags(r.Tags)
-	w.is("trusted", r.Trusted)
+	if r.Trusted {
+		w.yes("trusted")
+	}
 	w.known("operation", r.Operation)
 	w.known("route", r.Route)
 	w.known("routed_from", r.RoutedFrom)
@@ -53,8 +55,12 @@ func appendMembersBut(dst []byte, r *Record) []byte {
 	w.known("model", r.Model)
 	w.known("served_model", r.Served)
 	w.known("upstream_id", r.UpstreamID)
-	w.is("stream", r.Stream)
-	w.is("mirror", r.Mirror)
+	if r.Stream {
+		w.yes("stream")
+	}
+	if r.Mirror {
+		w.yes("mirror")
+	}
 	w.usage(&r.Usage)
 	w.money(r)
 	w.micros("first_token_us", r.FirstToken)
@@ -101,18 +107,26 @@ func (w *writer) money(r *Record) {
 	w.text = append(w.text, '"')
 	w.text = meter.AppendUSD(w.text, r.Cost)
 	w.text = append(w.text, '"')
-	w.is("unpriced", r.Unpriced)
+	if r.Unpriced {
+		w.yes("unpriced")
+	}
 	w.known("price_source", r.PriceSource)
 	w.count("list_cost_nanodollars", r.ListCost)
-	w.is("estimated", r.Estimated)
+	if r.Estimated {
+		w.yes("estimated")
+	}
 }
 
 func (w *writer) attempts(attempts []Attempt) {
-	if len(attempts) == 0 {
-		return
+	if len(attempts) > 0 {
+		w.name("attempts")
+		w.text = AppendAttempts(w.text, attempts)
 	}
-	w.name("attempts")
-	w.text = append(w.text, '[')
+}
+
+// AppendAttempts appends the JSON form of a list of attempts.
+func AppendAttempts(dst []byte, attempts []Attempt) []byte {
+	w := writer{text: append(dst, '[')}
 	for i := range attempts {
 		if i > 0 {
 			w.text = append(w.text, ',')
@@ -128,7 +142,7 @@ func (w *writer) attempts(attempts []Attempt) {
 		w.number("cost_nanodollars", a.Cost)
 		w.text = append(w.text, '}')
 	}
-	w.text = append(w.text, ']')
+	return append(w.text, ']')
 }
 
 func (w *writer) tags(tags []table.Tag) {
@@ -190,12 +204,10 @@ func (w *writer) count(name string, value int64) {
 // micros leaves out what is shorter than a microsecond.
 func (w *writer) micros(name string, value time.Duration) { w.count(name, value.Microseconds()) }
 
-// is leaves out what is not so.
-func (w *writer) is(name string, value bool) {
-	if value {
-		w.name(name)
-		w.text = append(w.text, "true"...)
-	}
+// yes says that something is so; what is not so is left out.
+func (w *writer) yes(name string) {
+	w.name(name)
+	w.text = append(w.text, "true"...)
 }
 
 // MaxJSON bounds the JSON form that Parse reads; that of a normal record is well below.

@@ -3,6 +3,7 @@ package usage
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
@@ -245,9 +246,5 @@ func (w *writer) orNull(name, value string) {
 
 func (w *writer) bool(name string, value bool) {
 	w.name(name)
-	if value {
-		w.text = append(w.text, "true"...)
-		return
-	}
-	w.text = append(w.text, "false"...)
+	w.text = strconv.AppendBool(w.text, value)
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -49,6 +50,16 @@ func TestCases(t *testing.T) {
 
 func startAPIServer(t *testing.T) client.Client {
 	t.Helper()
+	api, err := client.New(startEnvironment(t), client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client.WithFieldValidation(api, metav1.FieldValidationStrict)
+}
+
+// startEnvironment runs an API server with the kinds until the test ends.
+func startEnvironment(t *testing.T) *rest.Config {
+	t.Helper()
 	environment := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd")},
 		ErrorIfCRDPathMissing: true,
@@ -62,11 +73,7 @@ func startAPIServer(t *testing.T) client.Client {
 			t.Errorf("stopping the API server: %v", err)
 		}
 	})
-	api, err := client.New(config, client.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client.WithFieldValidation(api, metav1.FieldValidationStrict)
+	return config
 }
 
 func readCase(t *testing.T, file string) (want string, documents []*unstructured.Unstructured) {

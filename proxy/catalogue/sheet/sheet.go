@@ -152,16 +152,20 @@ func WriteJSON(w io.Writer, lines []Line) error {
 
 // WriteTable writes lines as a table. What the first three prices do not say stands behind them; tiers and services have rows of their own.
 func WriteTable(w io.Writer, lines []Line) error {
-	out := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(out, "PROVIDER\tMODEL\tINPUT\tCACHED\tOUTPUT\tMORE\tSOURCE")
+	var rows strings.Builder
+	rows.WriteString("PROVIDER\tMODEL\tINPUT\tCACHED\tOUTPUT\tMORE\tSOURCE\n")
 	for i := range lines {
 		line := &lines[i]
 		if line.Prices == nil {
-			fmt.Fprintf(out, "%s\t%s\tunpriced\t\t\t\t%s\n", line.Provider, line.Model, line.where())
+			fmt.Fprintf(&rows, "%s\t%s\tunpriced\t\t\t\t%s\n", line.Provider, line.Model, line.where())
 			continue
 		}
-		writeRow(out, line.Provider+"\t"+line.Model, line.Prices, strings.Join(nonEmpty(line.where(), line.Source, line.deprecation()), "; "))
-		writeChanges(out, line.Prices, "")
+		writeRow(&rows, line.Provider+"\t"+line.Model, line.Prices, strings.Join(nonEmpty(line.where(), line.Source, line.deprecation()), "; "))
+		writeChanges(&rows, line.Prices, "")
+	}
+	out := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	if _, err := io.WriteString(out, rows.String()); err != nil {
+		return fmt.Errorf("writing prices: %w", err)
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("writing prices: %w", err)
@@ -195,20 +199,20 @@ func nonEmpty(texts ...string) []string {
 }
 
 // writeChanges writes the rows of tiers and services. service is the one that the tiers are of.
-func writeChanges(w io.Writer, p *Prices, service string) {
+func writeChanges(rows *strings.Builder, p *Prices, service string) {
 	for i := range p.Tiers {
-		writeRow(w, fmt.Sprintf("\t  %sprompts above %d", service, p.Tiers[i].Above), &p.Tiers[i].Prices, "")
+		writeRow(rows, fmt.Sprintf("\t  %sprompts above %d", service, p.Tiers[i].Above), &p.Tiers[i].Prices, "")
 	}
 	for i := range p.Services {
-		writeRow(w, "\t  "+p.Services[i].Service, &p.Services[i].Prices, "")
-		writeChanges(w, &p.Services[i].Prices, p.Services[i].Service+", ")
+		writeRow(rows, "\t  "+p.Services[i].Service, &p.Services[i].Prices, "")
+		writeChanges(rows, &p.Services[i].Prices, p.Services[i].Service+", ")
 	}
 }
 
 // mainRates is how many rates have a column of their own.
 const mainRates = 3
 
-func writeRow(w io.Writer, head string, p *Prices, source string) {
+func writeRow(rows *strings.Builder, head string, p *Prices, source string) {
 	var more []string
 	for _, rate := range p.Rates[mainRates:] {
 		text := rate.Name + " " + rate.USD.String()
@@ -217,5 +221,5 @@ func writeRow(w io.Writer, head string, p *Prices, source string) {
 		}
 		more = append(more, text)
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", head, p.Rates[0].USD, p.Rates[1].USD, p.Rates[2].USD, strings.Join(more, ", "), source)
+	fmt.Fprintf(rows, "%s\t%s\t%s\t%s\t%s\t%s\n", head, p.Rates[0].USD, p.Rates[1].USD, p.Rates[2].USD, strings.Join(more, ", "), source)
 }

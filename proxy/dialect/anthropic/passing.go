@@ -120,7 +120,7 @@ func (p *passer) removes(name string, value span) bool {
 	case limitName:
 		return p.limit > 0
 	case "thinking":
-		if value.is(p.body, '{') && memberText(p.body, value.at, "type") == thinkingEnabled && (p.loopWithoutThought() || !p.fitsThinking(value)) {
+		if p.dropsThinking(value) {
 			p.report.Drop("reasoning")
 			return true
 		}
@@ -136,6 +136,14 @@ func (p *passer) removes(name string, value span) bool {
 		return true
 	}
 	return false
+}
+
+// dropsThinking tells whether a budget for thinking cannot be sent.
+func (p *passer) dropsThinking(thinking span) bool {
+	if !thinking.is(p.body, '{') || memberText(p.body, thinking.at, "type") != thinkingEnabled {
+		return false
+	}
+	return p.loopWithoutThought() || !p.fitsThinking(thinking)
 }
 
 // fitsThinking makes the budget for thinking smaller than the output limit, which the API demands, and tells whether there is room for one at all.

@@ -21,7 +21,7 @@ func TestReadResponse(t *testing.T) {
 	}{
 		"all": {
 			`{"id":"msg_1","type":"message","model":"m","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}],"stop_reason":"end_turn","stop_sequence":null,"stop_details":null,"usage":{"input_tokens":1,"output_tokens":2,"service_tier":"priority"}}`,
-			&neutral.Response{ID: "msg_1", Model: "m", ServiceTier: "priority", Usage: &meter.Usage{Prompt: 1, Completion: 2}, Choices: []neutral.Choice{{Parts: []neutral.Part{text("a"), text("b")}, Finish: neutral.FinishStop, Native: "end_turn"}}},
+			&neutral.Response{ID: "msg_1", Model: "m", ServiceTier: "priority", Usage: &meter.Usage{Prompt: 1, Completion: 2, Service: "priority"}, Choices: []neutral.Choice{{Parts: []neutral.Part{text("a"), text("b")}, Finish: neutral.FinishStop, Native: "end_turn"}}},
 		},
 		"no usage":          {`{"content":[],"stop_reason":"compaction"}`, choice(neutral.Choice{Finish: neutral.FinishStop, Native: "compaction"})},
 		"empty usage":       {`{"content":[],"usage":{},"stop_reason":"pause_turn"}`, choice(neutral.Choice{Finish: neutral.FinishPause, Native: "pause_turn"})},

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
 	"signalbox.dev/signalbox/proxy/meter"
 )
@@ -13,6 +14,9 @@ type counts struct {
 	input, cacheRead, cacheWrite int64
 	write5m, write1h             int64
 	output, thinking             int64
+	searches                     int64
+	// tier, speed and region are the words for the class of service.
+	tier, speed, region string
 	// steps are the sums over "iterations": an answer that was made in several steps reports the last one as its whole.
 	steps steps
 	// odd tells that a number was negative, too large or no number, and was cut to what is possible.
@@ -43,10 +47,16 @@ func (c *counts) readMember(name, data []byte, at, end int) {
 		c.set(&c.cacheWrite, data[at:end])
 	case "output_tokens":
 		c.set(&c.output, data[at:end])
-	case "cache_creation", "output_tokens_details":
+	case "cache_creation", "output_tokens_details", "server_tool_use":
 		if data[at] == '{' {
 			c.readDetails(data, at)
 		}
+	case "service_tier":
+		c.tier = span{at, end}.text(data)
+	case "speed":
+		c.speed = span{at, end}.text(data)
+	case "inference_geo":
+		c.region = span{at, end}.text(data)
 	case "iterations":
 		if data[at] == '[' {
 			c.readIterations(data, at)
@@ -65,6 +75,8 @@ func (c *counts) readDetails(data []byte, at int) {
 			c.set(&c.write1h, data[member.Value:end])
 		case "thinking_tokens":
 			c.set(&c.thinking, data[member.Value:end])
+		case "web_search_requests":
+			c.set(&c.searches, data[member.Value:end])
 		}
 	}
 }
@@ -126,9 +138,20 @@ func (c *counts) usage() (meter.Usage, bool) {
 		output, odd = c.thinking, true
 	}
 	return meter.Usage{
-		Prompt: min(input+read+write, meter.MaxTokens), Cached: read, CacheWrite: min(write, meter.MaxTokens), CacheWrite1h: c.write1h,
-		Completion: output, Reasoning: c.thinking, Estimated: odd,
+		Prompt: min(input+read+write, meter.MaxTokens), Cached: read, CacheWrite: min(write, meter.MaxTokens), CacheWrite1h: min(c.write1h, write),
+		Completion: output, Reasoning: c.thinking, Searches: c.searches, Service: c.service(), Estimated: odd,
 	}, c.seen
+}
+
+// service is the class of service. What is faster, or stays in a region, has a price of its own.
+func (c *counts) service() string {
+	switch {
+	case c.speed != "" && c.speed != "standard":
+		return dialect.ServedAs(c.speed)
+	case c.region != "" && c.region != "global" && c.region != "not_available":
+		return dialect.ServedAs(c.region)
+	}
+	return dialect.ServedAs(c.tier)
 }
 
 // appendUsage appends usage as Anthropic counts it.

@@ -31,11 +31,15 @@ func (u *wireUsage) normalise() *meter.Usage {
 		return tokens
 	}
 	usage := meter.Usage{Cached: count(u.CacheRead), CacheWrite: count(u.CacheWrite), Completion: count(u.Output)}
+	written := int64(0)
 	for _, detail := range u.Details {
-		if tokens := count(detail.Tokens); detail.TTL == "1h" {
-			usage.CacheWrite1h += tokens
+		tokens := count(detail.Tokens)
+		written = min(written+tokens, meter.MaxTokens)
+		if detail.TTL == "1h" {
+			usage.CacheWrite1h = min(usage.CacheWrite1h+tokens, meter.MaxTokens)
 		}
 	}
+	usage.CacheWrite = max(usage.CacheWrite, min(written, meter.MaxTokens))
 	usage.CacheWrite1h = min(usage.CacheWrite1h, usage.CacheWrite)
 	usage.Prompt = min(count(u.Input)+usage.Cached+usage.CacheWrite, meter.MaxTokens)
 	usage.Estimated = !believable || usage.Cached+usage.CacheWrite > meter.MaxTokens

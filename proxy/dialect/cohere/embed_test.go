@@ -72,7 +72,7 @@ func TestEmbedResponse(t *testing.T) {
 	}{
 		"by type":        {`{"id":"1","embeddings":{"float":[[0.5,-1],[2,3]]},"texts":["a","b"],"response_type":"embeddings_by_type","meta":{"api_version":{"version":"2"},"billed_units":{"input_tokens":7}}}`, &neutral.EmbeddingResponse{Vectors: [][]float32{{0.5, -1}, {2, 3}}, Usage: &meter.Usage{Prompt: 7}}},
 		"floats":         {`{"id":"1","embeddings":[[0.5]],"response_type":"embeddings_floats"}`, &neutral.EmbeddingResponse{Vectors: [][]float32{{0.5}}}},
-		"with an image":  {`{"embeddings":{"float":[[1]]},"meta":{"billed_units":{"input_tokens":1,"image_tokens":500,"images":1}}}`, &neutral.EmbeddingResponse{Vectors: [][]float32{{1}}, Usage: &meter.Usage{Prompt: 501}}},
+		"with an image":  {`{"embeddings":{"float":[[1]]},"meta":{"billed_units":{"input_tokens":1,"image_tokens":500,"images":1}}}`, &neutral.EmbeddingResponse{Vectors: [][]float32{{1}}, Usage: &meter.Usage{Prompt: 501, PromptImage: 500}}},
 		"odd usage":      {`{"embeddings":{"float":[[1]]},"meta":{"billed_units":{"input_tokens":-1}}}`, &neutral.EmbeddingResponse{Vectors: [][]float32{{1}}, Usage: &meter.Usage{Estimated: true}}},
 		"no usage there": {`{"embeddings":{"float":[[1]]},"meta":{"warnings":["x"]}}`, &neutral.EmbeddingResponse{Vectors: [][]float32{{1}}}},
 	} {

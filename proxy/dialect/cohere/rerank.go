@@ -123,7 +123,7 @@ func (Rerank) AppendRerank(dst []byte, a *neutral.RerankResponse, r *neutral.Rer
 	if a.SearchUnits > 0 {
 		out.raw(`,"billed_units":{"search_units":` + strconv.FormatInt(a.SearchUnits, 10) + "}")
 	}
-	if a.Usage != nil {
+	if a.Usage != nil && a.Usage.Prompt+a.Usage.Completion > 0 {
 		out.raw(`,"tokens":{"input_tokens":` + strconv.FormatInt(a.Usage.Prompt, 10) + `,"output_tokens":` + strconv.FormatInt(a.Usage.Completion, 10) + "}")
 	}
 	return append(out.dst, "}}"...)
@@ -135,7 +135,7 @@ func (r Rerank) ReadPassed(body []byte, _ dialect.Exchange) (dialect.Answer, err
 	if err != nil {
 		return nil, err
 	}
-	return dialect.NewPassingAnswer(body, &neutral.Response{Usage: read.Usage}, nil), nil
+	return dialect.WithUnits(dialect.NewPassingAnswer(body, &neutral.Response{Usage: read.Usage}, nil), len(read.Results)), nil
 }
 
 // NewPassedStream returns a stream that is an error: this API does not stream.

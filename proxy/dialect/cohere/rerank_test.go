@@ -51,7 +51,7 @@ func TestRerankRequest(t *testing.T) {
 const order = `{"id":"r1","results":[{"index":2,"relevance_score":0.9100},{"index":0,"relevance_score":1e-7}],"meta":{"api_version":{"version":"2"},"billed_units":{"search_units":1.0},"tokens":{"input_tokens":214.0,"output_tokens":2.0}}}`
 
 func TestRerankResponse(t *testing.T) {
-	want := &neutral.RerankResponse{ID: "r1", Results: []neutral.RerankResult{{Index: 2, Score: "0.9100"}, {Index: 0, Score: "1e-7"}}, SearchUnits: 1, Usage: &meter.Usage{Prompt: 214, Completion: 2}}
+	want := &neutral.RerankResponse{ID: "r1", Results: []neutral.RerankResult{{Index: 2, Score: "0.9100"}, {Index: 0, Score: "1e-7"}}, SearchUnits: 1, Usage: &meter.Usage{Prompt: 214, Completion: 2, SearchUnits: 1}}
 	got, err := cohere.Rerank{}.ReadRerankResponse([]byte(order))
 	if err != nil {
 		t.Fatal(err)
@@ -104,14 +104,14 @@ func TestRerankPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if used := answer.Settle(1000); used != (meter.Usage{Prompt: 214, Completion: 2}) || string(answer.Body(used)) != order || answer.Failure() != nil {
+	if used := answer.Settle(1000); used != (meter.Usage{Prompt: 214, Completion: 2, SearchUnits: 1}) || string(answer.Body(used)) != order || answer.Failure() != nil {
 		t.Errorf("%+v, %s, %v", used, answer.Body(used), answer.Failure())
 	}
 	answer, err = cohere.Rerank{}.ReadPassed([]byte(`{"results":[],"meta":{"billed_units":{"search_units":1}}}`), dialect.Exchange{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if used := answer.Settle(300); used != (meter.Usage{Prompt: 100, Estimated: true}) {
+	if used := answer.Settle(300); used != (meter.Usage{SearchUnits: 1}) {
 		t.Errorf("search units became %+v", used)
 	}
 	if _, err := (cohere.Rerank{}).NewPassedStream(dialect.Exchange{}).Next(sse.Event{Data: []byte("{}")}); err == nil {

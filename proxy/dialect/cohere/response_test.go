@@ -46,7 +46,7 @@ func TestReadResponse(t *testing.T) {
 		},
 		"no billed units": {
 			body: `{"id":"c1","finish_reason":"MAX_TOKENS","message":{"content":[{"type":"text","text":"a"}]},"usage":{"billed_units":{"search_units":1},"tokens":{"input_tokens":71,"output_tokens":4},"cached_tokens":900}}`,
-			want: used(one(neutral.FinishLength, "MAX_TOKENS", text("a")), meter.Usage{Prompt: 71, Cached: 71, Completion: 4}),
+			want: used(one(neutral.FinishLength, "MAX_TOKENS", text("a")), meter.Usage{Prompt: 71, Cached: 71, Completion: 4, SearchUnits: 1}),
 		},
 		"thinking": {
 			body: `{"id":"c1","finish_reason":"STOP_SEQUENCE","message":{"content":[{"type":"thinking","thinking":"Hmm."},{"type":"text","text":"a"},{"type":"text","text":""}]}}`,

@@ -28,7 +28,7 @@ func (t *wireTokens) filled() bool {
 	return t != nil && (t.Input != nil || t.Output != nil || t.Image != nil)
 }
 
-// normalise returns the usage; nil when no tokens were told.
+// normalise returns the usage; nil when nothing was told that is paid.
 func (u *wireUsage) normalise() *meter.Usage {
 	if u == nil {
 		return nil
@@ -38,6 +38,13 @@ func (u *wireUsage) normalise() *meter.Usage {
 		tokens = u.Tokens
 	}
 	if !tokens.filled() {
+		tokens = &wireTokens{}
+	}
+	var units json.RawMessage
+	if u.Billed != nil {
+		units = u.Billed.SearchUnits
+	}
+	if !tokens.filled() && units == nil {
 		return nil
 	}
 	believable := true
@@ -46,8 +53,10 @@ func (u *wireUsage) normalise() *meter.Usage {
 		believable = believable && ok
 		return n
 	}
-	usage := meter.Usage{Prompt: min(count(tokens.Input)+count(tokens.Image), meter.MaxTokens), Completion: count(tokens.Output)}
+	images := count(tokens.Image)
+	usage := meter.Usage{Prompt: min(count(tokens.Input)+images, meter.MaxTokens), Completion: count(tokens.Output), SearchUnits: count(units)}
 	usage.Cached = min(count(u.Cached), usage.Prompt)
+	usage.PromptImage = min(images, usage.Prompt-usage.Cached)
 	usage.Estimated = !believable
 	return &usage
 }

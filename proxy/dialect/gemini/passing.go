@@ -24,13 +24,8 @@ func (Generate) AppendPassed(dst, body []byte, h dialect.Head, to dialect.Target
 		case name == "model", dialect.Steers(string(member.Name(body)), to.Provider):
 		case slices.Contains(to.Quirks.Refused, name), to.Quirks.Accepted != nil && !slices.Contains(to.Quirks.Accepted, name):
 			p.report.Drop(name)
-		case name == "contents" && (p.foreign || p.skip):
-			p.dst = key(p.dst, name)
-			p.contents(body[member.Value:end])
-		case name == "generationConfig" && p.limit > 0:
-			p.config(body[member.Value:end])
 		default:
-			p.dst = append(comma(p.dst), body[member.Start:end]...)
+			p.member(name, body[member.Start:end], body[member.Value:end])
 		}
 	}
 	if p.limit > 0 && !p.limited {
@@ -53,6 +48,19 @@ type passer struct {
 	foreign, skip bool
 	// called tells that the turn of the model has a call; clients send it in several contents, if it was streamed.
 	called bool
+}
+
+// member appends a member of the request, whole with its name as the client wrote it.
+func (p *passer) member(name string, whole, value []byte) {
+	switch {
+	case name == "contents" && (p.foreign || p.skip):
+		p.dst = key(p.dst, name)
+		p.contents(value)
+	case name == "generationConfig" && p.limit > 0:
+		p.config(value)
+	default:
+		p.dst = append(comma(p.dst), whole...)
+	}
 }
 
 // config appends the parameters with the proxy's output limit in place of the client's. raw is an object or null.

@@ -16,6 +16,7 @@ func (Generate) ReadResponse(body []byte) (*neutral.Response, error) {
 	}
 	r := &neutral.Response{ID: a.id, Model: a.model, Created: a.created}
 	if usage, ok := a.counts.usage(); ok {
+		usage.Searches = searchesIn(a.candidates, a.model)
 		r.Usage, r.ServiceTier = &usage, a.counts.serviceTier()
 	}
 	switch {

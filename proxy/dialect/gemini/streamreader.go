@@ -14,7 +14,12 @@ type streamReader struct {
 	chunk   answer
 	choices []*choiceReader
 	ended   bool
-	usage   meter.Usage
+	// usage is what was told, once that was.
+	usage meter.Usage
+	told  bool
+	// model that answers, and searches that it made so far.
+	model    string
+	searches int64
 }
 
 // NewStreamReader reads one stream.
@@ -52,17 +57,19 @@ func (s *streamReader) start(dst []neutral.Event) []neutral.Event {
 	if s.chunk.named {
 		return dst
 	}
-	s.chunk.named = true
+	s.chunk.named, s.model = true, s.chunk.model
 	return append(dst, neutral.Event{Kind: neutral.EventStart, ID: s.chunk.id, Model: s.chunk.model, Created: s.chunk.created})
 }
 
 // tellUsage tells the usage of a chunk, where it is not what was told already.
 func (s *streamReader) tellUsage(dst []neutral.Event) []neutral.Event {
 	usage, ok := s.chunk.counts.usage()
-	if !ok || usage == s.usage && !s.hasText() {
+	s.searches = max(s.searches, searchesIn(s.chunk.candidates, s.model))
+	usage.Searches = s.searches
+	if !ok || s.told && usage == s.usage && !s.hasText() {
 		return dst
 	}
-	s.usage = usage
+	s.usage, s.told = usage, true
 	return append(dst, neutral.Event{Kind: neutral.EventUsage, Usage: usage, ServiceTier: s.chunk.counts.serviceTier()})
 }
 

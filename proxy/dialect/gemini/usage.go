@@ -9,12 +9,18 @@ import (
 // counts are the numbers of a usageMetadata as they were reported.
 type counts struct {
 	prompt, toolUse, cached, candidates, thoughts, total int64
-	promptAudio, completionAudio                         int64
+	// inside, cachedInside and made are the tokens by modality of prompt, cached and candidates.
+	inside, cachedInside, made modalities
+	// given tells that there are tokens of the prompt and in total, be they zero.
+	given, summed bool
 	// tier is the trafficType.
 	tier string
 	// odd tells that a number was negative, too large or no number, and was cut to what is possible.
 	odd bool
 }
+
+// modalities are the tokens that are sound and images.
+type modalities struct{ audio, image int64 }
 
 // readUsage reads the object "usageMetadata" at data[at] and returns the offset behind it.
 func (c *counts) readUsage(data []byte, at int) (int, error) {
@@ -35,7 +41,7 @@ func (c *counts) readUsage(data []byte, at int) (int, error) {
 func (c *counts) read(name string, raw []byte) {
 	switch name {
 	case "promptTokenCount", "prompt_token_count":
-		c.prompt = c.count(raw)
+		c.prompt, c.given = c.count(raw), !isNull(raw)
 	case "toolUsePromptTokenCount", "tool_use_prompt_token_count":
 		c.toolUse = c.count(raw)
 	case "cachedContentTokenCount", "cached_content_token_count":
@@ -45,44 +51,49 @@ func (c *counts) read(name string, raw []byte) {
 	case "thoughtsTokenCount", "thoughts_token_count":
 		c.thoughts = c.count(raw)
 	case "totalTokenCount", "total_token_count":
-		c.total = c.count(raw)
+		c.total, c.summed = c.count(raw), !isNull(raw)
 	case "promptTokensDetails", "prompt_tokens_details":
-		c.promptAudio = c.audio(raw)
+		c.inside = c.modalities(raw)
+	case "cacheTokensDetails", "cache_tokens_details":
+		c.cachedInside = c.modalities(raw)
 	case "candidatesTokensDetails", "candidates_tokens_details":
-		c.completionAudio = c.audio(raw)
+		c.made = c.modalities(raw)
 	case "trafficType", "traffic_type":
 		c.tier = text(raw)
 	}
 }
 
-// audio is the tokens of sound in a list of tokens by modality.
-func (c *counts) audio(raw []byte) int64 {
+// modalities are the tokens of sound and images in a list of tokens by modality.
+func (c *counts) modalities(raw []byte) modalities {
+	var sums modalities
 	if raw[0] != '[' {
-		return 0
+		return sums
 	}
-	var sum int64
 	walk := jsonscan.WalkArray(raw, 0)
 	for at, ok := walk.Next(); ok; at, ok = walk.Next() {
 		if raw[at] != '{' {
 			continue
 		}
-		sound, count := false, int64(0)
+		kind, count := "", int64(0)
 		object := jsonscan.WalkObject(raw, at)
 		for member, ok := object.Next(); ok; member, ok = object.Next() {
 			end := object.Skip()
 			switch value := raw[member.Value:end]; string(member.Name(raw)) {
 			case "modality":
-				sound = string(value) == `"AUDIO"`
+				kind = string(value)
 			case "tokenCount", "token_count":
 				count = c.count(value)
 			}
 		}
 		walk.Resume(object.End())
-		if sound {
-			sum += count
+		switch kind {
+		case `"AUDIO"`:
+			sums.audio = min(sums.audio+count, meter.MaxTokens)
+		case `"IMAGE"`:
+			sums.image = min(sums.image+count, meter.MaxTokens)
 		}
 	}
-	return sum
+	return sums
 }
 
 // count reads a number of tokens, cut to 0 and meter.MaxTokens.
@@ -92,10 +103,10 @@ func (c *counts) count(raw []byte) int64 {
 	return count
 }
 
-// usage is the normalised form; false when no tokens were reported, which no call has. Thoughts are not in the candidates' tokens, and results of hosted
+// usage is the normalised form; false when no tokens were reported. Zero is a report where it is told of the prompt and in total. Thoughts are not in the candidates' tokens, and results of hosted
 // tools not in the prompt's. What the total has more than its parts is thinking that is told nowhere else.
 func (c *counts) usage() (meter.Usage, bool) {
-	if c.prompt == 0 && c.candidates == 0 && c.thoughts == 0 && c.total == 0 && !c.odd {
+	if c.prompt == 0 && c.candidates == 0 && c.thoughts == 0 && c.total == 0 && !c.odd && (!c.given || !c.summed) {
 		return meter.Usage{}, false
 	}
 	prompt, completion := c.prompt+c.toolUse, c.candidates+c.thoughts
@@ -105,10 +116,12 @@ func (c *counts) usage() (meter.Usage, bool) {
 		c.odd = true
 	}
 	prompt, completion = min(prompt, meter.MaxTokens), min(completion, meter.MaxTokens)
+	cached, sound := min(c.cached, prompt), min(c.inside.audio, prompt)
 	return meter.Usage{
-		Prompt: prompt, Cached: min(c.cached, prompt), PromptAudio: min(c.promptAudio, prompt),
-		Completion: completion, Reasoning: min(c.thoughts, completion), CompletionAudio: min(c.completionAudio, completion),
-		Estimated: c.odd,
+		Prompt: prompt, Cached: cached, PromptAudio: sound, CachedAudio: min(c.cachedInside.audio, sound, cached),
+		PromptImage: min(max(c.inside.image-c.cachedInside.image, 0), prompt-cached),
+		Completion:  completion, Reasoning: min(c.thoughts, completion), CompletionAudio: min(c.made.audio, completion),
+		CompletionImage: min(c.made.image, completion), Estimated: c.odd,
 	}, true
 }
 
@@ -135,20 +148,47 @@ func appendUsage(dst []byte, u meter.Usage) []byte {
 		dst = intMember(dst, "thoughtsTokenCount", u.Reasoning)
 	}
 	dst = intMember(dst, "totalTokenCount", u.Prompt+u.Completion)
-	dst = appendModalities(dst, "promptTokensDetails", u.Prompt, u.PromptAudio)
-	dst = appendModalities(dst, "candidatesTokensDetails", u.Completion-u.Reasoning, u.CompletionAudio)
+	dst = appendModalities(dst, "promptTokensDetails", u.Prompt, modalities{audio: u.PromptAudio, image: u.PromptImage})
+	dst = appendModalities(dst, "candidatesTokensDetails", u.Completion-u.Reasoning, modalities{audio: u.CompletionAudio, image: u.CompletionImage})
 	return append(dst, '}')
 }
 
-// appendModalities tells tokens by modality, where some of them are sound.
-func appendModalities(dst []byte, name string, all, audio int64) []byte {
-	if audio <= 0 {
+// appendModalities tells tokens by modality, where some of them are no text.
+func appendModalities(dst []byte, name string, all int64, of modalities) []byte {
+	if of == (modalities{}) {
 		return dst
 	}
 	dst = append(key(dst, name), '[')
-	if all > audio {
-		dst = append(intMember(stringMember(append(dst, '{'), "modality", "TEXT"), "tokenCount", all-audio), '}')
+	for _, m := range [...]struct {
+		name  string
+		count int64
+	}{{"TEXT", all - of.audio - of.image}, {"AUDIO", of.audio}, {"IMAGE", of.image}} {
+		if m.count > 0 {
+			dst = append(intMember(stringMember(append(comma(dst), '{'), "modality", m.name), "tokenCount", m.count), '}')
+		}
 	}
-	dst = append(intMember(stringMember(append(comma(dst), '{'), "modality", "AUDIO"), "tokenCount", audio), '}')
 	return append(dst, ']')
+}
+
+// searchesIn is how often Google searched for candidates: for Gemini 3 each query is charged, for older models each answer that has any.
+func searchesIn(candidates []candidate, model string) int64 {
+	total := int64(0)
+	for i := range candidates {
+		grounding := candidates[i].grounding
+		if !isObject(grounding) {
+			continue
+		}
+		queries := int64(0)
+		_ = eachMember(grounding, "", func(name string, value []byte) error {
+			if name == "webSearchQueries" && value[0] == '[' {
+				queries = int64(len(listed(value)))
+			}
+			return nil
+		})
+		if !versionOf(model).from(3, 0) {
+			queries = min(queries, 1)
+		}
+		total += queries
+	}
+	return total
 }

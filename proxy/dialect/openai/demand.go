@@ -1,8 +1,6 @@
 package openai
 
 import (
-	"unicode/utf8"
-
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
@@ -39,6 +37,7 @@ func (p Plain) Demand(body []byte, h dialect.Head) dialect.Demand {
 		return speechDemand(body)
 	case neutral.Transcriptions, neutral.Translations:
 		d.AudioMillis, d.Media, d.PromptAudio, d.Choices = dialect.Unlimited, true, true, 1
+	default: // No other API is plain.
 	}
 	return d
 }
@@ -118,16 +117,4 @@ func speechDemand(body []byte) dialect.Demand {
 	d.Prompt, d.CompletionAudio, d.Characters = dialect.MostTokens(body), true, spokenCharacters(body)
 	d.Completion, d.SpeechMillis = dialect.Unlimited, dialect.Unlimited
 	return d
-}
-
-// spokenCharacters is the number of characters in the text that a request wants to be spoken.
-func spokenCharacters(body []byte) int64 {
-	spoken := 0
-	_ = members(body[jsonscan.Space(body, 0):], func(name, value []byte) error {
-		if string(name) == "input" {
-			spoken = max(spoken, utf8.RuneCountInString(textOr(value)))
-		}
-		return nil
-	})
-	return int64(spoken)
 }

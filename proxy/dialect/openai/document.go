@@ -127,8 +127,7 @@ func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) 
 		return end, err
 	}
 	d.dropBeside(data, member, end)
-	switch string(name) {
-	case "usage":
+	if string(name) == "usage" {
 		if d.memberEnd > 0 {
 			return end, errTwoUsages
 		}
@@ -136,6 +135,15 @@ func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) 
 		if data[at] == '{' {
 			d.usage = at
 		}
+		return end, nil
+	}
+	d.note(name, data, at, end)
+	return end, nil
+}
+
+// note takes in a member that needs no more than a look.
+func (d *document) note(name, data []byte, at, end int) {
+	switch string(name) {
 	case "timings":
 		if data[at] == '{' {
 			d.timings = at
@@ -154,7 +162,6 @@ func (d *document) readMember(data []byte, member jsonscan.Member) (int, error) 
 	default:
 		d.failure = d.failure || isFailure(name, data, at, end)
 	}
-	return end, nil
 }
 
 // isFailure tells whether a member says that this is an error.

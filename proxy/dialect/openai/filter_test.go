@@ -178,10 +178,10 @@ func TestPlainStream(t *testing.T) {
 		whole  bool
 		usage  meter.Usage
 	}{
-		"whole":  {": x\n\n" + part + whole, []dialect.StepKind{dialect.StepComment, dialect.StepToken, dialect.StepToken}, true, meter.Usage{Prompt: 5, Completion: 7}},
-		"speech": {"data: {\"type\":\"speech.audio.done\"}\n\n", []dialect.StepKind{dialect.StepToken}, true, meter.Usage{Prompt: 10, Completion: 1, Estimated: true}},
-		"cut":    {part, []dialect.StepKind{dialect.StepToken}, false, meter.Usage{Prompt: 10, Completion: 1, Estimated: true}},
-		"done":   {part + done, []dialect.StepKind{dialect.StepToken, dialect.StepDone}, true, meter.Usage{Prompt: 10, Completion: 1, Estimated: true}},
+		"whole":  {": x\n\n" + part + whole, []dialect.StepKind{dialect.StepComment, dialect.StepToken, dialect.StepToken}, true, meter.Usage{Prompt: 5, Completion: 7, CompletionImage: 7, Images: 1}},
+		"speech": {"data: {\"type\":\"speech.audio.done\"}\n\n", []dialect.StepKind{dialect.StepToken}, true, meter.Usage{Prompt: 10, Completion: 4160, CompletionImage: 4160, Images: 1, Estimated: true}},
+		"cut":    {part, []dialect.StepKind{dialect.StepToken}, false, meter.Usage{Prompt: 10, Completion: 4160, CompletionImage: 4160, Images: 1, Estimated: true}},
+		"done":   {part + done, []dialect.StepKind{dialect.StepToken, dialect.StepDone}, true, meter.Usage{Prompt: 10, Completion: 4160, CompletionImage: 4160, Images: 1, Estimated: true}},
 		"error":  {"event: error\ndata: {\"type\":\"error\",\"error\":{\"message\":\"no\"}}\n\n", []dialect.StepKind{dialect.StepFailure}, false, meter.Usage{Prompt: 10, Estimated: true}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,8 @@ func (f *passedStream) groqPatch(patches []dialect.Patch, d *document, usageAt i
 // groqUsage is the member "x_groq" with the usage so far.
 func (f *passedStream) groqUsage() string {
 	dst := append([]byte(`"x_groq":{"id":"`), groqID(&f.o)...)
-	dst = appendUsage(append(dst, `","usage":`...), f.usage, &f.o)
+	usage, _ := f.tally.Usage()
+	dst = appendUsage(append(dst, `","usage":`...), usage, &f.o)
 	return string(append(dst, "},"...))
 }
 
@@ -44,8 +45,8 @@ func (f *passedStream) behindHeld(next []byte) []byte {
 		return next
 	}
 	f.joined = append(f.joined[:0], f.held[:f.heldAt]...)
-	switch {
-	case f.reported:
+	switch _, reported := f.tally.Usage(); {
+	case reported:
 		f.joined = append(f.joined, f.groqUsage()...)
 	case !f.greeted:
 		f.joined = append(f.joined, f.greeting...)

@@ -24,8 +24,12 @@ func (Vectors) ReadPassed(body []byte, o dialect.Exchange) (dialect.Answer, erro
 }
 
 // ReadPassed reads a whole answer, which stays as it is.
-func (Plain) ReadPassed(body []byte, _ dialect.Exchange) (dialect.Answer, error) {
-	return answerOf(readPassed(body, flavored{}))
+func (p Plain) ReadPassed(body []byte, _ dialect.Exchange) (dialect.Answer, error) {
+	read, err := readPassed(body, flavored{})
+	if err != nil {
+		return nil, err
+	}
+	return newPlainAnswer(read, p.API), nil
 }
 
 // readChoices reads an answer that has choices, or at least usage, or an error. Anything else is the answer of something in front of the API.

@@ -6,20 +6,22 @@ import (
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/meter"
 )
 
 // NewPassedStream goes over the events of a stream of pictures or of sound.
-func (Plain) NewPassedStream(o dialect.Exchange) dialect.Stream { return &plainStream{o: o} }
+func (p Plain) NewPassedStream(dialect.Exchange) dialect.Stream { return &plainStream{api: p.API} }
 
 // plainStream passes a stream as it is. It ends with the event whose type says so, and with no [DONE].
 type plainStream struct {
-	o              dialect.Exchange
+	api            neutral.API
 	started, whole bool
 	usage          meter.Usage
 	reported       bool
-	events         int64
+	// events is how many events had data, images how many images are done, and words how many bytes of a transcript came.
+	events, images, words int64
 }
 
 // Next takes in an event.
@@ -36,18 +38,32 @@ func (s *plainStream) Next(event sse.Event) (dialect.Step, error) {
 	if err := d.read(data); err != nil {
 		return dialect.Step{}, &dialect.StreamError{Err: err}
 	}
-	if usage, told := d.reported(data); told {
-		s.usage, s.reported = usage, true
-	}
 	kind := typeOf(data)
+	s.count(&d, data, kind)
 	if d.failure || kind == "error" || string(event.Name) == "error" {
 		failure := dialect.ParseError(data)
 		return dialect.Step{Kind: dialect.StepFailure, Err: &failure}, nil
 	}
 	s.started = true
 	s.whole = s.whole || strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done")
-	s.events++
 	return dialect.Step{Output: event.Raw, Kind: dialect.StepToken}, nil
+}
+
+// count collects what an event of a type tells about usage.
+func (s *plainStream) count(d *document, data []byte, kind string) {
+	if kind == "image_generation.completed" || kind == "image_edit.completed" {
+		s.images++
+	}
+	if usage, told := d.reported(data); told {
+		s.usage, s.reported = completed(usage, s.api, s.images), true
+	}
+	if d.failure || kind == "error" {
+		return
+	}
+	s.events++
+	if heard(s.api) {
+		s.words += int64(len(data))
+	}
 }
 
 // typeOf is the member "type" of a checked object.
@@ -74,6 +90,10 @@ func (s *plainStream) Usage() (meter.Usage, bool) { return s.usage, s.reported }
 // Settle returns the usage to charge.
 func (s *plainStream) Settle(promptBytes int64) meter.Usage {
 	seen := meter.EstimateUsage(promptBytes, 0, s.events)
+	if s.started {
+		seen = plainEstimate(s.api, promptBytes, s.words, s.images)
+	}
+	seen.Completion = max(seen.Completion, min(s.events, meter.MaxTokens))
 	switch {
 	case !s.reported:
 		return seen

@@ -20,8 +20,8 @@ type counts struct {
 	promptImage, completionImage              int64
 	searches, millis                          int64
 	cost                                      cost
-	// split tells that prompt or completion tokens were given, not only a total, and told that there was any number that is a report.
-	split, told bool
+	// told tells that something was used. given, answered and summed tell that there are tokens of the prompt, of the completion, and a total, be they zero.
+	told, given, answered, summed bool
 	// odd tells that a number was negative, too large or no number, and was cut to what is possible.
 	odd bool
 }
@@ -34,7 +34,8 @@ type cost struct {
 	told, own bool
 }
 
-// readUsage reads the usage object that starts at data[at] and was checked. It returns false when it reports nothing that is charged; zero is a report, too.
+// readUsage reads the usage object that starts at data[at] and was checked. It returns false when it reports nothing that is charged. Zero is a
+// report where it is told of all tokens.
 func readUsage(data []byte, at int) (meter.Usage, bool) {
 	var c counts
 	walk := jsonscan.WalkObject(data, at)
@@ -42,7 +43,7 @@ func readUsage(data []byte, at int) (meter.Usage, bool) {
 		end := walk.Skip()
 		c.read(member.Name(data), data, member.Value, end)
 	}
-	if !c.told {
+	if !c.told && !c.odd && (!c.given || !c.answered && !c.summed) {
 		return meter.Usage{}, false
 	}
 	return c.normalise(), true
@@ -53,11 +54,11 @@ func (c *counts) read(name, data []byte, at, end int) {
 	raw := data[at:end]
 	switch string(name) {
 	case "prompt_tokens", "input_tokens":
-		c.prompt, c.split = c.report(raw), true
+		c.prompt = c.report(raw, &c.given)
 	case "completion_tokens", "output_tokens":
-		c.completion, c.split = c.report(raw), true
+		c.completion = c.report(raw, &c.answered)
 	case "total_tokens":
-		c.total = c.report(raw)
+		c.total = c.report(raw, &c.summed)
 	case "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens":
 		c.cached = max(c.cached, c.count(raw))
 	case "cache_creation_input_tokens":
@@ -84,12 +85,12 @@ func (c *counts) readOther(name string, data []byte, at, end int) {
 	case "cache_creation":
 		c.details(data, at, c.writeDetail)
 	case "prompt_n":
-		c.prompt, c.split = c.prompt+c.report(raw), true
+		c.prompt += c.report(raw, &c.given)
 	case "cache_n":
 		c.cached = c.count(raw)
 		c.prompt += c.cached
 	case "predicted_n":
-		c.completion, c.split = c.report(raw), true
+		c.completion = c.report(raw, &c.answered)
 	default:
 		c.readCost(name, data, at, end)
 	}
@@ -119,9 +120,7 @@ func (c *counts) charge(into *int64, raw []byte, read func([]byte) (int64, bool)
 	if !isNumber(raw) {
 		return
 	}
-	nano, ok := read(raw)
-	c.odd = c.odd || !ok
-	*into, c.cost.told = nano, ok
+	*into, c.cost.told = read(raw)
 }
 
 // readSeconds reads a length of time in seconds.
@@ -204,10 +203,12 @@ func (c *counts) toolDetail(name, raw []byte) {
 	}
 }
 
-// report reads a number of tokens that makes the object a report.
-func (c *counts) report(raw []byte) int64 {
-	c.told = c.told || string(raw) != "null"
-	return c.count(raw)
+// report reads a number of tokens, and notes that there is one.
+func (c *counts) report(raw []byte, there *bool) int64 {
+	count := c.count(raw)
+	*there = *there || raw[0] != 'n'
+	c.told = c.told || count > 0
+	return count
 }
 
 // count reads a number of tokens, cut to 0 and meter.MaxTokens. Fractions round up.
@@ -242,7 +243,7 @@ func fraction(raw []byte) (int64, error) {
 // normalise makes the parts lie inside their wholes. Providers differ in what they leave out: what the total has more is reasoning that is not in the
 // completion (xAI), cached tokens that are not in the prompt, or thinking that is reported nowhere else (Google), which is billed as completion.
 func (c *counts) normalise() meter.Usage {
-	if !c.split {
+	if !c.given && !c.answered {
 		c.prompt = c.total
 	}
 	switch extra := c.total - c.prompt - c.completion; {

@@ -48,22 +48,19 @@ func appendFlavorUsage(dst []byte, u meter.Usage, o *dialect.Exchange) []byte {
 	return dst
 }
 
-// appendCostDetails appends how the cost is made up, where it is known: strict clients take no details without their sums. The first member is what
-// OpenRouter's users pay to a provider of their own beside OpenRouter.
+// appendCostDetails appends how the cost is made up by the prices, where these are known: strict clients take no details without their sums. The first member is
+// what OpenRouter's users pay to a provider of their own beside OpenRouter.
 func appendCostDetails(dst []byte, u meter.Usage, o *dialect.Exchange) []byte {
-	if o.Prices == nil {
+	u.ReportedCost = nil
+	whole, priced := o.CostOf(u)
+	if !priced {
 		return dst
 	}
+	u.Completion, u.Reasoning, u.CompletionAudio, u.CompletionImage = 0, 0, 0, 0
+	prompt, _ := o.CostOf(u)
 	dst = append(appendKey(dst, "cost_details"), `{"upstream_inference_cost":null`...)
-	completion := meter.Usage{Completion: u.Completion, Reasoning: u.Reasoning, CompletionAudio: u.CompletionAudio}
-	prompt := u
-	prompt.Completion, prompt.Reasoning, prompt.CompletionAudio = 0, 0, 0
-	if nano, ok := o.CostOf(prompt); ok {
-		dst = appendRaw(dst, "upstream_inference_prompt_cost", meter.FormatUSD(nano))
-	}
-	if nano, ok := o.CostOf(completion); ok {
-		dst = appendRaw(dst, "upstream_inference_completions_cost", meter.FormatUSD(nano))
-	}
+	dst = appendRaw(dst, "upstream_inference_prompt_cost", meter.FormatUSD(prompt))
+	dst = appendRaw(dst, "upstream_inference_completions_cost", meter.FormatUSD(whole-prompt))
 	return append(dst, '}')
 }
 

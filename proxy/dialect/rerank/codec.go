@@ -76,19 +76,25 @@ type wireUsage struct {
 	Prompt      json.RawMessage `json:"prompt_tokens"`
 	Total       json.RawMessage `json:"total_tokens"`
 	SearchUnits json.RawMessage `json:"search_units"`
+	Cost        json.RawMessage `json:"cost"`
 }
 
-// normalise returns the usage; nil when no tokens were told. All tokens are those of the prompt, for there is no other text.
+// normalise returns the usage; nil when nothing was told that is paid. All tokens are those of the prompt, for there is no other text.
 func (u *wireUsage) normalise() *meter.Usage {
-	if u == nil || u.Prompt == nil && u.Total == nil {
+	if u == nil || u.Prompt == nil && u.Total == nil && u.SearchUnits == nil {
 		return nil
 	}
-	prompt, believable := neutral.Number(u.Prompt).Tokens()
-	total, ok := neutral.Number(u.Total).Tokens()
-	usage := meter.Usage{Prompt: max(prompt, total), Estimated: !believable || !ok}
-	if usage.Prompt == 0 && !usage.Estimated {
-		return nil
+	believable := true
+	count := func(raw json.RawMessage) int64 {
+		n, ok := neutral.Number(raw).Tokens()
+		believable = believable && ok
+		return n
 	}
+	usage := meter.Usage{Prompt: max(count(u.Prompt), count(u.Total)), SearchUnits: count(u.SearchUnits)}
+	if nano, ok := meter.ReadReported(u.Cost); ok && len(u.Cost) > 0 {
+		usage.ReportedCost = &nano
+	}
+	usage.Estimated = !believable
 	return &usage
 }
 
@@ -191,7 +197,7 @@ func (Codec) ReadPassed(body []byte, _ dialect.Exchange) (dialect.Answer, error)
 		failure := dialect.ParseError(body)
 		read.Err = &failure
 	}
-	return dialect.NewPassingAnswer(body, &read, nil), nil
+	return dialect.WithUnits(dialect.NewPassingAnswer(body, &read, nil), len(wire.Results)), nil
 }
 
 // NewPassedStream returns a stream that is an error: this API does not stream.

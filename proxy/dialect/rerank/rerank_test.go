@@ -157,7 +157,7 @@ func TestReadRerankResponse(t *testing.T) {
 	}{
 		"Jina":       {`{"model":"jina-reranker-v3","usage":{"total_tokens":815},"results":[{"index":1,"document":{"text":"b"},"relevance_score":0.97510},{"index":0,"relevance_score":-3.5e-2}]}`, &neutral.RerankResponse{Model: "jina-reranker-v3", Results: results, Usage: &meter.Usage{Prompt: 815}}},
 		"vLLM":       {`{"id":"rerank-1","model":"m","usage":{"prompt_tokens":56,"total_tokens":56},"results":[{"index":1,"document":{"text":"b","multi_modal":null},"relevance_score":0.97510},{"index":0,"document":{"text":"a"},"relevance_score":-3.5e-2}]}`, &neutral.RerankResponse{ID: "rerank-1", Model: "m", Results: results, Usage: &meter.Usage{Prompt: 56}}},
-		"OpenRouter": {`{"id":"gen-1","model":"cohere/rerank-v3.5","provider":"Cohere","usage":{"total_tokens":0,"search_units":1,"cost":0.002},"results":[]}`, &neutral.RerankResponse{ID: "gen-1", Model: "cohere/rerank-v3.5", Results: []neutral.RerankResult{}, SearchUnits: 1}},
+		"OpenRouter": {`{"id":"gen-1","model":"cohere/rerank-v3.5","provider":"Cohere","usage":{"total_tokens":0,"search_units":1,"cost":0.002},"results":[]}`, &neutral.RerankResponse{ID: "gen-1", Model: "cohere/rerank-v3.5", Results: []neutral.RerankResult{}, SearchUnits: 1, Usage: &meter.Usage{SearchUnits: 1, ReportedCost: new(int64(2_000_000))}}},
 		"a score":    {`{"results":[{"index":0,"score":1}]}`, &neutral.RerankResponse{Results: []neutral.RerankResult{{Index: 0, Score: "1"}}}},
 		"odd usage":  {`{"results":[],"usage":{"total_tokens":"x"}}`, &neutral.RerankResponse{Results: []neutral.RerankResult{}, Usage: &meter.Usage{Estimated: true}}},
 	} {

@@ -105,6 +105,7 @@ func (c Codec) readResponse(body []byte) (*neutral.Response, error) {
 	}
 	r := &neutral.Response{ID: w.ID, Model: w.Model, Created: w.created(), ServiceTier: w.ServiceTier}
 	if usage, ok := readUsage(w.Usage); ok {
+		usage.Searches = max(usage.Searches, searchesIn(w.Output))
 		r.Usage = &usage
 	}
 	if r.Err = w.failure(body); r.Err != nil {

@@ -140,6 +140,7 @@ func (r *streamReader) finish(dst []neutral.Event) ([]neutral.Event, error) {
 		return dst, err
 	}
 	usage, reported := readUsage(w.Usage)
+	usage.Searches = max(usage.Searches, searchesIn(w.Output))
 	if string(r.frame.kind) == "response.failed" {
 		w.Status = statusFailed
 	}

@@ -15,41 +15,76 @@ type wireUsage struct {
 		CachedTokens     count `json:"cached_tokens"`
 		CacheWriteTokens count `json:"cache_write_tokens"`
 		AudioTokens      count `json:"audio_tokens"`
+		ImageTokens      count `json:"image_tokens"`
 	} `json:"input_tokens_details"`
 	OutputTokens        count `json:"output_tokens"`
 	OutputTokensDetails struct {
 		ReasoningTokens count `json:"reasoning_tokens"`
 		AudioTokens     count `json:"audio_tokens"`
+		ImageTokens     count `json:"image_tokens"`
 	} `json:"output_tokens_details"`
 	TotalTokens count `json:"total_tokens"`
+
+	Cost        json.RawMessage `json:"cost"`
+	Ticks       json.RawMessage `json:"cost_in_usd_ticks"`
+	OwnAccount  json.RawMessage `json:"is_byok"`
+	CostDetails struct {
+		Upstream json.RawMessage `json:"upstream_inference_cost"`
+	} `json:"cost_details"`
+	Tools struct {
+		WebSearch count `json:"web_search_calls"`
+		XSearch   count `json:"x_search_calls"`
+	} `json:"server_side_tool_usage_details"`
+}
+
+// cost is what the provider itself says that the call cost; nil when it does not. OpenRouter charges its fee alone where the client has an account of its own at
+// the provider behind it, which charges the rest.
+func (w *wireUsage) cost() *int64 {
+	nano, ok := meter.ReadReported(w.Cost)
+	if !ok {
+		nano, ok = meter.ReadTicks(w.Ticks)
+	}
+	if !ok {
+		return nil
+	}
+	if string(w.OwnAccount) == "true" {
+		upstream, _ := meter.ReadReported(w.CostDetails.Upstream)
+		nano += upstream
+	}
+	return &nano
 }
 
 // count is a number of tokens, cut to what is possible; odd tells that it was not.
 type count struct {
 	tokens int64
-	odd    bool
+	// given tells that there is one, be it zero.
+	given, odd bool
 }
 
 // UnmarshalJSON reads a number. What is none counts as odd, and null as nothing.
 func (c *count) UnmarshalJSON(raw []byte) error {
 	tokens, believable := neutral.Number(raw).Tokens()
-	c.tokens, c.odd = tokens, !believable
+	c.tokens, c.odd, c.given = tokens, !believable, !isNull(raw)
 	return nil
 }
 
-// readUsage reads a usage object; false when it reports no tokens at all, which no call has, or is no such object.
+// readUsage reads a usage object; false when it reports no tokens at all, or is no such object. Zero is a report where it is told of input and output.
 func readUsage(raw json.RawMessage) (meter.Usage, bool) {
 	var w wireUsage
 	if !isObject(raw) || json.Unmarshal(raw, &w) != nil {
 		return meter.Usage{}, false
 	}
+	in, out := &w.InputTokensDetails, &w.OutputTokensDetails
 	u := meter.Usage{
-		Prompt: w.InputTokens.tokens, Cached: w.InputTokensDetails.CachedTokens.tokens, CacheWrite: w.InputTokensDetails.CacheWriteTokens.tokens,
-		PromptAudio: w.InputTokensDetails.AudioTokens.tokens, Completion: w.OutputTokens.tokens,
-		Reasoning: w.OutputTokensDetails.ReasoningTokens.tokens, CompletionAudio: w.OutputTokensDetails.AudioTokens.tokens,
-		Estimated: w.InputTokens.odd || w.OutputTokens.odd || w.InputTokensDetails.CachedTokens.odd || w.OutputTokensDetails.ReasoningTokens.odd,
+		Prompt: w.InputTokens.tokens, Cached: in.CachedTokens.tokens, CacheWrite: in.CacheWriteTokens.tokens, PromptAudio: in.AudioTokens.tokens,
+		PromptImage: in.ImageTokens.tokens, Completion: w.OutputTokens.tokens, Reasoning: out.ReasoningTokens.tokens, CompletionAudio: out.AudioTokens.tokens,
+		CompletionImage: out.ImageTokens.tokens, Searches: w.Tools.WebSearch.tokens + w.Tools.XSearch.tokens, ReportedCost: w.cost(),
 	}
-	if u.Prompt == 0 && u.Completion == 0 && w.TotalTokens.tokens == 0 && !u.Estimated {
+	for _, c := range [...]*count{&w.InputTokens, &w.OutputTokens, &w.TotalTokens, &in.CachedTokens, &in.CacheWriteTokens, &in.AudioTokens, &in.ImageTokens, &out.ReasoningTokens, &out.AudioTokens, &out.ImageTokens} {
+		u.Estimated = u.Estimated || c.odd
+	}
+	none := u.Prompt == 0 && u.Completion == 0 && w.TotalTokens.tokens == 0
+	if none && !u.Estimated && (!w.InputTokens.given || !w.OutputTokens.given) {
 		return meter.Usage{}, false
 	}
 	return normalise(u, w.TotalTokens.tokens), true
@@ -68,8 +103,9 @@ func normalise(u meter.Usage, total int64) meter.Usage {
 		u.Completion += u.Reasoning
 		u.Estimated = true
 	}
-	u.PromptAudio, u.CompletionAudio = min(u.PromptAudio, u.Prompt), min(u.CompletionAudio, u.Completion)
 	u.Prompt, u.Completion = min(u.Prompt, meter.MaxTokens), min(u.Completion, meter.MaxTokens)
+	u.PromptAudio, u.CompletionAudio = min(u.PromptAudio, u.Prompt), min(u.CompletionAudio, u.Completion)
+	u.PromptImage, u.CompletionImage = min(u.PromptImage, max(u.Prompt-u.Cached, 0)), min(u.CompletionImage, u.Completion)
 	return u
 }
 
@@ -85,4 +121,26 @@ func appendUsage(dst []byte, u *meter.Usage) []byte {
 	dst = strconv.AppendInt(append(dst, `,"output_tokens_details":{"reasoning_tokens":`...), u.Reasoning, 10)
 	dst = strconv.AppendInt(append(dst, `},"total_tokens":`...), u.Prompt+u.Completion, 10)
 	return append(dst, '}')
+}
+
+// searchesIn is how often the provider searched the web for the items of an answer. Reading a page that was found costs nothing.
+func searchesIn(output []json.RawMessage) int64 {
+	count := int64(0)
+	for _, raw := range output {
+		if isSearch(raw) {
+			count++
+		}
+	}
+	return count
+}
+
+// isSearch tells whether an item is a search of the web.
+func isSearch(raw json.RawMessage) bool {
+	var item struct {
+		Type   string `json:"type"`
+		Action struct {
+			Type string `json:"type"`
+		} `json:"action"`
+	}
+	return json.Unmarshal(raw, &item) == nil && item.Type == "web_search_call" && (item.Action.Type == "" || item.Action.Type == "search")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ const childDirectory = "SIGNALBOX_TEST_LEDGER_DIRECTORY"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDirectory); dir != "" {
-		fmt.Fprintln(os.Stderr, spend(context.Background(), dir))
+		fmt.Fprintln(os.Stderr, spend(context.Background(), filepath.Clean(dir)))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())

@@ -87,7 +87,7 @@ func breakdown(shares []ledger.Share) ledger.Breakdown {
 	kept := ledger.Breakdown{}
 	for _, share := range shares {
 		name := share.Name
-		if _, there := kept[""]; len(kept) >= maxShares-1 && (name != "" || there) {
+		if len(kept) >= maxShares-1 {
 			name = ""
 		}
 		kept[name] = add(kept[name], share.Nano)

@@ -61,7 +61,7 @@ func (m Migration) pass(ctx context.Context, of string) (Progress, error) {
 	if err := m.mark(ctx, of); err != nil {
 		return Progress{}, err
 	}
-	running, err := m.gone(ctx, of)
+	running, err := m.pods(ctx, of)
 	if err != nil {
 		return Progress{}, err
 	}
@@ -128,9 +128,9 @@ func (m Migration) mark(ctx context.Context, of string) error {
 	return nil
 }
 
-// gone marks the owners of the source whose pods are gone as lost, and returns what tells which pods may run. The source is read before the pods are listed, and a pod
-// that is not in it yet counts as running: it may have started since.
-func (m Migration) gone(ctx context.Context, of string) (func(pod string) bool, error) {
+// pods returns what tells which pods may still write to the source. The source is read before the pods are listed, and a pod that is not in it yet counts as running:
+// it may have started since.
+func (m Migration) pods(ctx context.Context, of string) (func(pod string) bool, error) {
 	source, err := m.source(ctx, of)
 	if err != nil {
 		return nil, err
@@ -147,17 +147,7 @@ func (m Migration) gone(ctx context.Context, of string) (func(pod string) bool, 
 			}
 		}
 	}
-	running := func(pod string) bool { return !ended[pod] }
-	for _, name := range slices.Sorted(maps.Keys(source)) {
-		err := m.From.Change(ctx, name, func(record *ledger.Record) (bool, error) {
-			_, changed := record.MarkLost(running)
-			return changed, nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return running, nil
+	return func(pod string) bool { return !ended[pod] }, nil
 }
 
 // read returns the documents of a place, by name.
@@ -270,12 +260,14 @@ func (m Migration) progress(source map[string]ledger.Stored, running func(pod st
 		for _, count := range stored.Record.Windows {
 			own := without(count, ledger.CarriedOwner(m.To.Name))
 			progress.Spent = add(progress.Spent, own.Total().Spent)
-			progress.Reserved = add(progress.Reserved, own.Reserved())
-			progress.Lost = add(progress.Lost, own.Lost())
-			for owner := range own.Owners {
-				if !owner.Carried() && running(owner.Pod()) {
-					living[owner] = struct{}{}
+			progress.Lost = add(progress.Lost, own.Folded.Lost)
+			for owner, entry := range own.Owners {
+				if owner.Carried() || !running(owner.Pod()) {
+					progress.Lost = add(progress.Lost, entry.Held())
+					continue
 				}
+				progress.Reserved = add(progress.Reserved, entry.Held())
+				living[owner] = struct{}{}
 			}
 		}
 	}

@@ -101,26 +101,41 @@ func TestSaveAndLoad(t *testing.T) {
 	if diff := cmp.Diff(saved, load(t, two, "b")); diff != "" {
 		t.Errorf("loaded (-saved +loaded):\n%s", diff)
 	}
-	if _, err := two.Save(t.Context(), "b", with(empty, "b/1", 7, 1)); !errors.Is(err, ledger.ErrConflict) {
-		t.Errorf("save of an old version: %v; want a conflict", err)
-	}
-	other := saved
-	other.Identity = "another"
-	if _, err := two.Save(t.Context(), "b", with(other, "b/1", 7, 1)); !errors.Is(err, ledger.ErrConflict) {
-		t.Errorf("save of another life's version: %v; want a conflict", err)
-	}
-	if _, err := two.Save(t.Context(), "never made", with(saved, "b/1", 7, 1)); !errors.Is(err, ledger.ErrConflict) {
-		t.Errorf("save without a document: %v; want a conflict, so that it is loaded", err)
+}
+
+func TestSaveComparesFirst(t *testing.T) {
+	server := valkeytest.Start(t)
+	one, two := open(t, options(server)), open(t, options(server))
+	empty := load(t, one, "b")
+	saved := save(t, one, "b", with(empty, "a/1", 5, 1))
+	elsewhere := saved
+	elsewhere.Identity = "another"
+	for what, tc := range map[string]struct {
+		name  string
+		below ledger.Stored
+	}{
+		"an old version":         {name: "b", below: empty},
+		"another life's version": {name: "b", below: elsewhere},
+		"no document":            {name: "never made", below: saved},
+	} {
+		if _, err := two.Save(t.Context(), tc.name, with(tc.below, "b/1", 7, 1)); !errors.Is(err, ledger.ErrConflict) {
+			t.Errorf("save over %s: %v; want a conflict", what, err)
+		}
 	}
 	if got := load(t, two, "b"); spent(got.Record) != 5 {
 		t.Errorf("stored %d; want 5", spent(got.Record))
 	}
+}
+
+func TestNamesOfDocuments(t *testing.T) {
+	store := open(t, table.Valkey{Addresses: []string{"127.0.0.1:1"}, Prefix: Prefix(namespace)})
 	for _, name := range []string{"", strings.Repeat("x", maxNameBytes+1)} {
-		if _, err := one.Load(t.Context(), name); err == nil {
-			t.Errorf("Load of a name of %d bytes succeeded", len(name))
-		}
-		if _, err := one.Save(t.Context(), name, saved); err == nil {
-			t.Errorf("Save of a name of %d bytes succeeded", len(name))
+		_, loading := store.Load(t.Context(), name)
+		_, saving := store.Save(t.Context(), name, ledger.Stored{})
+		for _, err := range []error{loading, saving} {
+			if err == nil || !strings.Contains(err.Error(), "name of") {
+				t.Errorf("a name of %d bytes: %v", len(name), err)
+			}
 		}
 	}
 }
@@ -259,11 +274,10 @@ func TestRolledBackDatabaseShows(t *testing.T) {
 			if spent(seen.Record) != spent(old.Record) {
 				t.Errorf("what is left is %d; want %d", spent(seen.Record), spent(old.Record))
 			}
-			if got := load(t, other, document); got.Identity != seen.Identity || got.Order != seen.Order {
-				t.Errorf("the other sees identity %s, order %d; want %s, %d", got.Identity, got.Order, seen.Identity, seen.Order)
-			}
-			if again := load(t, witness, document); again.Identity != seen.Identity {
-				t.Error("each look changes the identity")
+			for who, store := range map[string]*Store{"the other": other, "the witness, once more,": witness} {
+				if diff := cmp.Diff(seen, load(t, store, document)); diff != "" {
+					t.Errorf("%s sees (-want +got):\n%s", who, diff)
+				}
 			}
 			rollBack(t, witness, document, before)
 			if twice := load(t, witness, document); twice.Identity == seen.Identity || twice.Identity == late.Identity || twice.Order <= seen.Order {
@@ -324,7 +338,6 @@ func TestOffset(t *testing.T) {
 	}
 }
 
-// TestDocumentsOfALedger lists, peeks, seeds and prunes.
 func TestDocumentsOfALedger(t *testing.T) {
 	server := valkeytest.Start(t)
 	store := open(t, options(server))
@@ -339,7 +352,16 @@ func TestDocumentsOfALedger(t *testing.T) {
 	if diff := cmp.Diff([]string{"b", "b/serviceaccount:x/y", "b/{}*\x00"}, names); err != nil || diff != "" {
 		t.Errorf("documents: %v (-want +got):\n%s", err, diff)
 	}
-	peeked, err := store.Peek(t.Context(), append(names, "b/none")...)
+}
+
+func TestPeekMakesNothing(t *testing.T) {
+	server := valkeytest.Start(t)
+	store := open(t, options(server))
+	names := []string{"b", "b/x", "b/y"}
+	for _, name := range names {
+		save(t, store, name, with(load(t, store, name), "a/1", 5, 1))
+	}
+	peeked, err := store.Peek(t.Context(), append(slices.Clone(names), "b/none")...)
 	if err != nil || len(peeked) != 4 {
 		t.Fatalf("Peek = %d documents, %v", len(peeked), err)
 	}
@@ -354,6 +376,12 @@ func TestDocumentsOfALedger(t *testing.T) {
 	if names, err := store.List(t.Context(), "b"); err != nil || len(names) != 3 {
 		t.Errorf("after Peek there are %q, %v", names, err)
 	}
+}
+
+func TestSeed(t *testing.T) {
+	server := valkeytest.Start(t)
+	store := open(t, options(server))
+	save(t, store, "b", with(load(t, store, "b"), "a/1", 5, 1))
 	seed := with(ledger.Stored{}, "z/1", 9, 1).Record
 	if err := store.Seed(t.Context(), "b", seed); err != nil {
 		t.Fatal(err)

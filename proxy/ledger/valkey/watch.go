@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"time"
@@ -233,10 +232,10 @@ func (s *Store) current(name string, fields []any) bool {
 	return err == nil && held.Identity == last.identity && held.Order == last.order
 }
 
-// prunes removes documents that are over, for as long as something is watched. The replicas do it at different times.
+// prunes removes documents that are over, for as long as something is watched.
 func (s *Store) prunes(ctx context.Context) {
 	for {
-		pause(ctx, pruneInterval/2+rand.N(pruneInterval))
+		pause(ctx, pruneInterval)
 		if ctx.Err() != nil {
 			return
 		}

@@ -70,8 +70,8 @@ func TestWatch(t *testing.T) {
 		return true
 	})
 	eventually(t, "one subscription", func() bool { return subscriptions(t, writing) == 1 })
-	set := func(name string, nano, seq int64) ledger.Stored {
-		return save(t, writing, name, with(load(t, writing, name), "a/1", nano, seq))
+	set := func(name string, nano, seq int64) {
+		save(t, writing, name, with(load(t, writing, name), "a/1", nano, seq))
 	}
 	for i, name := range names {
 		if i%10 == 0 {

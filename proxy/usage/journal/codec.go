@@ -22,8 +22,6 @@ type wire interface {
 	number(*int64)
 	whole(*int)
 	flag(*bool)
-	// present writes or reads whether something is there.
-	present(bool) bool
 	instant(*time.Time)
 	// length writes or reads the length of a list.
 	length(int) int
@@ -41,15 +39,12 @@ func (e *encoder) number(n *int64) { e.out = binary.AppendVarint(e.out, *n) }
 
 func (e *encoder) whole(n *int) { e.out = binary.AppendVarint(e.out, int64(*n)) }
 
-func (e *encoder) flag(b *bool) { e.present(*b) }
-
-func (e *encoder) present(is bool) bool {
-	if is {
+func (e *encoder) flag(b *bool) {
+	if *b {
 		e.out = append(e.out, 1)
-		return true
+		return
 	}
 	e.out = append(e.out, 0)
-	return false
 }
 
 func (e *encoder) instant(t *time.Time) {
@@ -108,16 +103,13 @@ func (d *decoder) whole(n *int) {
 	*n = int(value)
 }
 
-func (d *decoder) flag(b *bool) { *b = d.present(false) }
-
-func (d *decoder) present(bool) bool {
+func (d *decoder) flag(b *bool) {
 	if len(d.in) == 0 {
 		d.fail()
-		return false
+		return
 	}
-	is := d.in[0] == 1
+	*b = d.in[0] == 1
 	d.in = d.in[1:]
-	return is
 }
 
 func (d *decoder) instant(t *time.Time) {
@@ -180,7 +172,11 @@ func record(w wire, r *usage.Record) {
 
 // reportedCost moves a number that may be missing.
 func reportedCost(w wire, u *meter.Usage) {
-	if !w.present(u.ReportedCost != nil) {
+	known := 0
+	if u.ReportedCost != nil {
+		known = 1
+	}
+	if w.length(known) == 0 {
 		return
 	}
 	if u.ReportedCost == nil {
@@ -241,7 +237,11 @@ func begin(w wire, a *Attempt) {
 	w.whole(&a.Number)
 	w.instant(&a.Time)
 	list(w, &a.Claims, claim)
-	if !w.present(a.Draft != nil) {
+	known := 0
+	if a.Draft != nil {
+		known = 1
+	}
+	if w.length(known) == 0 {
 		return
 	}
 	if a.Draft == nil {
@@ -267,14 +267,14 @@ func decodeBegin(payload []byte) (*Attempt, error) {
 	return a, d.end()
 }
 
-// decodeEnd reads a kindEnd.
-func decodeEnd(payload []byte) (*usage.Record, []ledger.Settlement, error) {
+// decodeEnd reads the record of a kindEnd.
+func decodeEnd(payload []byte) (*usage.Record, error) {
 	d := &decoder{in: payload}
 	r := &usage.Record{}
 	var settlements []ledger.Settlement
 	settled(d, &r.ID, &settlements)
 	record(d, r)
-	return r, settlements, d.end()
+	return r, d.end()
 }
 
 // decodeSettled reads the id and the settlements of a kindEnd, and leaves its record.

@@ -69,17 +69,24 @@ func written(t *testing.T, ids ...string) (dir, segment string, text []byte) {
 	return dir, segment, text
 }
 
-// TestDamage: what is whole is found around what is not, and what is not is counted.
-func TestDamage(t *testing.T) {
-	all := []string{"a", "b", "c"}
-	_, _, pristine := written(t, all...)
+// endsOf are the offsets behind the frames of a segment.
+func endsOf(t *testing.T, text []byte) []int {
+	t.Helper()
 	var ends []int
-	if _, err := walk(strings.NewReader(string(pristine)), 0, int64(len(pristine)), func(f frame) bool {
+	if _, err := walk(strings.NewReader(string(text)), 0, int64(len(text)), func(f frame) bool {
 		ends = append(ends, int(f.end))
 		return true
 	}); err != nil {
 		t.Fatal(err)
 	}
+	return ends
+}
+
+// TestDamage: what is whole is found around what is not, and what is not is counted.
+func TestDamage(t *testing.T) {
+	all := []string{"a", "b", "c"}
+	_, _, pristine := written(t, all...)
+	ends := endsOf(t, pristine)
 	for name, tc := range map[string]struct {
 		damage      func(text []byte) []byte
 		want        []string
@@ -313,7 +320,7 @@ func FuzzSegment(f *testing.F) {
 			framed += fr.end - fr.start
 			if fr.kind == kindEnd {
 				// A payload is read or is an error.
-				_, _, _ = decodeEnd(fr.payload)
+				_, _ = decodeEnd(fr.payload)
 			}
 			return true
 		})

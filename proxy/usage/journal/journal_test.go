@@ -362,12 +362,16 @@ func TestOutage(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- (&journal.Delivery{Reader: reader, Sink: sink, Linger: time.Second, Log: told.logger()}).Run(ctx) }()
+		go func() {
+			ended <- (&journal.Delivery{Reader: reader, Sink: sink, Linger: time.Second, Log: told.logger()}).Run(ctx)
+		}()
 		if err := j.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		stop()
-		<-ended
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run ended with %v", err)
+		}
 		if diff := cmp.Diff(numbered(0, 10), sink.ids()); diff != "" {
 			t.Errorf("sink (-want +got):\n%s", diff)
 		}

@@ -178,6 +178,12 @@ func TestKill(t *testing.T) {
 	for line := range strings.Lines(reports.String()) {
 		k.line(t, line)
 	}
+	k.check(t)
+}
+
+// check compares what the children said with what came of it.
+func (k *told) check(t *testing.T) {
+	t.Helper()
 	for id := range k.begun {
 		taken := k.taken[id]
 		if cost, ended := k.ended[id]; ended && taken != "completed "+cost {
@@ -202,7 +208,11 @@ func runAndKill(t *testing.T, k *told, dir, run string, lines int) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	command := exec.CommandContext(ctx, os.Args[0])
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(ctx, program)
 	command.Env = append(os.Environ(), childDir+"="+dir, childRun+"="+run)
 	var stderr strings.Builder
 	command.Stderr = &stderr

@@ -148,7 +148,7 @@ func (j *Journal) readDirectory() (*found, error) {
 			numbers = append(numbers, number)
 		case strings.HasPrefix(name, cursorPrefix) && sinkName.MatchString(strings.TrimPrefix(name, cursorPrefix)):
 			cursors = append(cursors, name)
-		case name != "lock" && !(strings.HasPrefix(name, cursorPrefix) && strings.HasSuffix(name, cursorNew)):
+		case name != "lock" && (!strings.HasPrefix(name, cursorPrefix) || !strings.HasSuffix(name, cursorNew)):
 			f.foreign = append(f.foreign, name)
 		}
 	}

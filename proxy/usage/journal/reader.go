@@ -95,7 +95,7 @@ func (r *Reader) collect(b *batch, s *segment, written position, most int) (int,
 		if f.kind == kindEnd {
 			b.to.Index++
 			b.to.ordinal++
-			record, _, err := decodeEnd(f.payload)
+			record, err := decodeEnd(f.payload)
 			if err != nil {
 				r.journal.damaged(int64(len(f.payload)))
 				return true

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func find(t testing.TB) string {
 // FreePort returns a port of the loopback that nothing listens on.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,11 +85,11 @@ func (s *Server) Dir() string {
 // Restart starts the server again, after Kill, with what is in its directory, and waits until it answers.
 func (s *Server) Restart() {
 	s.t.Helper()
-	args := append([]string{
+	args := slices.Concat([]string{
 		"--bind", "127.0.0.1", "--port", s.port, "--dir", s.dir, "--aclfile", filepath.Join(s.dir, "users.acl"),
 		"--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction", "--logfile", filepath.Join(s.dir, "log"),
-	}, s.args...)
-	s.process = exec.CommandContext(context.Background(), s.binary, args...)
+	}, s.args)
+	s.process = &exec.Cmd{Path: s.binary, Args: append([]string{s.binary}, args...)}
 	if err := s.process.Start(); err != nil {
 		s.t.Fatalf("starting %s: %v", s.binary, err)
 	}
@@ -96,7 +97,7 @@ func (s *Server) Restart() {
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for !s.answers() {
+	for !s.answers(ctx) {
 		select {
 		case <-ctx.Done():
 			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
@@ -107,8 +108,8 @@ func (s *Server) Restart() {
 }
 
 // answers tells whether the server has loaded its data.
-func (s *Server) answers() bool {
-	connection, err := net.DialTimeout("tcp", s.Addr(), time.Second)
+func (s *Server) answers(ctx context.Context) bool {
+	connection, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", s.Addr())
 	if err != nil {
 		return false
 	}
