@@ -128,7 +128,7 @@ type RouteTarget struct {
 	// +optional
 	Prices *TokenPrices `json:"prices,omitempty"`
 
-	// declares says what the target can do and how it treats data, where that is not known or not right. What is left out is taken from the provider's own list of models, where it tells.
+	// declares says what the target can do and how it treats data, where that is not known or not right. What is left out is taken from the provider's own list of models, where it tells, else from the catalogue.
 	// +optional
 	Declares *TargetDeclaration `json:"declares,omitempty"`
 

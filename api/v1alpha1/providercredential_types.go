@@ -84,7 +84,7 @@ type ProviderCredentialSpec struct {
 	// +default={"interval":"1m","timeout":"10s"}
 	Probe ProbePolicy `json:"probe,omitzero"`
 
-	// prices lists what the provider charges, one entry for each upstream model. A target's own prices win over it.
+	// prices lists what the provider charges, one entry for each upstream model. They win over the catalogue of prices, and a target's own prices over them.
 	// +optional
 	// +listType=map
 	// +listMapKey=model

@@ -21,7 +21,8 @@ func readFile(name string) ([]byte, error) {
 	if name == "" {
 		return nil, nil
 	}
-	file, err := os.Open(filepath.Clean(name))
+	// The files of a Secret are links that do not leave their folder.
+	file, err := os.OpenInRoot(filepath.Dir(name), filepath.Base(name))
 	if err != nil {
 		return nil, withoutName(err)
 	}

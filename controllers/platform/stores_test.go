@@ -164,6 +164,22 @@ func TestFilesAreReadAnew(t *testing.T) {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
 	}
+	mounted := filepath.Join(t.TempDir(), "mount")
+	if err := os.MkdirAll(filepath.Join(mounted, "..2026_11_23"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(mounted, "..2026_11_23", "password"), []byte("linked"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"..data": "..2026_11_23", "password": "..data/password"} {
+		if err := os.Symlink(to, filepath.Join(mounted, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	linked := &platform.Valkey{PasswordFile: filepath.Join(mounted, "password")}
+	if got, err := linked.Password(); err != nil || got != "linked" {
+		t.Errorf("as a kubelet mounts it: %q, %v", got, err)
+	}
 	without := &platform.Valkey{}
 	if got, err := without.Password(); err != nil || got != "" {
 		t.Errorf("without a file: %q, %v", got, err)

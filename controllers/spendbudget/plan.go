@@ -99,7 +99,7 @@ func upkeeps(in *input) []upkeep {
 	if in.pods == nil {
 		return nil
 	}
-	runs := func(pod string) bool { return in.pods[pod] }
+	runs := runningIn(in.pods)
 	var changed []upkeep
 	for i := range in.documents {
 		one := upkeep{Document: in.documents[i]}
@@ -112,6 +112,11 @@ func upkeeps(in *input) []upkeep {
 		}
 	}
 	return changed
+}
+
+// runningIn tells of which pods entries are left alone: those of a set, and what a migration carried over, which stands for owners elsewhere.
+func runningIn(pods map[string]bool) func(pod string) bool {
+	return func(pod string) bool { return pods[pod] || ledger.Owner(pod).Carried() }
 }
 
 // keepGone is how many entries of pods that are gone a counter keeps. They make a late write of such a pod exact; a ledger without room for them goes first.

@@ -22,7 +22,7 @@ func (r *Reconciler) gatherPods(ctx context.Context, in *input) error {
 	if err != nil {
 		return err
 	}
-	if !someMayBeGone(in.documents, func(pod string) bool { return cached[pod] }) {
+	if !someMayBeGone(in.documents, runningIn(cached)) {
 		return nil
 	}
 	in.pods, err = running(ctx, r.Live, in.budget.Namespace)

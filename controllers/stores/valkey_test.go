@@ -1,6 +1,7 @@
 package stores
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"signalbox.dev/signalbox/controllers/controllertest"
@@ -31,9 +33,9 @@ func passwordFile(t *testing.T, path, password string) {
 	}
 }
 
-// own is how the proxies of a namespace reach a server.
-func own(server *valkeytest.Server, namespace, password string) table.Valkey {
-	return table.Valkey{Addresses: []string{server.Addr()}, Username: valkey.Username(namespace), Prefix: valkey.Prefix(namespace), Password: password}
+// own is how the proxies of team-a reach a server.
+func own(server *valkeytest.Server, password string) table.Valkey {
+	return table.Valkey{Addresses: []string{server.Addr()}, Username: valkey.Username("team-a"), Prefix: valkey.Prefix("team-a"), Password: password}
 }
 
 // reaches tells whether a namespace's proxies reach their ledgers.
@@ -48,24 +50,52 @@ func reaches(t *testing.T, access table.Valkey) error {
 	return err
 }
 
-// TestValkeyDirectory: what the manager makes in a real server is what the proxies use, and a replaced Secret of the manager's own counts at once.
+// newValkey is the directory of a server, with the file that holds the manager's password.
+func newValkey(t *testing.T, server *valkeytest.Server) (users *Valkey, path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "password")
+	passwordFile(t, path, valkeytest.Password)
+	return &Valkey{Server: &platform.Valkey{
+		Addresses: []string{server.Addr()}, Cluster: platform.Disabled, Username: "default", PasswordFile: path,
+	}}, path
+}
+
+// ensure makes the user of team-a.
+func ensure(t *testing.T, users *Valkey, password string) {
+	t.Helper()
+	if err := users.Ensure(t.Context(), "team-a", password); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestValkeyDirectory: what the manager makes in a real server is what the proxies use.
 func TestValkeyDirectory(t *testing.T) {
 	server := valkeytest.Start(t)
-	path := filepath.Join(t.TempDir(), "password")
-	passwordFile(t, path, valkeytest.Password)
-	users := &Valkey{Server: &platform.Valkey{Addresses: []string{server.Addr()}, Cluster: platform.Disabled, Username: "default", PasswordFile: path}}
-	if err := users.Ensure(t.Context(), "team-a", onePassword); err != nil {
-		t.Fatal(err)
-	}
-	if err := reaches(t, own(server, "team-a", onePassword)); err != nil {
+	users, _ := newValkey(t, server)
+	ensure(t, users, onePassword)
+	if err := reaches(t, own(server, onePassword)); err != nil {
 		t.Errorf("the proxies do not reach their ledgers: %v", err)
 	}
-	if err := users.Ensure(t.Context(), "team-a", anotherPassword); err != nil {
-		t.Fatal(err)
-	}
-	if err := reaches(t, own(server, "team-a", onePassword)); err == nil {
+	ensure(t, users, anotherPassword)
+	if err := reaches(t, own(server, onePassword)); err == nil {
 		t.Error("the old password is taken")
 	}
+	if err := users.Remove(t.Context(), "team-a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := reaches(t, own(server, anotherPassword)); err == nil {
+		t.Error("a user that was removed is served")
+	}
+	if left, err := users.Namespaces(t.Context()); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// TestReplacedSecretCounts: the manager's own password is the one that is in the file now, and a file that is gone is told by its field.
+func TestReplacedSecretCounts(t *testing.T) {
+	server := valkeytest.Start(t)
+	users, path := newValkey(t, server)
+	ensure(t, users, onePassword)
 	admin := redis.NewClient(&redis.Options{Addr: server.Addr(), Password: valkeytest.Password})
 	defer func() { _ = admin.Close() }()
 	if err := admin.Do(t.Context(), "ACL", "SETUSER", "default", "resetpass", ">"+anotherPassword).Err(); err != nil {
@@ -75,16 +105,6 @@ func TestValkeyDirectory(t *testing.T) {
 	if advice, err := users.Maintain(t.Context()); err != nil || strings.Contains(strings.Join(advice, " "), "appendonly") {
 		t.Errorf("after the Secret was replaced: %v, %v", advice, err)
 	}
-	if err := users.Remove(t.Context(), "team-a"); err != nil {
-		t.Fatal(err)
-	}
-	if err := reaches(t, own(server, "team-a", anotherPassword)); err == nil {
-		t.Error("a user that was removed is served")
-	}
-	left, err := users.Namespaces(t.Context())
-	if err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
-	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -93,47 +113,47 @@ func TestValkeyDirectory(t *testing.T) {
 	}
 }
 
+// tables is a namespace whose table a test replaces.
+type tables struct {
+	t       *testing.T
+	objects client.Client
+}
+
+// deliver puts a table in force that keeps its ledgers there; nowhere but in ConfigMaps when it is nil.
+func (w tables) deliver(where *table.Valkey) {
+	w.t.Helper()
+	encoded, err := table.Encode(table.Table{Format: table.Format, Ledgers: table.LedgerStore{Valkey: where}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	delivered := tableSecret(w.t, "team-a", "", "")
+	delivered.Data[platform.TableKey] = encoded
+	if err := w.objects.Update(w.t.Context(), delivered); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // TestOpened: the manager reads a namespace's ledgers as its proxies do, and follows the table to another password and to none.
 func TestOpened(t *testing.T) {
 	server := valkeytest.Start(t)
-	path := filepath.Join(t.TempDir(), "password")
-	passwordFile(t, path, valkeytest.Password)
-	users := &Valkey{Server: &platform.Valkey{Addresses: []string{server.Addr()}, Username: "default", PasswordFile: path}}
-	secret := func(password string) *table.Table {
-		access := own(server, "team-a", password)
-		return &table.Table{Format: table.Format, Ledgers: table.LedgerStore{Valkey: &access}}
-	}
-	objects := fake.NewClientBuilder().WithScheme(controllertest.Scheme()).WithObjects(tableSecret(t, "team-a", "", "")).Build()
-	opened := NewOpened(report.NewReader(objects), slog.New(slog.DiscardHandler))
-	deliver := func(next *table.Table) {
-		t.Helper()
-		encoded, err := table.Encode(*next)
-		if err != nil {
-			t.Fatal(err)
+	users, _ := newValkey(t, server)
+	team := tables{t, fake.NewClientBuilder().WithScheme(controllertest.Scheme()).WithObjects(tableSecret(t, "team-a", "", "")).Build()}
+	stores := NewOpened(report.NewReader(team.objects), slog.New(slog.DiscardHandler))
+	for _, without := range []string{"team-a", "team-b"} {
+		if _, err := stores.Of(t.Context(), without); !errors.Is(err, errNoAccess) {
+			t.Errorf("%s: %v", without, err)
 		}
-		delivered := tableSecret(t, "team-a", "", "")
-		delivered.Data[platform.TableKey] = encoded
-		if err := objects.Update(t.Context(), delivered); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := opened.Of(t.Context(), "team-a"); err == nil {
-		t.Error("a table without a server gives a store")
-	}
-	if _, err := opened.Of(t.Context(), "team-b"); err == nil {
-		t.Error("a namespace without a table has a store")
 	}
 	var before *valkey.Store
 	for _, password := range []string{onePassword, anotherPassword} {
-		if err := users.Ensure(t.Context(), "team-a", password); err != nil {
-			t.Fatal(err)
-		}
-		deliver(secret(password))
-		store, err := opened.Of(t.Context(), "team-a")
+		ensure(t, users, password)
+		access := own(server, password)
+		team.deliver(&access)
+		store, err := stores.Of(t.Context(), "team-a")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := opened.Of(t.Context(), "team-a"); err != nil || again != store || store == before {
+		if again, err := stores.Of(t.Context(), "team-a"); err != nil || again != store || store == before {
 			t.Errorf("the store is opened again for the same table, or kept for another: %v", err)
 		}
 		if _, err := store.Load(t.Context(), "signalbox-ledger-monthly"); err != nil {
@@ -141,9 +161,9 @@ func TestOpened(t *testing.T) {
 		}
 		before = store
 	}
-	deliver(&table.Table{Format: table.Format})
-	if _, err := opened.Of(t.Context(), "team-a"); err == nil {
-		t.Error("a table that names no server any more gives a store")
+	team.deliver(nil)
+	if _, err := stores.Of(t.Context(), "team-a"); !errors.Is(err, errNoAccess) {
+		t.Errorf("a table that names no server any more: %v", err)
 	}
 	if _, err := before.Load(t.Context(), "signalbox-ledger-monthly"); err == nil {
 		t.Error("the store is still open")

@@ -46,10 +46,12 @@ func newTreasury(ctx context.Context, amount string, replicas int, edits ...func
 	t := &treasury{world: newWorld(ctx), limit: limit}
 	cached := int64(5)
 	t.configure(ctx, map[string]any{"completionTokens": 80, "tokensPerSecond": 200, "usage": fakeprovider.UsageOverride{CachedTokens: &cached}})
-	credential := t.world.credential("provider")
-	Expect(api.Get(ctx, client.ObjectKeyFromObject(credential), credential)).To(Succeed())
-	credential.Spec.Prices = []v1alpha1.ModelPrice{{Model: largeModel, TokenPrices: v1alpha1.TokenPrices{Input: "1", CachedInput: "0.5", Output: "2"}}}
-	Expect(api.Update(ctx, credential)).To(Succeed())
+	Eventually(ctx, func(g Gomega) {
+		credential := t.credential("provider")
+		g.Expect(api.Get(ctx, client.ObjectKeyFromObject(credential), credential)).To(Succeed())
+		credential.Spec.Prices = []v1alpha1.ModelPrice{{Model: largeModel, TokenPrices: v1alpha1.TokenPrices{Input: "1", CachedInput: "0.5", Output: "2"}}}
+		g.Expect(api.Update(ctx, credential)).To(Succeed())
+	}).Should(Succeed())
 	t.budget = &v1alpha1.SpendBudget{ObjectMeta: t.meta("team"), Spec: v1alpha1.SpendBudgetSpec{
 		Limit: v1alpha1.SpendLimit{Amount: v1alpha1.USDAmount(amount)}, Window: v1alpha1.BudgetWindow{Period: v1alpha1.PeriodTotal},
 		Enforcement: v1alpha1.EnforcementHard,
@@ -201,12 +203,37 @@ var _ = Describe("a Hard budget", Serial, func() {
 		Expect(<-highest).To(BeNumerically("<=", t.limit))
 		t.expectExactBooks(ctx, sum)
 
-		By("refusing everybody afterwards")
+		By("refusing everybody once nothing fits")
+		t.startHammer(ctx, "rest", 10*time.Second, "--clients", "4", "--words", "1", "--max-tokens", "1", "--aborts", "0").hammered(ctx, time.Minute)
 		after := t.startHammer(ctx, "after", 5*time.Second, "--clients", clients).hammered(ctx, time.Minute)
 		Expect(after.Outcomes).To(HaveLen(1), "%v", after.Outcomes)
 		Expect(after.Outcomes[spentOutcome]).To(Equal(after.Attempts))
 		billed, _ := t.served(ctx)
 		Expect(billed).To(BeNumerically("<=", t.limit))
+	})
+
+	It("has in its ledger what was served, to the nano-dollar, while proxies and the API server come and go", func(ctx context.Context) {
+		replicas, duration, away := 3, 25*time.Second, 5*time.Second
+		if full() {
+			replicas, duration, away = 8, 2*time.Minute, 20*time.Second
+		}
+		t := newTreasury(ctx, "100", replicas)
+		hammer := t.startHammer(ctx, "hammer", duration, "--clients", "60", "--aborts", "0")
+		pass(ctx, duration/5)
+		cluster(ctx, "stop", "kube-apiserver")
+		pass(ctx, away)
+		cluster(ctx, "start", "kube-apiserver")
+		Eventually(ctx, func(g Gomega) { t.readyProxies(ctx, g) }).Should(Succeed())
+		t.scaleDeployment(ctx, replicas+1)
+		t.scaleDeployment(ctx, replicas)
+		sum := hammer.hammered(ctx, duration+2*time.Minute)
+		settled := t.eventuallySettled(ctx)
+		billed, reported := t.served(ctx)
+		AddReportEntry("books", fmt.Sprintf("served %d; spent %d, lost %d; clients saw %d; %v", billed, settled.spent, settled.lost, sum.CostNano, sum.Outcomes), ReportEntryVisibilityAlways)
+		Expect(sum.Outcomes["whole"]).To(Equal(sum.Attempts), "%v", sum.Outcomes)
+		Expect(reported).To(Equal(billed))
+		Expect(settled).To(Equal(books{spent: billed, reserved: settled.reserved}))
+		Expect(sum.CostNano).To(Equal(billed))
 	})
 
 	It("lets small calls pass while large ones are refused, and takes back what other proxies hold", func(ctx context.Context) {

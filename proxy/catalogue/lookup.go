@@ -85,11 +85,6 @@ func nameOf(provider, model string) name {
 		return bedrock(model)
 	case "OpenRouter":
 		return openRouter(model)
-	case "Fireworks":
-		if strings.Contains(model, "#") {
-			// A deployment of one's own is paid by its time.
-			return name{}
-		}
 	}
 	return name{id: model}
 }

@@ -105,7 +105,7 @@ func (a *account) counter(now time.Time, budget *Budget, at place, window Window
 	}
 	made := &counter{account: a, owner: a.newOwner(), place: at, window: window, terms: a.termsOf(at.subject), usedAt: now}
 	if a.known {
-		made.look(now, a.count(at), false)
+		made.look(now, a.count(at))
 	}
 	a.counters = append(a.counters, made)
 	a.byPlace[at] = made
@@ -201,7 +201,7 @@ func (a *account) take(now time.Time, stored Stored) {
 		if remade {
 			c.forget()
 		}
-		if c.look(now, a.count(c.place), a.keeps(now, c)) {
+		if c.look(now, a.count(c.place)) {
 			forgot = true
 		}
 	}

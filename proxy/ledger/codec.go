@@ -97,7 +97,7 @@ func (r Record) check() error {
 }
 
 func (c *Count) check() error {
-	if len(c.Period) > maxNameBytes || len(c.TimeZone) > maxNameBytes || len(c.ResetID) > maxNameBytes || len(c.Subject) > maxNameBytes {
+	if max(len(c.Period), len(c.TimeZone), len(c.ResetID), len(c.Subject)) > maxNameBytes {
 		return errors.New("its key is too long")
 	}
 	if c.Start.IsZero() != c.End.IsZero() || c.End.Before(c.Start) {

@@ -52,13 +52,12 @@ func viewOf(count *Count, owner Owner) view {
 	return seen
 }
 
-// look takes in what the ledger holds. expected tells that an entry of this counter is kept there; rolledBack, that the ledger has forgotten what it had
-// acknowledged.
-func (c *counter) look(now time.Time, count *Count, expected bool) (rolledBack bool) {
+// look takes in what the ledger holds. rolledBack tells that the ledger has forgotten what it had acknowledged.
+func (c *counter) look(now time.Time, count *Count) (rolledBack bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	own, found := count.Owners[c.owner]
-	if found || expected {
+	if found || c.account.keeps(now, c) {
 		rolledBack = own.Seq < c.stored.Seq
 		c.stored = own
 	}

@@ -484,3 +484,151 @@ func TestClean(t *testing.T) {
 		}
 	})
 }
+
+// TestMarkedLostStaysCounted has one replica killed and marked: what it held is neither free nor waited for.
+func TestMarkedLostStaysCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, b := newMemory(), hard(1000)
+		one, two := start(t, "a/1", store, b), start(t, "b/1", store, b)
+		one.reserve(t, b, 300)
+		two.spend(t, b, 10, 10)
+		after(20 * time.Second)
+		one.stop()
+		synctest.Wait()
+		store.mu.Lock()
+		marked := store.record.Clone()
+		lost, _ := marked.MarkLost(func(pod string) bool { return pod == "b" })
+		store.record = marked
+		store.change()
+		store.mu.Unlock()
+		if diff := cmp.Diff(map[Owner]int64{"a/1.1": 300}, slicesOf(lost)); diff != "" {
+			t.Errorf("lost (-want +got):\n%s", diff)
+		}
+		after(2 * time.Second)
+		if refusal, took := two.refuse(t, b, Ask{Nano: 691}); refusal.Lost != 300 || refusal.Reason != LimitReached || took != 0 {
+			t.Errorf("%+v after %v; want the limit at once", refusal, took)
+		}
+		two.spend(t, b, 690, 690)
+	})
+}
+
+// TestEarlierRunIsFoldedEverywhere starts a container anew that makes no call: the others need not wait for the one before.
+func TestEarlierRunIsFoldedEverywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, b := newMemory(), hard(1000)
+		first, other := start(t, "a/1", store, b), start(t, "b/1", store, b)
+		first.reserve(t, b, 300)
+		after(time.Second)
+		first.stop()
+		start(t, "a/2", store, b)
+		after(3 * time.Second)
+		count := store.stood()
+		if _, kept := count.Owners["a/1.1"]; kept || count.Folded.Lost < 300 {
+			t.Errorf("stored %+v; want the first container folded", count)
+		}
+		if refusal, took := other.refuse(t, b, Ask{Nano: 900}); refusal.Reason != LimitReached || took != 0 {
+			t.Errorf("%+v after %v; want the limit at once", refusal, took)
+		}
+	})
+}
+
+// TestFlushGivesBack ends a process that holds something.
+func TestFlushGivesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, b := newMemory(), hard(64_000)
+		r := start(t, "a/1", store, b)
+		r.spend(t, b, 10, 4)
+		if r.book.Held() == 0 {
+			t.Fatal("nothing is held")
+		}
+		if err := r.keeper.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if count := store.stood(); count.Reserved() != 0 || count.Total().Spent != 4 || r.book.Held() != 0 {
+			t.Errorf("stored %+v, held %d; want nothing held and 4 spent", count, r.book.Held())
+		}
+		r.spend(t, b, 10, 10)
+		if held := r.book.Held(); held != 0 {
+			t.Errorf("%d are held by a process that ends", held)
+		}
+	})
+}
+
+// TestFlushAfterALostReply looks for what a write did whose reply was lost.
+func TestFlushAfterALostReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, b := newMemory(), hard(1000)
+		r := prepare(t, "a/1", blind{store}, b)
+		r.run(t)
+		after(time.Second)
+		store.mu.Lock()
+		store.lose = func() bool { return true }
+		store.mu.Unlock()
+		r.refuse(t, b, Ask{Nano: 10, Patience: time.Millisecond})
+		if store.stood().Reserved() == 0 {
+			t.Fatal("the write was not made")
+		}
+		store.mu.Lock()
+		store.lose = func() bool { return false }
+		store.mu.Unlock()
+		if err := r.keeper.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if held := store.stood().Reserved(); held != 0 {
+			t.Errorf("%d are left behind", held)
+		}
+	})
+}
+
+// blind is a store that tells of no change.
+type blind struct{ *memory }
+
+func (blind) Watch(ctx context.Context, _ string, _ func(Stored)) { <-ctx.Done() }
+
+// TestMovedLedger gives nobody an allowance any more, and takes what was settled.
+func TestMovedLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, b := newMemory(), hard(1000)
+		r := start(t, "a/1", store, b)
+		open := r.reserve(t, b, 10)
+		after(time.Second)
+		store.mu.Lock()
+		moved := store.record.Clone()
+		moved.Moved = "valkey"
+		store.record = moved
+		store.change()
+		store.mu.Unlock()
+		after(20 * time.Second)
+		if refusal, took := r.refuse(t, b, Ask{Nano: 50}); refusal.Reason != LedgerUnreachable || took != DefaultPatience {
+			t.Errorf("%+v after %v; want LedgerUnreachable", refusal, took)
+		}
+		open.Settle(Charge{Nano: 7}, nil)
+		after(20 * time.Second)
+		store.mu.Lock()
+		mark := store.record.Moved
+		store.mu.Unlock()
+		if count := store.stood(); count.Total().Spent != 7 || count.Reserved() != 0 || mark != "valkey" {
+			t.Errorf("stored %+v, moved to %q; want 7 spent and nothing held", count, mark)
+		}
+	})
+}
+
+// TestLedgerThatIsRemadeInAnOutage leaves nothing to write when the store is back: the calls go on all the same.
+func TestLedgerThatIsRemadeInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, b := newMemory(), hard(1000)
+		r := start(t, "a/1", store, b)
+		after(time.Second)
+		store.mu.Lock()
+		store.before = func() error { return errAway }
+		store.mu.Unlock()
+		r.refuse(t, b, Ask{Nano: 10})
+		after(time.Minute)
+		store.mu.Lock()
+		store.before = func() error { return nil }
+		store.mu.Unlock()
+		store.remake()
+		after(lastBackoff + quietFor)
+		r.spend(t, b, 10, 10)
+	})
+}

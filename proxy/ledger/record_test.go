@@ -289,25 +289,35 @@ func holding() (Record, Key) {
 func TestMarkLost(t *testing.T) {
 	record, key := holding()
 	nobody := func(string) bool { return false }
-	if !record.Unmarked(nobody) || record.Unmarked(func(string) bool { return true }) {
-		t.Error("Unmarked does not tell who is gone")
-	}
 	lost, changed := record.MarkLost(nobody)
 	if diff := cmp.Diff(map[Owner]int64{"a/1": 5}, slicesOf(lost)); diff != "" || !changed {
 		t.Errorf("changed %t; lost (-want +got):\n%s", changed, diff)
 	}
-	if lost, changed := record.MarkLost(nobody); lost != nil || changed || record.Unmarked(nobody) {
+	if lost, changed := record.MarkLost(nobody); lost != nil || changed {
 		t.Errorf("marked again: %+v, %t", lost, changed)
 	}
-	count, _ := record.Find(key)
-	if count.Reserved() != 0 || count.Lost() != 7 || count.Total().Spent != 21 {
-		t.Errorf("reserved %d, lost %d, spent %d; want 0, 7 and 21", count.Reserved(), count.Lost(), count.Total().Spent)
+	stands := func(reserved, lost, spent int64) {
+		t.Helper()
+		count, _ := record.Find(key)
+		if got, want := []int64{count.Reserved(), count.Lost(), count.Total().Spent}, []int64{reserved, lost, spent}; !slices.Equal(got, want) {
+			t.Errorf("reserved, lost and spent are %v; want %v", got, want)
+		}
 	}
+	stands(0, 7, 21)
 	// An owner that runs on all the same comes back.
-	record.Put(key, count.End, "a/1", entry(12, 20, 2))
-	count, _ = record.Find(key)
-	if count.Reserved() != 8 || count.Lost() != 2 {
-		t.Errorf("reserved %d, lost %d after a late write; want 8 and 2", count.Reserved(), count.Lost())
+	record.Put(key, record.Windows[0].End, "a/1", entry(12, 20, 2))
+	stands(8, 2, 23)
+}
+
+func TestUnmarked(t *testing.T) {
+	record, _ := holding()
+	nobody, everybody := func(string) bool { return false }, func(string) bool { return true }
+	if !record.Unmarked(nobody) || record.Unmarked(everybody) {
+		t.Error("Unmarked does not tell who is gone")
+	}
+	record.MarkLost(nobody)
+	if record.Unmarked(nobody) {
+		t.Error("who is marked is unmarked")
 	}
 }
 
@@ -410,6 +420,9 @@ func TestBreakdown(t *testing.T) {
 	if got := many.merge(Breakdown{"": 1, "route-00": math.MaxInt64}); got[""] != 4 || got["route-00"] != math.MaxInt64 || many[""] != 3 {
 		t.Errorf("merged %v", got)
 	}
+}
+
+func TestSpendingIsBounded(t *testing.T) {
 	var s spending
 	for i := range 2 * maxNames {
 		s.add(fmt.Sprint(i), 1)

@@ -173,7 +173,7 @@ func TestCountersOfSubjectsAreKnownAgain(t *testing.T) {
 // TestDocumentPerSubject keeps thousands of subjects, each in its own document, and gives those up that have long not called.
 func TestDocumentPerSubject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const users = 1000
+		const users = 500
 		store := &shelf{documents: map[string]*memory{}}
 		b := hard(1000, perUser, func(b *table.Budget) { b.MaxCounters = users })
 		r := &replica{book: NewBook("a/1")}

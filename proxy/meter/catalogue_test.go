@@ -15,16 +15,17 @@ func TestCostIsWithinBoundOfCatalogue(t *testing.T) {
 	for _, provider := range known.Providers() {
 		for _, key := range known.Keys(provider) {
 			entry, ok := known.Entry(provider, key)
-			if !ok || entry.Prices == nil {
-				continue
+			if !ok {
+				t.Fatalf("%s %s has no entry", provider, key)
 			}
+			prices := &entry.Prices
 			models++
 			for range 4 {
 				demand := d.demand()
-				bound, priced := meter.Bound(&demand, entry.Prices)
+				bound, priced := meter.Bound(&demand, prices)
 				for range 4 {
-					usage := d.usage(&demand, entry.Prices)
-					cost := meter.Cost(&usage, entry.Prices)
+					usage := d.usage(&demand, prices)
+					cost := meter.Cost(&usage, prices)
 					if cost.Nano > bound || cost.Unpriced && priced {
 						t.Fatalf("%s %s: Cost(%+v) = %+v is not within Bound(%+v) = %d, %t", provider, key, usage, cost, demand, bound, priced)
 					}

@@ -8,8 +8,8 @@ import (
 	"signalbox.dev/signalbox/proxy/usage"
 )
 
-// maxSince bounds how far back a summary may ask. The proxy remembers less.
-const maxSince = 366 * 24 * time.Hour
+// defaultSince is how far back a summary goes that does not say. The proxy may remember less.
+const defaultSince = 24 * time.Hour
 
 // generation answers with one of the caller's own calls. It is known before the last byte of its answer is sent; other replicas are asked for what this one does not
 // know.
@@ -91,16 +91,31 @@ func (s *Server) usageOf(c *call) error {
 	if err != nil {
 		return &Error{Code: CodeInvalidRequest, Status: http.StatusBadRequest, Message: err.Error(), Param: "by"}
 	}
-	since, err := time.ParseDuration(orDefault(query.Get("since"), "24h"))
-	if err != nil || since <= 0 || since > maxSince {
-		return &Error{Code: CodeInvalidRequest, Status: http.StatusBadRequest, Message: "\"since\" is a duration such as 24h, up to 8784h", Param: "since"}
-	}
 	now := s.now()
+	since, err := instant(query.Get("since"), now.Add(-defaultSince), now)
+	if err != nil {
+		return &Error{Code: CodeInvalidRequest, Status: http.StatusBadRequest, Message: "\"since\" is a time such as 2026-11-01T00:00:00Z, or a duration before now such as 24h", Param: "since"}
+	}
+	until, err := instant(query.Get("until"), time.Time{}, now)
+	if err != nil {
+		return &Error{Code: CodeInvalidRequest, Status: http.StatusBadRequest, Message: "\"until\" is a time such as 2026-11-01T00:00:00Z, or a duration before now such as 1h", Param: "until"}
+	}
 	told := usage.Summary{
-		By: by, Since: now.Add(-since), From: latest(now.Add(-since), s.recent.From()),
-		Rows: usage.Summarize(s.recent.Select(usage.Filter{Caller: c.callerName(), Since: now.Add(-since)}), by),
+		By: by, Since: since, Until: until, From: latest(since, s.recent.From()),
+		Rows: usage.Summarize(s.recent.Select(usage.Filter{Caller: c.callerName(), Since: since, Until: until}), by),
 	}
 	return s.sendJSON(c, usage.AppendSummary(nil, &told))
+}
+
+// instant reads a time, or a duration before now.
+func instant(text string, fallback, now time.Time) (time.Time, error) {
+	if text == "" {
+		return fallback, nil
+	}
+	if before, err := time.ParseDuration(text); err == nil && before > 0 {
+		return now.Add(-before), nil
+	}
+	return time.Parse(time.RFC3339, text)
 }
 
 func latest(a, b time.Time) time.Time {
@@ -109,4 +124,3 @@ func latest(a, b time.Time) time.Time {
 	}
 	return b
 }
-

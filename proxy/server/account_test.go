@@ -70,20 +70,21 @@ func TestKeyCreditsActivityUsage(t *testing.T) {
 		h.send(ask{key: key})
 	}
 	for path, want := range map[string]string{
-		"/api/v1/key":                      `"label":"accesskey:app","limit":1,"limit_remaining":0.99994,"limit_reset":"monthly","usage":0.00006,"usage_daily":0.00004`,
-		"/api/v1/auth/key":                 `"limit":1,`,
-		"/api/v1/credits":                  `{"data":{"total_credits":1,"total_usage":0.00006}}`,
-		"/api/v1/activity":                 `"requests":2,`,
-		"/v1/usage":                        `"requests":2,`,
-		"/v1/usage?by=caller,model":        `"caller":"accesskey:app"`,
-		"/v1/usage?since=1h&by=route":      `"route":"chat-route"`,
-		"/openai/v1/usage?by=tag:team,day": `"cost_nanodollars":40000`,
+		"/api/v1/key":               `"label":"accesskey:app","limit":1,"limit_remaining":0.99994,"limit_reset":"monthly","usage":0.00006,"usage_daily":0.00004`,
+		"/api/v1/auth/key":          `"limit":1,`,
+		"/api/v1/credits":           `{"data":{"total_credits":1,"total_usage":0.00006}}`,
+		"/api/v1/activity":          `"requests":2,`,
+		"/v1/usage":                 `"requests":2,`,
+		"/v1/usage?by=caller,model": `"caller":"accesskey:app"`,
+		"/v1/usage?since=2020-01-02T03:04:05Z&until=2099-01-01T00:00:00Z": `"since":"2020-01-02T03:04:05Z","until":"2099-01-01T00:00:00Z"`,
+		"/v1/usage?since=1h&by=route":                                     `"route":"chat-route"`,
+		"/openai/v1/usage?by=tag:team,day":                                `"cost_nanodollars":40000`,
 	} {
 		if got := h.get(path); got.status != http.StatusOK || !strings.Contains(got.body, want) || strings.Contains(got.body, "stranger") {
 			t.Errorf("%s: status %d, want %s\n%s", path, got.status, want, got.body)
 		}
 	}
-	for _, path := range []string{"/v1/usage?by=colour", "/v1/usage?since=yesterday", "/v1/usage?since=-1h"} {
+	for _, path := range []string{"/v1/usage?by=colour", "/v1/usage?since=yesterday", "/v1/usage?since=-1h", "/v1/usage?until=tomorrow"} {
 		if got := h.get(path); got.status != http.StatusBadRequest {
 			t.Errorf("%s: status %d\n%s", path, got.status, got.body)
 		}

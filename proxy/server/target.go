@@ -47,8 +47,8 @@ type targetEntry struct {
 	// declared is what is known of model, and listing what the provider's list says of others.
 	declared table.Declared
 	listing  map[string]table.ModelListing
-	metrics       *telemetry.Target
-	header        []string
+	metrics  *telemetry.Target
+	header   []string
 
 	registry *health.Registry
 	// primary is the state of model, unless that depends on the call, and heir that of successor, if there is one.

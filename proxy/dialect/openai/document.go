@@ -17,8 +17,6 @@ type document struct {
 	usage, groqUsage, timings int
 	// tier is where the value of "service_tier" stands.
 	tier dialect.Patch
-	// searches is how often Groq's compound models have searched.
-	searches int64
 	// memberStart and memberEnd span the whole member "usage", be it an object or null.
 	memberStart, memberEnd int
 	// start is where the object opens, and choicesAt where its array of choices does.
@@ -89,7 +87,6 @@ func (d *document) reported(data []byte) (meter.Usage, bool) {
 		}
 		if usage, ok := readUsage(data, at); ok {
 			usage.Service = d.service(data)
-			usage.Searches = max(usage.Searches, d.searches)
 			return usage, true
 		}
 	}

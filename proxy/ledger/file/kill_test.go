@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,12 +14,12 @@ import (
 	"signalbox.dev/signalbox/proxy/ledger"
 )
 
-// childDirectory names the directory that a child process of the tests writes to until it is killed.
-const childDirectory = "SIGNALBOX_TEST_LEDGER_DIRECTORY"
+// childSpends has a child process of the tests write to its working directory until it is killed.
+const childSpends = "SIGNALBOX_TEST_LEDGER_CHILD"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childDirectory); dir != "" {
-		fmt.Fprintln(os.Stderr, spend(context.Background(), filepath.Clean(dir)))
+	if os.Getenv(childSpends) != "" {
+		fmt.Fprintln(os.Stderr, spend(context.Background(), "."))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
@@ -74,7 +73,8 @@ func TestKilledProcess(t *testing.T) {
 func spendAndKill(t *testing.T, program, dir string, writes int) int64 {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), program)
-	child.Env = append(os.Environ(), childDirectory+"="+dir)
+	child.Env = append(os.Environ(), childSpends+"=yes")
+	child.Dir = dir
 	var failure strings.Builder
 	child.Stderr = &failure
 	output, err := child.StdoutPipe()

@@ -212,7 +212,7 @@ func runAndKill(t *testing.T, k *told, dir, run string, lines int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(ctx, program)
+	command := exec.CommandContext(ctx, program) //nolint:gosec // the test itself
 	command.Env = append(os.Environ(), childDir+"="+dir, childRun+"="+run)
 	var stderr strings.Builder
 	command.Stderr = &stderr
