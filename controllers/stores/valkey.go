@@ -72,7 +72,7 @@ func (v *Valkey) use() (*valkey.Admin, error) {
 	}
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	if v.admin != nil && slices.Equal(v.options.CAPEM, authorities) {
+	if v.admin != nil && v.options.Password == password && slices.Equal(v.options.CAPEM, authorities) {
 		return v.admin, nil
 	}
 	admin, err := valkey.NewAdmin(options)

@@ -101,6 +101,10 @@ func TestReplacedSecretCounts(t *testing.T) {
 	if err := admin.Do(t.Context(), "ACL", "SETUSER", "default", "resetpass", ">"+anotherPassword).Err(); err != nil {
 		t.Fatal(err)
 	}
+	// Connections that were opened before would go on.
+	if err := admin.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
+		t.Fatal(err)
+	}
 	passwordFile(t, path, anotherPassword)
 	if advice, err := users.Maintain(t.Context()); err != nil || strings.Contains(strings.Join(advice, " "), "appendonly") {
 		t.Errorf("after the Secret was replaced: %v, %v", advice, err)

@@ -68,7 +68,7 @@ func (r *priceReader) unit(into **int64, amount string, by int64, field string) 
 	}
 	var nano int64
 	r.always(&nano, v1alpha1.USDPerMillionTokens(amount), field)
-	if nano < math.MinInt64/by {
+	if nano > math.MaxInt64/by {
 		r.add(field, fmt.Sprintf("%q is too much", amount))
 		return
 	}

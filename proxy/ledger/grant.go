@@ -117,7 +117,7 @@ func (c *counter) confirm(now time.Time) {
 	}
 }
 
-// adopt takes in new terms. Where the known commitments pass a lowered limit, what is idle is no longer spent from now on.
+// adopt takes in new terms. Where the known commitments pass a lowered limit, free no longer counts what is idle from now on.
 func (c *counter) adopt(t terms) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -125,9 +125,6 @@ func (c *counter) adopt(t terms) {
 		return
 	}
 	c.terms = t
-	if t.hard() && c.view.known && c.granted > c.room() {
-		c.lower(max(c.floor(), c.room()))
-	}
 	if c.unsure && c.raises && c.sent.Allowance > c.room() {
 		c.raises = false
 	}

@@ -632,3 +632,22 @@ func TestLedgerThatIsRemadeInAnOutage(t *testing.T) {
 		r.spend(t, b, 10, 10)
 	})
 }
+
+// TestLoweredLimitIsNotSpentByWhatEnds lowers a limit below what is open: what ends then is not free again.
+func TestLoweredLimitIsNotSpentByWhatEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, b := newMemory(), hard(1000)
+		r := start(t, "a/1", store, b)
+		r.spend(t, b, 60, 60)
+		open := r.reserve(t, b, 440)
+		store.mu.Lock()
+		store.before = func() error { return errAway }
+		store.mu.Unlock()
+		lowered := hard(300)
+		r.book.Use(tableOf(lowered), time.Now())
+		open.Release()
+		if refusal, _ := r.refuse(t, lowered, Ask{Nano: 241}); refusal.Reason != LimitReached {
+			t.Errorf("%+v; want the new limit", refusal)
+		}
+	})
+}

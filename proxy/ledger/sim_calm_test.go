@@ -90,7 +90,8 @@ func (s *sim) rest() {
 
 // probe spends the rest of the limit: half of what is left at a time, then in small pieces until one is refused.
 func (s *sim) probe() {
-	for range int(lastBackoff/simTick) + 1 {
+	// Long enough for a write, too short for idle allowances to be given back.
+	for range int(2*WriteInterval/simTick) + 1 {
 		s.tick()
 	}
 	percent := max(1, s.budget.Limit/100)

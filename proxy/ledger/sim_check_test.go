@@ -93,16 +93,28 @@ func (s *sim) checkEnd() {
 // checkOwnerEnd compares what the ledger has of one owner with what it did.
 func (s *sim) checkOwnerEnd(c *simCounter, window Count, name Owner, owner *simOwner) {
 	pod := s.podOf(name)
-	runs := pod.replica != nil && pod.replica.owns(name)
-	lives := runs || pod.drained && strings.HasPrefix(string(name), string(pod.last)+".")
+	if owner.folded || c.rewound && (!pod.runs(name) || !s.runs(c)) {
+		return
+	}
 	entry := window.Owners[name]
 	switch {
-	case owner.folded, c.rewound && !(runs && s.runs(c)):
-	case lives && (entry.Totals != owner.settled || entry.Allowance > entry.Spent):
-		s.fail("%s: the entry of %s has %+v, it settled %+v", c, name, entry, owner.settled)
-	case !lives && pod.replica != nil && pod.replica.knows(name):
+	case pod.runs(name) || pod.left(name):
+		if entry.Totals != owner.settled || entry.Allowance > entry.Spent {
+			s.fail("%s: the entry of %s has %+v, it settled %+v", c, name, entry, owner.settled)
+		}
+	case pod.replica != nil && pod.replica.knows(name):
 		s.fail("%s: the journal of %s is not in the ledger", c, name)
 	}
+}
+
+// runs tells whether an owner is of the container that runs.
+func (p *simPod) runs(name Owner) bool {
+	return p.replica != nil && p.replica.owns(name)
+}
+
+// left tells whether an owner is of a container that has drained.
+func (p *simPod) left(name Owner) bool {
+	return p.drained && strings.HasPrefix(string(name), string(p.last)+".")
 }
 
 // runs tells whether a counter is that of the window that runs.
@@ -119,7 +131,7 @@ func (s *sim) taken(key Key, subject string) int64 {
 		pod := s.podOf(name)
 		switch {
 		case owner.folded:
-		case pod.replica != nil && pod.replica.owns(name):
+		case pod.runs(name):
 			sum += owner.settled.Spent + owner.open
 		default:
 			sum += window.Owners[name].Committed()

@@ -24,8 +24,8 @@ type simOwner struct {
 	orphaned int64
 	// open is reserved for calls that are under way.
 	open int64
-	// seq and committed are the highest ones that the store took.
-	seq, committed int64
+	// committed is the most that the store took.
+	committed int64
 	// folded tells that the entry is gone from the ledger.
 	folded bool
 }

@@ -35,6 +35,7 @@ func TestClock(t *testing.T) {
 				{sent: 0, took: 10 * time.Millisecond, at: 5 * time.Millisecond},
 				{sent: 990 * time.Millisecond, took: 10 * time.Millisecond, at: 995 * time.Millisecond},
 				{sent: 1010 * time.Millisecond, took: 10 * time.Millisecond, at: 1015 * time.Millisecond},
+				{sent: 1500 * time.Millisecond, took: 10 * time.Millisecond, at: 1505 * time.Millisecond},
 			},
 			off: 30 * time.Millisecond, known: true,
 		},

@@ -15,7 +15,7 @@ import (
 
 const (
 	userPrefix  = "signalbox-"
-	keyPrefix   = "signalbox:"
+	keyPrefix   = "signalbox:{"
 	prefixEnd   = "}:"
 	maxLabel    = 63
 	minPassword = 16

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/ledger/valkey/valkeytest"
@@ -98,6 +101,24 @@ func TestWatch(t *testing.T) {
 	eventually(t, "the loss of the database", func() bool { return seen.get(names[3]).Identity != before.Identity })
 	if after := seen.get(names[3]); after.Order <= before.Order {
 		t.Errorf("order %d after %d", after.Order, before.Order)
+	}
+}
+
+// TestSavesAreTold listens to the messages of a save and of a new document.
+func TestSavesAreTold(t *testing.T) {
+	server := valkeytest.Start(t)
+	store := open(t, options(server))
+	subscription := store.client.Subscribe(t.Context(), store.channel())
+	defer func() { _ = subscription.Close() }()
+	if _, err := subscription.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	save(t, store, "b", with(load(t, store, "b"), "a/1", 5, 1))
+	for _, change := range []string{"the making", "the save"} {
+		message, err := subscription.ReceiveTimeout(t.Context(), 30*time.Second)
+		if told, is := message.(*redis.Message); err != nil || !is || told.Payload != "b" {
+			t.Errorf("%s is told as %v, %v", change, message, err)
+		}
 	}
 }
 

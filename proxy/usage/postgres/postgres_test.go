@@ -90,8 +90,8 @@ func TestWritingAgain(t *testing.T) {
 		w := d.writer(t, a, "team-a")
 		group.Go(func() {
 			random := rand.New(rand.NewPCG(1, uint64(i)))
-			for range 10 {
-				records := append(briefs(0, 300), briefs(0, 50)...)
+			for round := range 10 {
+				records := append(briefs(300*round, 300*round+300), briefs(0, 50)...)
 				random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 				if err := w.Write(t.Context(), records); err != nil {
 					t.Error(err)
@@ -100,8 +100,8 @@ func TestWritingAgain(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if n := d.text(t, "SELECT count(*)::text FROM signalbox.usage"); n != "300" {
-		t.Errorf("there are %s records, want 300", n)
+	if n := d.text(t, "SELECT count(*)::text FROM signalbox.usage"); n != "3000" {
+		t.Errorf("there are %s records, want 3000", n)
 	}
 }
 
