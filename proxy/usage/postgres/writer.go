@@ -71,7 +71,7 @@ func (w *Writer) Write(ctx context.Context, records []*usage.Record) error {
 	}
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && isRefusal(refused) {
-		return err
+		return &journal.RefusedError{Code: refused.Code}
 	}
 	w.leave()
 	return fmt.Errorf("writing usage records to the database: %w", outage(err))
