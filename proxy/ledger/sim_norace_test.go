@@ -3,4 +3,4 @@
 package ledger
 
 // simSchedules is how many schedules run unless the environment says otherwise.
-const simSchedules = 300_000
+const simSchedules = 100_000

@@ -55,6 +55,15 @@ func routing(checks ...string) Surface {
 	return Surface{Name: "routing", Checks: checks, Upstreams: []string{"openai", "openrouter", "anthropic"}, ProxyOnly: true}
 }
 
+// MoneyUpstreams are those in front of which there are routes with Hard budgets: one of the most common dialect, one that says itself what a call costs, and
+// two of others.
+func MoneyUpstreams() []string { return []string{"openai", "openrouter", "anthropic", "gemini"} }
+
+// money is what clients are told of costs, and what becomes of calls that a Hard budget counts.
+func money(checks ...string) Surface {
+	return Surface{Name: "money", Checks: checks, Upstreams: MoneyUpstreams(), ProxyOnly: true}
+}
+
 // Direct are the clients with the surfaces that are tried against the fakes.
 func Direct(clients []Client) []Client {
 	direct := slices.Clone(clients)
@@ -99,12 +108,12 @@ func pythonSDKs() []Client {
 	return []Client{
 		{Name: "openai-python", Runtime: PythonSDK, File: "openai_python.py", Vendor: "openai", Surfaces: []Surface{chat, responses, embeddings, media, routing(
 			"alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "unknown-preference", "no-target",
-		)}},
+		), money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user")}},
 		{Name: "anthropic-python", Runtime: PythonSDK, File: "anthropic_python.py", Vendor: "anthropic", Surfaces: []Surface{messages, routing(
 			"alternatives", "fallback", "session", "metadata", "limit-reached", "unknown-preference", "no-target",
-		)}},
+		), money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user")}},
 		{Name: "groq-python", Runtime: PythonSDK, File: "groq_python.py", Vendor: "groq", Surfaces: []Surface{groq, json, jsonByPrompt, routing("limits", "limit-reached")}},
-		{Name: "google-genai", Runtime: PythonSDK, File: "google_genai.py", Vendor: "gemini", Surfaces: []Surface{gemini}},
+		{Name: "google-genai", Runtime: PythonSDK, File: "google_genai.py", Vendor: "gemini", Surfaces: []Surface{gemini, money("cost", "output-limit", "budget-exceeded", "unbounded", "tags")}},
 		{Name: "cohere-python", Runtime: PythonSDK, File: "cohere_python.py", Vendor: "cohere", Surfaces: []Surface{rerank}},
 	}
 }
@@ -132,10 +141,11 @@ func nodeClients() []Client {
 		{Name: "openai-node", Runtime: Node, File: "openai_node.mjs", Vendor: "openai", Surfaces: []Surface{
 			{Name: "chat", Checks: generation("tools-streamed", "broken-stream", "models")}, {Name: "responses", Checks: generation("tools-streamed")}, embeddings,
 			routing("alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "unknown-preference", "no-target"),
+			money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"),
 		}},
 		{Name: "anthropic-ts", Runtime: Node, File: "anthropic_ts.mjs", Vendor: "anthropic", Surfaces: []Surface{
 			{Name: "messages", Checks: generation("tools-streamed", "broken-stream", "count-tokens", "models")},
-			routing("alternatives", "fallback", "limit-reached"),
+			routing("alternatives", "fallback", "limit-reached"), money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"),
 		}},
 		{Name: "groq-ts", Runtime: Node, File: "groq_ts.mjs", Vendor: "groq", Surfaces: append(chat(generation("broken-stream", "models")...), routing("limits", "limit-reached"))},
 		{Name: "ai-sdk-openai", Runtime: Node, File: "ai_sdk_openai.mjs", Vendor: "openai",
@@ -148,6 +158,7 @@ func nodeClients() []Client {
 			{Name: "chat", Checks: generation("tools-streamed", "broken-stream")}, {Name: "models", Checks: []string{"list"}, ProxyOnly: true},
 			{Name: "responses", Checks: []string{"plain", "streamed"}, ProxyOnly: true},
 			routing("alternatives", "fallback", "variants", "preferences", "session", "metadata", "limit-reached", "unknown-preference", "no-target"),
+			money("generation", "key", "activity", "cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"),
 		}},
 		{Name: "langchain-groq-js", Runtime: Node, File: "langchain_groq_js.mjs", Vendor: "groq", Surfaces: chat(generation()...)},
 	}
@@ -159,6 +170,7 @@ func goClients() []Client {
 		{Name: "chat", Checks: generation("tools-streamed", "broken-stream", "models")}, {Name: "responses", Checks: generation()},
 		{Name: "embeddings", Checks: []string{"plain"}, Upstreams: embedding()},
 		routing("alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "cost", "unknown-preference", "no-target"),
+		money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"),
 	}}}
 }
 

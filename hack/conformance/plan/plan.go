@@ -51,6 +51,29 @@ const (
 	Closed = "closed"
 )
 
+// Purposes of routes whose calls Hard budgets count. They exist in front of some upstreams only.
+const (
+	// Budgeted has the target "only", which is Chat and answers at most OutputLimit tokens. Its budgets have room, but not for the end user Broke and for the
+	// calls whose tag "team" is Broke.
+	Budgeted = "budgeted"
+	// Spent has a budget that no call fits into.
+	Spent = "spent"
+	// Unbounded has a target of which is not known how much it answers.
+	Unbounded = "unbounded"
+)
+
+// What budgets know.
+const (
+	// OutputLimit is the longest answer of the target of Budgeted, in tokens.
+	OutputLimit = 300
+	// Broke has spent all.
+	Broke = "broke"
+	// Allowance is what the client that reads its account may spend, in US dollars.
+	Allowance = 1000
+	// Accountant is that client.
+	Accountant = "openrouter-sdk"
+)
+
 // The limits of the route Limited.
 const (
 	LimitedRequests = 5000

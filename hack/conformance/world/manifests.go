@@ -36,7 +36,9 @@ func Manifests(upstreams []catalogue.Upstream, clients []string, endpoint, googl
 			writeRoute(&out, u, purpose)
 		}
 		writePolicies(&out, u)
+		writeBudgets(&out, u, clients)
 	}
+	writeAllowance(&out, clients)
 	return out.String()
 }
 
