@@ -39,7 +39,13 @@ type treasury struct {
 }
 
 // newTreasury makes a world with a Hard budget of so many US dollars and a route of one target, and waits until both are in force on as many proxies.
-func newTreasury(ctx context.Context, amount string, replicas int, edits ...func(*v1alpha1.SpendBudget)) *treasury {
+func newTreasury(ctx context.Context, amount string, replicas int) *treasury {
+	GinkgoHelper()
+	return newTreasuryWith(ctx, amount, replicas, nil)
+}
+
+// newTreasuryWith is newTreasury with more of the chart's values, and a budget that edits change.
+func newTreasuryWith(ctx context.Context, amount string, replicas int, values []string, edits ...func(*v1alpha1.SpendBudget)) *treasury {
 	GinkgoHelper()
 	limit, err := meter.ParseUSD(amount)
 	Expect(err).NotTo(HaveOccurred())
@@ -59,7 +65,7 @@ func newTreasury(ctx context.Context, amount string, replicas int, edits ...func
 	for _, edit := range edits {
 		edit(t.budget)
 	}
-	t.scaleTo(ctx, replicas)
+	t.scaleTo(ctx, replicas, values)
 	route := t.route("chat", func(r *v1alpha1.ModelRoute) {
 		r.Spec.Targets = r.Spec.Targets[:1]
 		context, output := int64(4096), int64(512)
@@ -74,10 +80,10 @@ func newTreasury(ctx context.Context, amount string, replicas int, edits ...func
 }
 
 // scaleTo has the namespace's proxies begin with so many replicas, which kubectl may change later.
-func (t *treasury) scaleTo(ctx context.Context, replicas int) {
+func (t *treasury) scaleTo(ctx context.Context, replicas int, values []string) {
 	GinkgoHelper()
 	override := fmt.Sprintf(`namespaces={%q:{"resources":{"requests":{"cpu":"10m","memory":"64Mi"}},"autoscaling":{"minReplicas":%d,"maxReplicas":10,"targetCPUPercent":100}}}`, t.namespace, replicas)
-	installChart(ctx, chartPath(), "--set-json", override)
+	installChart(ctx, chartPath(), append([]string{"--set-json", override}, values...)...)
 	DeferCleanup(func(ctx context.Context) { installChart(ctx, chartPath()) })
 }
 
