@@ -9,8 +9,6 @@ import (
 	"math/big"
 	"sync"
 	"time"
-
-	"signalbox.dev/signalbox/proxy/table"
 )
 
 const (
@@ -73,11 +71,6 @@ func NewKeeper(book *Book, store Store, options KeeperOptions) *Keeper {
 	}
 	book.documentPerSubject.Store(options.DocumentPerSubject)
 	return keeper
-}
-
-// Follow tells the book which budgets there are.
-func (k *Keeper) Follow(budgets []table.Budget) {
-	k.book.Use(budgets, k.now())
 }
 
 // Clean returns a time before which everything that was settled is in the store. Before the first write it may be zero.

@@ -121,8 +121,11 @@ func TestUnreadableFileIsLeftAlone(t *testing.T) {
 	}
 	book := ledger.NewBook("local/1")
 	budget := &table.Budget{Limit: 10, Period: "Total", TimeZone: "UTC", Enforcement: table.Soft, Ledger: "b"}
-	admission, _ := book.Admit(time.Now(), []*table.Budget{budget}, ledger.Call{})
-	admission.Settle(ledger.Charge{Nano: 1})
+	var reservation ledger.Reservation
+	if refusal := ask(t, book, budget, &reservation); refusal != nil {
+		t.Fatalf("refused: %+v", refusal)
+	}
+	reservation.Settle(ledger.Charge{Nano: 1}, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := ledger.NewKeeper(book, store, ledger.KeeperOptions{}).Flush(ctx); err == nil {
@@ -145,6 +148,13 @@ func TestOneAtATime(t *testing.T) {
 	open(t, dir)
 }
 
+// ask reserves in one budget.
+func ask(t *testing.T, book *ledger.Book, budget *table.Budget, reservation *ledger.Reservation) *ledger.Refusal {
+	t.Helper()
+	handles := book.Use([]table.Budget{*budget}, time.Now())
+	return book.Reserve(t.Context(), time.Now(), handles, &ledger.Claimant{}, ledger.Ask{}, reservation)
+}
+
 // TestRestartGoesOn spends the same budget in two runs.
 func TestRestartGoesOn(t *testing.T) {
 	dir := t.TempDir()
@@ -155,18 +165,18 @@ func TestRestartGoesOn(t *testing.T) {
 		store := open(t, dir)
 		book := ledger.NewBook(ledger.NewOwner("local", time.Unix(int64(run), 0)))
 		keeper := ledger.NewKeeper(book, store, ledger.KeeperOptions{})
-		admission, refusal := book.Admit(time.Now(), []*table.Budget{budget}, ledger.Call{})
-		if refusal != nil {
+		var reservation ledger.Reservation
+		if refusal := ask(t, book, budget, &reservation); refusal != nil {
 			t.Fatalf("run %d: refused: %+v", run, refusal)
 		}
-		admission.Settle(ledger.Charge{Nano: cost})
+		reservation.Settle(ledger.Charge{Nano: cost}, nil)
 		if err := errors.Join(keeper.Flush(t.Context()), store.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	book := ledger.NewBook("local/3")
 	keeper := ledger.NewKeeper(book, open(t, dir), ledger.KeeperOptions{})
-	keeper.Follow([]table.Budget{*budget})
+	book.Use([]table.Budget{*budget}, time.Now())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); keeper.Run(ctx) }()
@@ -176,8 +186,9 @@ func TestRestartGoesOn(t *testing.T) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		admission, refusal := book.Admit(time.Now(), []*table.Budget{budget}, ledger.Call{})
-		admission.Release()
+		var reservation ledger.Reservation
+		refusal := ask(t, book, budget, &reservation)
+		reservation.Release()
 		if refusal != nil && refusal.Spent == 100 {
 			return
 		}

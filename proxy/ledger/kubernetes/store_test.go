@@ -309,8 +309,9 @@ func (c cluster) proxyConfig(t *testing.T, name string) *rest.Config {
 
 // replica is a book with a keeper that runs until the test ends.
 type replica struct {
-	book   *ledger.Book
-	keeper *ledger.Keeper
+	book    *ledger.Book
+	keeper  *ledger.Keeper
+	budgets []*ledger.Budget
 }
 
 func start(t *testing.T, pod string, config *rest.Config, budget *table.Budget) replica {
@@ -322,22 +323,31 @@ func start(t *testing.T, pod string, config *rest.Config, budget *table.Budget) 
 	log := slog.New(slog.DiscardHandler)
 	book := ledger.NewBook(ledger.NewOwner(pod, time.Now()))
 	keeper := ledger.NewKeeper(book, New(client.CoreV1(), namespace, log), ledger.KeeperOptions{Logger: log})
-	keeper.Follow([]table.Budget{*budget})
+	budgets := book.Use([]table.Budget{*budget}, time.Now())
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { keeper.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	return replica{book: book, keeper: keeper}
+	return replica{book: book, keeper: keeper, budgets: budgets}
 }
 
 // spend admits and settles one call.
-func (r replica) spend(t *testing.T, budget *table.Budget, nano int64) {
+func (r replica) spend(t *testing.T, nano int64) {
 	t.Helper()
-	admission, refusal := r.book.Admit(time.Now(), []*table.Budget{budget}, ledger.Call{})
-	if refusal != nil {
+	var reservation ledger.Reservation
+	if refusal := r.book.Reserve(t.Context(), time.Now(), r.budgets, &ledger.Claimant{}, ledger.Ask{}, &reservation); refusal != nil {
 		t.Errorf("refused: %+v", refusal)
 	}
-	admission.Settle(ledger.Charge{Nano: nano})
+	reservation.Settle(ledger.Charge{Nano: nano}, nil)
+}
+
+// refusesAt tells whether a call is refused because so much is spent.
+func (r replica) refusesAt(t *testing.T, spent int64) bool {
+	t.Helper()
+	var reservation ledger.Reservation
+	refusal := r.book.Reserve(t.Context(), time.Now(), r.budgets, &ledger.Claimant{}, ledger.Ask{}, &reservation)
+	reservation.Release()
+	return refusal != nil && refusal.Spent == spent
 }
 
 func (c cluster) testReplicas(t *testing.T) {
@@ -350,7 +360,7 @@ func (c cluster) testReplicas(t *testing.T) {
 		for range 20 {
 			running.Go(func() {
 				for nano := range int64(100) {
-					r.spend(t, budget, nano)
+					r.spend(t, nano)
 				}
 			})
 		}
@@ -365,11 +375,9 @@ func (c cluster) testReplicas(t *testing.T) {
 	if got := total(load(t, c.store(), name).Record); got != want {
 		t.Errorf("stored %+v; want %+v", got, want)
 	}
-	replicas[0].spend(t, budget, 1_000_000)
+	replicas[0].spend(t, 1_000_000)
 	eventually(t, "refusal by another replica", func() bool {
-		admission, refusal := replicas[2].book.Admit(time.Now(), []*table.Budget{budget}, ledger.Call{})
-		admission.Release()
-		return refusal != nil && refusal.Spent == want.Spent+1_000_000
+		return replicas[2].refusesAt(t, want.Spent+1_000_000)
 	})
 }
 
@@ -414,13 +422,13 @@ func (c cluster) testOutage(t *testing.T) {
 	cutOff := rest.CopyConfig(config)
 	cutOff.Dial = network.dial
 	away, here := start(t, "away", cutOff, budget), start(t, "here", config, budget)
-	away.spend(t, budget, 1)
+	away.spend(t, 1)
 	eventually(t, "the first write", func() bool { return total(load(t, c.store(), name).Record).Spent == 1 })
 
 	network.cut()
 	for range 100 {
-		away.spend(t, budget, 4)
-		here.spend(t, budget, 6)
+		away.spend(t, 4)
+		here.spend(t, 6)
 	}
 	eventually(t, "the write of the replica that is not cut off", func() bool { return total(load(t, c.store(), name).Record).Spent == 601 })
 
@@ -429,9 +437,7 @@ func (c cluster) testOutage(t *testing.T) {
 	eventually(t, "the write after the outage", func() bool { return total(load(t, c.store(), name).Record) == want })
 	for pod, r := range map[string]replica{"away": away, "here": here} {
 		eventually(t, "refusal by "+pod, func() bool {
-			admission, refusal := r.book.Admit(time.Now(), []*table.Budget{budget}, ledger.Call{})
-			admission.Release()
-			return refusal != nil && refusal.Spent == 1001
+			return r.refusesAt(t, 1001)
 		})
 	}
 }

@@ -1,6 +1,7 @@
 // @anthropic-ai/sdk: messages, count_tokens and models.
 import Anthropic from '@anthropic-ai/sdk';
 
+import { brokeTag, costs, imageURL, limited, outputLimit, richTag, spentWords, unsent } from './money.mjs';
 import { Watch, served, stalls, standing } from './routing.mjs';
 import { Suite, assert, expectCall, newMark, output, outputSchema, prompt, raises, toolDescription, toolName, toolResult, toolSchema } from './suite.mjs';
 
@@ -104,5 +105,44 @@ await routes.run({
       return;
     }
     assert.fail('the stream had no beginning');
+  },
+});
+
+const account = new Suite('anthropic-ts', 'money');
+const pay = (model, content, more, options) => client.messages.create({ model, max_tokens: 200, messages: [{ role: 'user', content }], ...more }, options);
+const exceeded = (parts, act) => raises(Anthropic.APIError, 402, ['billing_error', ...parts], act);
+await account.run({
+  cost: async (models, upstream) => {
+    const { data: { usage: u }, response } = await pay(models.budgeted, prompt(newMark())).withResponse();
+    costs(response.headers.get('x-signalbox-cost'), upstream, u.input_tokens + (u.cache_read_input_tokens ?? 0) + (u.cache_creation_input_tokens ?? 0), u.output_tokens);
+  },
+  'output-limit': async (models) => {
+    for (const max_tokens of [200, 250, outputLimit]) {
+      const mark = newMark();
+      await pay(models.budgeted, prompt(mark), { max_tokens });
+      await limited(account, mark, max_tokens);
+    }
+  },
+  'budget-exceeded': async (models, upstream) => {
+    for (const stream of [false, true]) {
+      const mark = newMark();
+      await exceeded(spentWords(upstream), () => pay(models.spent, prompt(mark), { stream }));
+      await unsent(account, mark);
+    }
+  },
+  unbounded: async (models, upstream) => {
+    const mark = newMark();
+    const content = [{ type: 'image', source: { type: 'url', url: imageURL } }, { type: 'text', text: prompt(mark) }];
+    await raises(Anthropic.BadRequestError, 400, ['invalid_request_error', 'no upper bound', `${upstream}-unbounded`], () => pay(models.unbounded, content));
+    await unsent(account, mark);
+    await pay(models.unbounded, prompt(newMark()));
+  },
+  tags: async (models, upstream) => {
+    await exceeded([`${upstream}-teams`], () => pay(models.budgeted, prompt(newMark()), {}, { headers: brokeTag }));
+    await pay(models.budgeted, prompt(newMark()), {}, { headers: richTag });
+  },
+  'end-user': async (models, upstream) => {
+    await exceeded([`${upstream}-users`], () => pay(models.budgeted, prompt(newMark()), { metadata: { user_id: 'broke' } }));
+    await pay(models.budgeted, prompt(newMark()), { metadata: { user_id: 'rich' } });
   },
 });

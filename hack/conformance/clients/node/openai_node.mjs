@@ -3,6 +3,7 @@ import OpenAI from 'openai';
 import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
 
+import { chatMoney } from './money.mjs';
 import { chatRouting } from './routing.mjs';
 import { Suite, assert, expectCall, newMark, output, prompt, raises, toolDescription, toolName, toolResult, toolSchema } from './suite.mjs';
 
@@ -173,7 +174,13 @@ async function routing() {
   await suite.run(chatRouting(suite, OpenAI, clientOf));
 }
 
+async function money() {
+  const suite = new Suite('openai-node', 'money');
+  await suite.run(chatMoney(suite, OpenAI, new OpenAI({ baseURL: suite.bases.openai, apiKey: suite.key, maxRetries: 0 })));
+}
+
 await chat();
 await responses();
 await embeddings();
 await routing();
+await money();

@@ -2,6 +2,7 @@
 import { HTTPClient, OpenRouter } from '@openrouter/sdk';
 import * as errors from '@openrouter/sdk/models/errors';
 
+import { brokeTag, costs, limited, limits, richTag, spentWords, unsent } from './money.mjs';
 import { Watch, fellBack, stays } from './routing.mjs';
 import { Suite, assert, expectCall, newMark, output, outputSchema, prompt, raises, toolDescription, toolName, toolResult, toolSchema } from './suite.mjs';
 
@@ -178,7 +179,91 @@ async function routing() {
   });
 }
 
+// What the account of this client may spend, in US dollars.
+const allowance = 1000;
+
+async function money() {
+  const suite = new Suite(name, 'money');
+  const client = clientOf(suite);
+  const ask = (model, mark, more, options) => client.chat.send({ chatRequest: { model, messages: [{ role: 'user', content: prompt(mark) }], ...more } }, options);
+  const exceeded = (parts, act) => raises(errors.PaymentRequiredResponseError, 402, parts, act);
+  const credits = async () => (await client.credits.getCredits()).data;
+
+  await suite.run({
+    // A stream, known by its id as soon as it has ended.
+    generation: async (models) => {
+      const mark = newMark();
+      let [id, usage] = ['', undefined];
+      for await (const chunk of await ask(models.budgeted, mark, { stream: true, user: 'rich' })) {
+        id = chunk.id;
+        usage = chunk.usage ?? usage;
+      }
+      const { data } = await client.generations.getGeneration({ id });
+      assert.deepEqual([data.id, data.model, data.streamed, data.cancelled], [id, models.budgeted, true, false]);
+      assert.deepEqual([data.totalCost, data.usage, data.tokensPrompt, data.tokensCompletion], [usage.cost, usage.cost, usage.promptTokens, usage.completionTokens]);
+      assert.deepEqual(data.providerResponses.map((r) => r.status), [200], 'attempts');
+      await raises(errors.NotFoundResponseError, 404, ['no call of yours'], () => client.generations.getGeneration({ id: 'gen-never' }));
+    },
+    // Credits and key stand for the budget that counts this client, so a call is seen in both.
+    key: async (models) => {
+      const before = await credits();
+      const { usage } = await ask(models.budgeted, newMark());
+      const [after, { data: key }] = [await credits(), await client.apiKeys.getCurrentKeyMetadata()];
+      assert.deepEqual([before.totalCredits, key.limit, key.limitReset], [allowance, allowance, null]);
+      assert.ok(Math.abs(after.totalUsage - before.totalUsage - usage.cost) < 1e-9, `${usage.cost} is not what lies between ${before.totalUsage} and ${after.totalUsage}`);
+      assert.ok(Math.abs(key.usage + key.limitRemaining - allowance) < 1e-9 && key.usage === after.totalUsage, `used ${key.usage}, left ${key.limitRemaining}`);
+      assert.ok(key.usageDaily > 0 && key.usageDaily <= key.usage && key.label.includes(name), `used today ${key.usageDaily} by ${key.label}`);
+    },
+    activity: async (models) => {
+      const rows = async () => (await client.analytics.getUserActivity()).data.filter((row) => row.model === models.budgeted);
+      const sum = (all, what) => all.reduce((total, row) => total + row[what], 0);
+      const before = await rows();
+      const { usage } = await ask(models.budgeted, newMark());
+      const after = await rows();
+      assert.equal(sum(after, 'requests'), sum(before, 'requests') + 1, 'requests');
+      assert.equal(sum(after, 'promptTokens'), sum(before, 'promptTokens') + usage.promptTokens, 'tokens of prompts');
+      assert.ok(Math.abs(sum(after, 'usage') - sum(before, 'usage') - usage.cost) < 1e-9, 'cost');
+    },
+    cost: async (models, upstream) => {
+      let header;
+      const httpClient = new HTTPClient().addHook('response', (answer) => { header = answer.headers.get('x-signalbox-cost'); });
+      const { usage } = await clientOf(suite, { httpClient }).chat.send({ chatRequest: { model: models.budgeted, messages: user() } });
+      costs(header, upstream, usage.promptTokens, usage.completionTokens);
+      assert.equal(usage.cost, Number(header), 'cost in the usage');
+    },
+    'output-limit': async (models) => {
+      for (const [asked, sent] of limits) {
+        const mark = newMark();
+        await ask(models.budgeted, mark, { maxCompletionTokens: asked });
+        await limited(suite, mark, sent);
+      }
+    },
+    'budget-exceeded': async (models, upstream) => {
+      for (const stream of [false, true]) {
+        const mark = newMark();
+        await exceeded(spentWords(upstream), () => ask(models.spent, mark, { stream }));
+        await unsent(suite, mark);
+      }
+    },
+    unbounded: async (models, upstream) => {
+      await raises(errors.BadRequestResponseError, 400, ['no upper bound', `${upstream}-unbounded`], () => ask(models.unbounded, newMark()));
+      await ask(models.unbounded, newMark(), { maxCompletionTokens: 200 });
+    },
+    tags: async (models, upstream) => {
+      const asked = [[{}, { headers: brokeTag }], [{ metadata: { team: 'broke' } }], [{ trace: { team: 'broke' } }]];
+      for (const request of asked) await exceeded([`${upstream}-teams`], () => ask(models.budgeted, newMark(), ...request));
+      const served = [[{}, { headers: richTag }], [{ metadata: { team: 'rich' } }], [{ trace: { team: 'rich' } }]];
+      for (const request of served) await ask(models.budgeted, newMark(), ...request);
+    },
+    'end-user': async (models, upstream) => {
+      await exceeded([`${upstream}-users`], () => ask(models.budgeted, newMark(), { user: 'broke' }));
+      await ask(models.budgeted, newMark(), { user: 'rich' });
+    },
+  });
+}
+
 await chat();
 await models();
 await responses();
 await routing();
+await money();

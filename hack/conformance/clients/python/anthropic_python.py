@@ -3,6 +3,7 @@
 import anthropic
 import pydantic
 
+from anthropic_money import Money
 from anthropic_routing import Routing
 from suite import (
     OUTPUT, TOOL_ARGUMENTS, TOOL_DESCRIPTION, TOOL_NAME, TOOL_RESULT, TOOL_SCHEMA, Suite, equal, new_mark, prompt, raises, true,
@@ -207,6 +208,7 @@ def main():
         "broken-stream": messages.broken_stream, "cancel": messages.cancel, "models": messages.models,
     })
     Routing().run()
+    Money().run()
 
 
 main()

@@ -4,6 +4,7 @@ import pydantic
 from google import genai
 from google.genai import errors, types
 
+from google_money import Money
 from suite import OUTPUT, TOOL_ARGUMENTS, TOOL_DESCRIPTION, TOOL_NAME, Suite, equal, new_mark, prompt, raises, true
 
 
@@ -114,6 +115,7 @@ def main():
         "image": generate.image, "unknown-model": generate.unknown_model, "busy": generate.busy, "cancel": generate.cancel,
         "stop": generate.stop, "count-tokens": generate.count_tokens, "models": generate.models,
     })
+    Money().run()
 
 
 main()

@@ -5,6 +5,7 @@ import json
 import openai
 import pydantic
 
+from openai_money import Money
 from openai_routing import Routing
 from suite import (
     OUTPUT, TOOL_ARGUMENTS, TOOL_DESCRIPTION, TOOL_NAME, TOOL_RESULT, TOOL_SCHEMA, Suite, equal, new_mark, prompt, raises, true,
@@ -363,6 +364,7 @@ def main():
     Routing("openai-python", "openai", openai, openai.OpenAI).run([
         "alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "unknown-preference", "no-target",
     ])
+    Money().run()
 
 
 main()

@@ -1,4 +1,4 @@
-// Command openaigo checks openai-go: chat completions, Responses, embeddings, models and routing.
+// Command openaigo checks openai-go: chat completions, Responses, embeddings, models, routing and money.
 package main
 
 import (
@@ -27,7 +27,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	client := openai.NewClient(option.WithBaseURL(p.Bases["openai"]), option.WithAPIKey(p.Key), option.WithMaxRetries(0))
-	return errors.Join(runChat(ctx, p, client), runResponses(ctx, p, client), runEmbeddings(ctx, p, client), runRouting(ctx, p, client))
+	return errors.Join(runChat(ctx, p, client), runResponses(ctx, p, client), runEmbeddings(ctx, p, client), runRouting(ctx, p, client), runMoney(ctx, p, client))
 }
 
 // runEmbeddings checks vectors.
