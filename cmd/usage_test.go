@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,14 +90,20 @@ func TestUsageOfAProxy(t *testing.T) {
 			}
 		})
 	}
-	query := asked.URL.Query()
-	since, err := time.Parse(time.RFC3339Nano, query.Get("since"))
-	if asked.URL.Path != "/v1/usage" || query.Get("by") != "caller,tag:team" || err != nil || time.Since(since) < 7*24*time.Hour || query.Has("until") {
-		t.Errorf("it asked for %s", asked.URL)
-	}
+	checkUsageQuery(t, asked.URL)
 	out, _, err := runUsage(t, "--proxy", address, "--token-file", key, "-o", "json")
 	if err != nil || !strings.HasPrefix(out, `{"schema":"signalbox.dev/usage-summary/v1",`) {
 		t.Errorf("as JSON it prints %q, %v", out, err)
+	}
+}
+
+// checkUsageQuery looks at what a proxy was asked for the last seven days.
+func checkUsageQuery(t *testing.T, asked *url.URL) {
+	t.Helper()
+	query := asked.Query()
+	since, err := time.Parse(time.RFC3339Nano, query.Get("since"))
+	if asked.Path != "/v1/usage" || query.Get("by") != "caller,tag:team" || err != nil || time.Since(since) < 7*24*time.Hour || query.Has("until") {
+		t.Errorf("it asked for %s", asked)
 	}
 }
 

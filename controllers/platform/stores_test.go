@@ -164,6 +164,14 @@ func TestFilesAreReadAnew(t *testing.T) {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
 	}
+	without := &platform.Valkey{}
+	if got, err := without.Password(); err != nil || got != "" {
+		t.Errorf("without a file: %q, %v", got, err)
+	}
+}
+
+// TestMountedFilesAreRead: a kubelet mounts a Secret's data behind links.
+func TestMountedFilesAreRead(t *testing.T) {
 	mounted := filepath.Join(t.TempDir(), "mount")
 	if err := os.MkdirAll(filepath.Join(mounted, "..2026_11_23"), 0o700); err != nil {
 		t.Fatal(err)
@@ -179,9 +187,5 @@ func TestFilesAreReadAnew(t *testing.T) {
 	linked := &platform.Valkey{PasswordFile: filepath.Join(mounted, "password")}
 	if got, err := linked.Password(); err != nil || got != "linked" {
 		t.Errorf("as a kubelet mounts it: %q, %v", got, err)
-	}
-	without := &platform.Valkey{}
-	if got, err := without.Password(); err != nil || got != "" {
-		t.Errorf("without a file: %q, %v", got, err)
 	}
 }

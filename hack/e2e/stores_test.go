@@ -244,7 +244,7 @@ var _ = Describe("stores", Serial, func() {
 		sum := running.hammered(ctx, away+3*time.Minute)
 		counters, err := t.provider.Counters(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		arrived := counters.Total.Requests
+		arrived := counters.ByPath["/v1/chat/completions"].Requests
 		var row []string
 		Eventually(ctx, func(g Gomega) {
 			row = db.query(ctx, g, `select count(*), count(distinct id), coalesce(sum(cost_nanodollars) filter (where outcome = 'completed'), 0), count(*) filter (where outcome = 'lost'),

@@ -174,8 +174,19 @@ func (h *Head) ReadSession(raw []byte) {
 	}
 }
 
-// ReadUser takes the value of a member for the end user, if it names one.
-func (h *Head) ReadUser(raw []byte) { h.User = readName(raw) }
+// ReadUser takes the value of a member for the end user, if it names one. It goes before what ReadSafetyIdentifier reads.
+func (h *Head) ReadUser(raw []byte) {
+	if name := readName(raw); name != "" {
+		h.User = name
+	}
+}
+
+// ReadSafetyIdentifier takes the value of the member by which OpenAI's newer models know the end user, unless one is known.
+func (h *Head) ReadSafetyIdentifier(raw []byte) {
+	if h.User == "" {
+		h.User = readName(raw)
+	}
+}
 
 // readName reads the name of a session or an end user; "" from what is no string. One that is too long to be kept is told by its SHA-256, so that two that
 // begin alike stay two.

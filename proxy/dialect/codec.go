@@ -125,6 +125,9 @@ type Exchange struct {
 	Prices *table.Prices
 	// BelievesCost tells that what the provider itself says that a call cost is what is charged; without it the prices decide alone.
 	BelievesCost bool
+	// Bound is what a call is charged at least whose usage is estimated, in nano-dollars: under a Hard budget, the most that it can have
+	// cost; 0 otherwise.
+	Bound int64
 	// Request is what was asked, where the answer repeats it (Responses); nil when the request passed as it was.
 	Request *neutral.Request
 	// Embedding and Rerank are the same of their families; nil when the request passed as it was.
@@ -146,6 +149,9 @@ func (o Exchange) CostOf(u meter.Usage) (int64, bool) {
 		return 0, false
 	}
 	cost := meter.Cost(&u, o.Prices)
+	if u.Estimated {
+		cost.Nano = max(cost.Nano, o.Bound)
+	}
 	return cost.Nano, !cost.Unpriced
 }
 

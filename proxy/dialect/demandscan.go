@@ -83,7 +83,10 @@ func (s *demandScan) parameter(name string, at, end int) {
 		s.tools = true
 	case "generationconfig":
 		s.members(at, s.parameter)
+	case "n", "candidatecount":
+		s.answers(name, value)
 	case "bestof":
+		s.answers(name, value)
 		s.best = max(s.best, ReadCount(value))
 	case "prediction":
 		s.predicted = max(s.predicted, MostTokens(value))
@@ -91,6 +94,13 @@ func (s *demandScan) parameter(name string, at, end int) {
 		s.calls = max(s.calls, ReadCount(value))
 	default:
 		s.choice(name, value)
+	}
+}
+
+// answers checks a number of answers. Some servers take "4" and 4.0 for 4, so that nobody knows what will be made of them.
+func (s *demandScan) answers(name string, value []byte) {
+	if !IsCount(value) {
+		s.demand.Unbounded = "the number of answers (" + name + ") is no whole number"
 	}
 }
 

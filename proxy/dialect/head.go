@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode"
@@ -114,6 +115,11 @@ func ReadFlag(raw []byte, name string) (bool, error) {
 		return false, nil
 	}
 	return false, &RequestError{Code: CodeInvalidType, Param: name, Message: "\"" + name + "\" must be true or false"}
+}
+
+// IsCount tells whether a number is written the way that everybody reads as the same whole one.
+func IsCount(raw []byte) bool {
+	return len(raw) <= maxCountDigits && !bytes.ContainsFunc(raw, func(c rune) bool { return c < '0' || c > '9' })
 }
 
 // ReadCount reads a positive integer, and 0 from all else: what it means is left to the upstream to judge.

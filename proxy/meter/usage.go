@@ -1,6 +1,6 @@
 package meter
 
-// MaxTokens is the largest number of tokens that one call is believed to have used. Larger reports are cut to it.
+// MaxTokens is the largest number of tokens that one call is believed to have used. Larger reports count as none.
 const MaxTokens = 1 << 30
 
 // bytesPerToken is low on purpose: common tokenizers make one token of about four bytes of English and of about three bytes of most other scripts.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strconv"
@@ -12,6 +13,9 @@ import (
 
 // answerRoom is how many bytes an answer may grow by what the proxy adds, such as its cost.
 const answerRoom = 512
+
+// jsonSpace is what may stand before a JSON value. Some providers send it while the answer is not ready.
+const jsonSpace = " \t\r\n"
 
 // relayAnswer reads a whole answer, settles it and sends it on. Nothing reaches the client before all of it was read, so a broken one can be mended by the
 // next target.
@@ -28,11 +32,11 @@ func (s *Server) relayAnswer(ctx context.Context, x *exchange) *Error {
 	if failure := x.judge(body.bytes, answer, err); failure != nil {
 		return failure
 	}
-	used := answer.Settle(c.promptBytes())
+	used := answer.Settle(c.uploadedBytes())
 	c.charge(used, x.attempt)
+	c.waited += now.Sub(x.attempt.began)
 	s.settle(c)
 	s.publish(c)
-	c.waited += now.Sub(x.attempt.began)
 	return s.sendAnswer(x, answer.Body(used))
 }
 
@@ -48,7 +52,7 @@ func (x *exchange) declaredLength() int64 {
 func (x *exchange) judge(body []byte, answer dialect.Answer, err error) *Error {
 	if err != nil {
 		x.call.reach(x.attempt)
-		if len(body) > 0 && body[0] == '{' {
+		if bytes.HasPrefix(bytes.TrimLeft(body, jsonSpace), []byte("{")) {
 			x.call.charge(meter.EstimateUsage(x.call.promptBytes(), int64(len(body)), 0), x.attempt)
 		}
 		failure := x.attempt.fail(table.BrokenAnswer, CodeUpstreamInvalidAnswer, http.StatusBadGateway, "its answer is not a JSON object of its API")

@@ -40,13 +40,17 @@ type attempt struct {
 	status     int
 	failure    *Error
 
-	// reservation is what budgets hold for the attempt; nil before and after. bound is the most that it can cost, in nano-dollars; 0 without a Hard budget.
+	// reservation is what budgets hold for the attempt; nil before and after. bound is the most that it can cost, in nano-dollars, if bounded tells that a Hard
+	// budget has reserved it; else 0.
 	reservation *ledger.Reservation
 	bound       int64
+	bounded     bool
 	// outputLimit is the number of tokens of each choice that the provider is told; 0 leaves it to the request. shrunkBy is the budget that lowered it.
 	outputLimit int64
 	shrunkBy    string
 	spent       bill
+	// sent tells that the provider may have seen the request, charged that what it used is in spent, and ended that it is known how the attempt went.
+	sent, charged, ended bool
 }
 
 // mayRepeat tells whether the request can be sent again: a form whose client broke off cannot.
@@ -91,7 +95,7 @@ func (s *Server) attemptOnce(parent context.Context, c *call, candidate route.Ca
 	if l.wantsAllParameters() && len(x.report.Dropped) > 0 {
 		return passedOver(c.unsuitable(t, &neutral.UnsupportedError{Field: x.report.Dropped[0], Reason: parameterDropped}))
 	}
-	begun, may := upstreamHealth.Begin(now, l.query.PromptTokens+l.query.MaxOutputTokens, candidate.LastResort)
+	begun, may := upstreamHealth.Begin(next.began, l.query.PromptTokens+l.query.MaxOutputTokens, candidate.LastResort)
 	if !may {
 		return nil, outBegun
 	}
@@ -165,7 +169,7 @@ func (s *Server) runExchange(parent context.Context, x *exchange, l *leg) *Error
 // endAttempt tells how an attempt went.
 func (s *Server) endAttempt(parent context.Context, c *call, a *attempt) {
 	now := s.now()
-	a.duration = now.Sub(a.began)
+	a.duration, a.ended = now.Sub(a.began), true
 	code, kind := CodeOK, table.None
 	if a.failure != nil {
 		code, kind = a.failure.Code, a.failure.Kind
@@ -284,6 +288,7 @@ func (s *Server) roundTrip(ctx context.Context, x *exchange) (*http.Response, er
 	if err != nil {
 		return nil, err
 	}
+	x.attempt.sent = true
 	response, err := x.transport.RoundTrip(request)
 	request.Body, request.GetBody = nil, nil
 	if x.sent != nil && x.sent.unread() {

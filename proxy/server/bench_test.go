@@ -30,8 +30,8 @@ func BenchmarkProxy(b *testing.B) {
 		body, answer, end string
 	}{
 		"plain":           {prompt, plain, `"cost":0.00002}}`},
-		"stream of 5":     {streamBody, chunked(goodStream), "0\r\n\r\n"},
-		"stream of 1,004": {streamBody, chunked(roleEvent + strings.Repeat(tokenEvent, 1000) + finishEvent + usageEvent + doneEvent), "0\r\n\r\n"},
+		"stream of 5":     {streamBody, chunked(goodStream), "0.00002\r\n\r\n"},
+		"stream of 1,004": {streamBody, chunked(roleEvent + strings.Repeat(tokenEvent, 1000) + finishEvent + usageEvent + doneEvent), "0.00002\r\n\r\n"},
 	}
 	for name, tc := range cases {
 		b.Run(name, func(b *testing.B) {

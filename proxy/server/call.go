@@ -19,11 +19,11 @@ type call struct {
 	control *http.ResponseController
 	start   time.Time
 	id      string
-	// generation is the unique id of the answer, once somebody needs it.
-	generation string
-	place      place
-	snapshot   *snapshot
-	caller     identity.Caller
+	// record is the unique id of the call's usage record, once somebody needs it.
+	record   string
+	place    place
+	snapshot *snapshot
+	caller   identity.Caller
 
 	// body is what the client sent, until a stream begins; bytesIn is its length and inbound what was read of it. A form is read only as far as routing needs.
 	body    *buffer
@@ -168,6 +168,14 @@ func (c *call) dropOutbound(buffers bufferPool) {
 func (c *call) promptBytes() int64 {
 	if c.form != nil {
 		return 0
+	}
+	return c.bytesIn
+}
+
+// uploadedBytes is the size of what the client sent, for those who know what of it is sound and what are images.
+func (c *call) uploadedBytes() int64 {
+	if c.form != nil {
+		return c.form.spool.received()
 	}
 	return c.bytesIn
 }

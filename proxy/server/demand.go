@@ -16,8 +16,8 @@ type demand struct {
 	unbounded string
 }
 
-// uploadUnbounded is why uploads cannot be bounded: what they hold is known only to who reads them to their end.
-const uploadUnbounded = "what an upload holds is not known before it was sent"
+// requestUnbounded is why what nobody can read cannot be bounded.
+const requestUnbounded = "what requests of this API use cannot be told before they are sent"
 
 // demandOf is the most that an attempt can use: what the request asks for, within the limits of the target's model.
 func (s *Server) demandOf(c *call, l *leg, a *attempt) *demand {
@@ -25,11 +25,12 @@ func (s *Server) demandOf(c *call, l *leg, a *attempt) *demand {
 		return nil
 	}
 	demander, ok := c.place.surface.(dialect.Demander)
-	if !ok || c.form != nil {
-		return &demand{unbounded: uploadUnbounded}
+	if !ok {
+		return &demand{unbounded: requestUnbounded}
 	}
 	if c.demand == nil {
-		read := demander.Demand(c.body.bytes, c.inbound.Head)
+		// What a form holds is known only to who reads it to its end, so that it has no body here.
+		read := demander.Demand(c.inbound.Body, c.inbound.Head)
 		c.demand = &read
 	}
 	declared := a.target.limitsOf(a.model)

@@ -90,7 +90,7 @@ func (x *exchange) passHeader(to http.Header) {
 		}
 	}
 	if x.call.place.flavor == dialect.OpenRouterFlavor {
-		to[headerGenerationID] = []string{"gen-" + x.call.generationID()}
+		to[headerGenerationID] = []string{x.call.recordID()}
 	}
 }
 
@@ -148,10 +148,16 @@ func setRouting(c *call) {
 	c.setLimits(header)
 }
 
-// tellCost tells what the call cost once that is known: in a header, or in the trailer of a stream.
+// tellCost tells what the call cost once that is known, and whether a part of it is estimated: in a header, or in the trailer of a stream.
 func (c *call) tellCost() {
-	if c.settled && c.bill.priced {
+	if !c.settled {
+		return
+	}
+	if c.bill.priced {
 		c.w.Header()[headerCost] = []string{meter.FormatUSD(c.bill.nano)}
+	}
+	if c.bill.usage.Estimated {
+		c.w.Header()[headerEstimated] = []string{"true"}
 	}
 }
 

@@ -143,19 +143,13 @@ func (s *Server) sendToMirror(c *call, m *mirrored) {
 
 // endMirror gives back what a copy holds.
 func (s *Server) endMirror(m *mirrored) {
-	s.settle(m.call)
+	s.leave(m.call)
 	m.call.release(s.buffers)
 	m.entry.state.running.Add(-1)
 }
 
 func (s *Server) serveMirror(m *mirrored) {
 	defer s.endMirror(m)
-	// A copy that makes the proxy panic must not end the calls of others.
-	defer func() {
-		if reason := recover(); reason != nil {
-			s.log.Error("a copy of a request failed", "request_id", m.call.id, "panic", reason, "stack", string(debug.Stack()))
-		}
-	}()
 	s.runMirror(m)
 }
 
@@ -166,13 +160,24 @@ func (s *Server) runMirror(m *mirrored) {
 	ctx, cancel := context.WithTimeoutCause(s.mirrors.ctx, m.entry.route.Total, errTotalTimeout)
 	defer cancel()
 	outcome := s.success
-	if failure := s.mirrorOnce(ctx, c); failure != nil {
+	if failure := s.isolateMirror(ctx, c); failure != nil {
 		outcome = failure
 	}
-	s.settle(c)
+	s.leave(c)
 	m.entry.state.spent.add(s.now(), c.bill.nano)
 	m.entry.route.targets[0].metrics.Mirrored(string(outcome.Code))
 	s.record(c, outcome)
+}
+
+// isolateMirror is mirrorOnce. A copy that makes the proxy panic must not end the calls of others, and what it was sent is charged and recorded like any other.
+func (s *Server) isolateMirror(ctx context.Context, c *call) (failure *Error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.log.Error("a copy of a request failed", "request_id", c.id, "panic", reason, "stack", string(debug.Stack()))
+			failure = &Error{Code: CodeInternal, Status: http.StatusInternalServerError, Message: "the proxy failed; its log says why"}
+		}
+	}()
+	return s.mirrorOnce(ctx, c)
 }
 
 // mirrorOnce makes the one attempt of a copy. Its cost counts in the budgets of the route, which may refuse it.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/meter"
 )
@@ -36,7 +37,7 @@ func (x *exchange) answersRaw() bool {
 	return err == nil && media != contentTypeJSON && media != contentTypeStream && media != "text/html"
 }
 
-// relayRaw sends on an answer as it comes. The proxy cannot read it, so what it cost is estimated by its size.
+// relayRaw sends on an answer as it comes. The proxy cannot read it, so what it cost is estimated by the request and its size.
 func (s *Server) relayRaw(ctx context.Context, x *exchange) *Error {
 	c := x.call
 	chunk := make([]byte, rawChunk)
@@ -53,10 +54,29 @@ func (s *Server) relayRaw(ctx context.Context, x *exchange) *Error {
 	setRouting(c)
 	header[headerContentType] = x.response.Header[headerContentType]
 	c.begin(http.StatusOK, now, s.limits.BodyGrace)
+	// What is to be spoken is counted while its text is there.
+	spoken := x.rawUsage()
 	c.release(s.buffers)
 	failure := s.copyRaw(ctx, x, chunk, rawRead{n: n, err: err})
-	c.charge(meter.EstimateUsage(c.promptBytes(), x.textBytes(), 0), x.attempt)
+	if c.form != nil {
+		spoken = x.rawUsage()
+	}
+	c.charge(spoken, x.attempt)
 	return failure
+}
+
+// rawUsage is what an answer costs that the proxy cannot read, as far as request and size tell.
+func (x *exchange) rawUsage() meter.Usage {
+	c := x.call
+	raw, ok := c.place.surface.(dialect.RawMeter)
+	switch {
+	case !ok:
+		return meter.EstimateUsage(c.promptBytes(), x.textBytes(), 0)
+	case c.body == nil:
+		return raw.RawUsage(nil, c.uploadedBytes(), x.textBytes())
+	default:
+		return raw.RawUsage(c.body.bytes, c.uploadedBytes(), x.textBytes())
+	}
 }
 
 // textBytes is the size of a transcript; sound has no text.

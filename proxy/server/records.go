@@ -1,7 +1,9 @@
 package server
 
 import (
+	"crypto/rand"
 	"net/http"
+	"slices"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/usage"
@@ -18,7 +20,12 @@ const journalPatience = 5 * time.Second
 const providerSource = "provider"
 
 // recordID is the id of the call's usage record.
-func (c *call) recordID() string { return generationPrefix + c.generationID() }
+func (c *call) recordID() string {
+	if c.record == "" {
+		c.record = generationPrefix + rand.Text()
+	}
+	return c.record
+}
 
 // journalAttempt notes an attempt before it is sent. An error means that it must not be sent.
 func (s *Server) journalAttempt(c *call, a *attempt) *Error {
@@ -31,7 +38,7 @@ func (s *Server) journalAttempt(c *call, a *attempt) *Error {
 	}
 	if !c.drafted {
 		note.Draft = s.draft(c)
-		note.Draft.Target, note.Draft.Provider, note.Draft.Served = a.target.name, a.target.provider, a.model
+		c.describe(note.Draft, a)
 	}
 	if s.journal.Begin(note) != nil {
 		full := &Error{
@@ -46,25 +53,26 @@ func (s *Server) journalAttempt(c *call, a *attempt) *Error {
 
 // draft is what is known of a call before its first attempt.
 func (s *Server) draft(c *call) *usage.Record {
-	r := &usage.Record{
+	return &usage.Record{
 		ID: c.recordID(), RequestID: c.id, Time: c.start, Namespace: c.snapshot.namespace, Pod: s.pod, Caller: c.callerName(),
 		EndUser: c.claimant.EndUser, Tags: c.claimant.Tags, Operation: c.place.operation().String(), Model: c.inbound.Head.Model,
 		Stream: c.inbound.Head.Stream, Mirror: c.mirror,
 	}
-	if c.route != nil {
-		r.Route = c.route.Name
+}
+
+// describe adds an attempt to a record: where it went, and the budgets that count it, each once.
+func (c *call) describe(r *usage.Record, a *attempt) {
+	l := &c.legs[a.leg]
+	r.Route, r.RoutedFrom, r.Target, r.Provider, r.Served = l.route.Name, "", a.target.name, a.target.provider, a.model
+	if l.movedFrom != nil {
+		r.RoutedFrom = l.movedFrom.Name
 	}
-	for i := range c.legs {
-		l := &c.legs[i]
-		if l.route == c.route && l.movedFrom != nil {
-			r.RoutedFrom = l.movedFrom.Name
-		}
-		for _, budget := range l.budgets {
+	for _, budget := range c.legs[a.account].budgets {
+		if !slices.Contains(r.Budgets, budget.Name) {
 			r.Budgets = append(r.Budgets, budget.Name)
 			r.Trusted = r.Trusted || budget.Trusts(&c.claimant)
 		}
 	}
-	return r
 }
 
 // publish makes the record of a call readable, before the client has the last byte of its answer.
@@ -113,7 +121,7 @@ func (s *Server) recordOf(c *call, failure *Error) *usage.Record {
 	for i := range c.attempts {
 		a := &c.attempts[i]
 		r.Attempts = append(r.Attempts, a.record(s.now()))
-		r.Target, r.Provider, r.Served = a.target.name, a.target.provider, a.model
+		c.describe(r, a)
 		r.PriceSource = a.priceSource()
 	}
 	return r

@@ -46,6 +46,9 @@ func (s *Server) reserve(ctx context.Context, c *call, candidate route.Candidate
 		return nil, 0
 	}
 	a.reservation = nil
+	if refusal.Reason == ledger.Canceled {
+		return s.outOfTime(c), 0
+	}
 	why := budgetRefusal(refusal, s.now())
 	if refusal.Reason == ledger.Unbounded {
 		why.Message += ": " + demand.unbounded + "; " + bounding
@@ -75,7 +78,7 @@ func (s *Server) askBudgets(ctx context.Context, c *call, l *leg, a *attempt, d 
 	ask := ledger.Ask{Unpriced: a.prices == nil, Retry: c.counted, Patience: c.patience()}
 	if d != nil {
 		d.bound(&ask, a.prices)
-		a.bound, a.outputLimit = ask.Nano, d.outputLimit
+		a.bound, a.bounded, a.outputLimit = ask.Nano, !ask.Unpriced && !ask.Unbounded, d.outputLimit
 	}
 	a.reservation = c.newReservation()
 	began := s.now()
@@ -83,6 +86,7 @@ func (s *Server) askBudgets(ctx context.Context, c *call, l *leg, a *attempt, d 
 	if waited := s.now().Sub(began); waited >= leastQueued {
 		c.ledgerWait += waited
 		c.waited += waited
+		a.began = began.Add(waited) // The target has no part in it.
 	}
 	return refusal
 }
@@ -104,15 +108,20 @@ func (c *call) newReservation() *ledger.Reservation {
 // shrinks lowers the demand's output to what is left in the budget that refused it, and tells whether it did.
 func (s *Server) shrinks(c *call, l *leg, a *attempt, d *demand, r *ledger.Refusal) bool {
 	willing := slices.ContainsFunc(l.budgets, func(b *ledger.Budget) bool { return b.Name == r.Budget && b.Shrink })
-	if r.Reason != ledger.LimitReached || !willing || d == nil || a.prices == nil || d.outputLimit == 0 {
+	if r.Reason != ledger.LimitReached || !willing || d == nil || a.prices == nil || d.outputLimit == 0 || c.form != nil {
 		return false
 	}
-	choices := max(1, c.inbound.Head.N)
-	fits := meter.FitCompletion(&d.Demand, a.prices, r.Available) / choices
+	// The limit applies to each answer of each round, and some of the completion is beyond it.
+	answers := max(1, c.demand.Choices) * max(1, c.demand.Rounds)
+	beyond := d.Completion - d.outputLimit*answers
+	if beyond < 0 {
+		return false // The answers are longer than can be told.
+	}
+	fits := (meter.FitCompletion(&d.Demand, a.prices, r.Available) - beyond) / answers
 	if fits < leastShrunk || fits >= d.outputLimit {
 		return false
 	}
-	d.outputLimit, d.Completion = fits, fits*choices
+	d.outputLimit, d.Completion = fits, beyond+fits*answers
 	a.shrunkBy = r.Budget
 	return true
 }

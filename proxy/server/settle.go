@@ -2,9 +2,11 @@ package server
 
 import (
 	"math"
+	"net/http"
 
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 // bill is what a call has used so far, over all its attempts or those of one route.
@@ -47,7 +49,7 @@ func (a *attempt) costOf(usage *meter.Usage) cost {
 	switch {
 	case usage.ReportedCost != nil && a.target.believesCost():
 		c = cost{nano: *usage.ReportedCost, list: c.list, believed: true, priced: true}
-	case usage.Estimated:
+	case usage.Estimated, c.unpriced:
 		c.nano = max(c.nano, a.bound)
 	}
 	return c
@@ -59,7 +61,7 @@ func (c *call) charge(usage meter.Usage, a *attempt) {
 	if c.place.free() {
 		return
 	}
-	a.usage = usage
+	a.usage, a.charged = usage, true
 	spent := a.costOf(&usage)
 	a.spent.add(&usage, spent)
 	c.bill.add(&usage, spent)
@@ -103,7 +105,7 @@ func (s *Server) settleAttempt(c *call, a *attempt) {
 	c.counted = true
 	charge := ledger.Charge{Nano: a.spent.nano, Unpriced: a.spent.unpriced, Route: c.legs[a.account].route.Name, Caller: c.callerName()}
 	c.settlements = reservation.Settle(charge, c.settlements)
-	if a.bound > 0 && a.spent.nano > a.bound && s.overruns.add(overrunOf(c.legs[a.account].route, a)) {
+	if a.bounded && a.spent.nano > a.bound && s.overruns.add(overrunOf(c.legs[a.account].route, a)) {
 		s.log.Error("a target cost more than it can by its prices and the limits that it was sent; Hard budgets are not spent on it until its ModelRoute or ProviderCredential is edited",
 			"request_id", c.id, "route", c.legs[a.account].route.Name, "target", a.target.name, "model", a.model,
 			"cost", meter.FormatUSD(a.spent.nano), "bound", meter.FormatUSD(a.bound))
@@ -118,8 +120,21 @@ func (l *leg) settle() {
 	l.correctLimits(l.bill.usage.Prompt + l.bill.usage.Completion)
 }
 
+// chargeCutOff charges what a panic cut off, as far as it was sent: the provider may have done all of it.
+func (c *call) chargeCutOff() {
+	for i := range c.attempts {
+		a := &c.attempts[i]
+		if !a.sent || a.ended || a.charged || c.settled {
+			continue
+		}
+		a.failure = a.fail(table.None, CodeInternal, http.StatusInternalServerError, "the proxy failed before its answer was read")
+		c.charge(meter.EstimateUsage(c.promptBytes(), 0, 0), a)
+	}
+}
+
 // leave ends the call for limits of concurrency, and settles what has not been settled.
 func (s *Server) leave(c *call) {
+	c.chargeCutOff()
 	s.settle(c)
 	for i := range c.legs {
 		c.legs[i].releaseLimits()

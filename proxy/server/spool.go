@@ -42,6 +42,13 @@ func newSpool(source io.Reader, limit int64, d *disk) *spool {
 	return &spool{source: source, limit: limit, disk: d}
 }
 
+// received is how much of the source was read so far.
+func (s *spool) received() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size
+}
+
 // broken is what kept the source from being read to its end; nil if nothing did.
 func (s *spool) broken() error {
 	s.mu.Lock()

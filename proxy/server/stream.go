@@ -99,7 +99,7 @@ func (s *Server) notAStream(ctx context.Context, x *exchange) *Error {
 	if failure := x.judge(body.bytes, answer, err); failure != nil {
 		return failure
 	}
-	x.call.charge(answer.Settle(x.call.promptBytes()), x.attempt)
+	x.call.charge(answer.Settle(x.call.uploadedBytes()), x.attempt)
 	return x.attempt.fail(table.BrokenAnswer, CodeUpstreamInvalidAnswer, http.StatusBadGateway, "it was asked for a stream and did not answer with one")
 }
 
@@ -152,7 +152,7 @@ func (r *relay) take(step dialect.Step) (bool, *Error) {
 		return false, r.send(step.Output)
 	case dialect.StepDone:
 		if r.isEmpty() {
-			r.call.reach(r.attempt)
+			r.charge()
 			return true, r.attempt.fail(table.BrokenAnswer, CodeUpstreamBroken, http.StatusBadGateway, "its stream ended without an answer")
 		}
 		return true, r.finish(step.Output)
@@ -212,9 +212,9 @@ func (r *relay) begin(kind dialect.StepKind) {
 		header[headerContentType] = []string{contentTypeJSON}
 	}
 	header["Cache-Control"] = []string{"no-cache"}
-	if r.attempt.prices != nil {
+	if !c.settled {
 		// What the stream costs is known at its end.
-		header["Trailer"] = []string{headerCost}
+		header["Trailer"] = []string{headerCost + ", " + headerEstimated}
 	}
 	header["X-Accel-Buffering"] = []string{"no"}
 	c.begin(http.StatusOK, now, r.server.limits.BodyGrace)
@@ -309,5 +309,8 @@ func (r *relay) charge() {
 // spend is what the stream has used so far. Who asks for it charges it.
 func (r *relay) spend() meter.Usage {
 	r.charged = true
-	return r.stream.Settle(r.call.promptBytes())
+	if !r.stream.Started() {
+		return r.stream.Settle(r.call.promptBytes())
+	}
+	return r.stream.Settle(r.call.uploadedBytes())
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -234,7 +233,7 @@ func (w *work) exchangeOf(c *call, a *attempt, now func() time.Time) dialect.Exc
 	o := dialect.Exchange{
 		Flavor: c.place.flavor, IncludeUsage: c.inbound.Head.IncludeUsage, Array: c.inbound.Head.Array, Model: c.asked(), UpstreamModel: w.model,
 		Provider: vendor.Name, Origin: w.offer.Origin, Created: c.start.Unix(), Prices: a.prices,
-		BelievesCost: a.target.believesCost(),
+		BelievesCost: a.target.believesCost(), Bound: a.bound,
 	}
 	crosses := w.offer.API != c.place.api
 	if crosses {
@@ -264,8 +263,5 @@ func (c *call) timing(a *attempt, now time.Time) dialect.Timing {
 
 // generationID is unique, unlike the request's id, which clients may choose.
 func (c *call) generationID() string {
-	if c.generation == "" {
-		c.generation = rand.Text()
-	}
-	return c.generation
+	return c.recordID()[len(generationPrefix):]
 }

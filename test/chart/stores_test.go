@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"signalbox.dev/signalbox/controllers/platform"
 )
@@ -41,7 +42,15 @@ func TestStores(t *testing.T) {
 	if diff := cmp.Diff(want, config.Ledger.Valkey); diff != "" || !config.Ledger.UsesValkey() {
 		t.Errorf("ledger (-want +got):\n%s", diff)
 	}
-	usage := config.Usage
+	checkUsageStores(t, &config.Usage)
+	wanted := map[string]string{"/etc/signalbox-stores/ledger": "valkey-admin", "/etc/signalbox-stores/usage": "usage-database"}
+	if diff := cmp.Diff(wanted, mountedSecrets(t, objects)); diff != "" {
+		t.Errorf("mounted Secrets (-want +got):\n%s", diff)
+	}
+}
+
+func checkUsageStores(t *testing.T, usage *platform.Usage) {
+	t.Helper()
 	if usage.Postgres.URLFile != "/etc/signalbox-stores/usage/address" || usage.Postgres.CAFile != "/etc/signalbox-stores/usage/ca.pem" ||
 		usage.Postgres.Retention.Duration != 720*time.Hour || usage.Postgres.PartitionsAhead != 6 {
 		t.Errorf("postgres is %+v", usage.Postgres)
@@ -49,6 +58,11 @@ func TestStores(t *testing.T) {
 	if usage.OTLP.Endpoint != "http://collector:4318/v1/logs" || usage.WhenFull != platform.Refuse || usage.JournalSize.Value() != 1<<30 {
 		t.Errorf("usage is %+v", usage)
 	}
+}
+
+// mountedSecrets are the Secrets that the manager mounts to read, by where.
+func mountedSecrets(t *testing.T, objects map[string]*unstructured.Unstructured) map[string]string {
+	t.Helper()
 	spec := convert[appsv1.Deployment](t, objects, "Deployment/signalbox-manager").Spec.Template.Spec
 	secrets := map[string]string{}
 	for _, volume := range spec.Volumes {
@@ -61,10 +75,7 @@ func TestStores(t *testing.T) {
 			}
 		}
 	}
-	wanted := map[string]string{"/etc/signalbox-stores/ledger": "valkey-admin", "/etc/signalbox-stores/usage": "usage-database"}
-	if diff := cmp.Diff(wanted, secrets); diff != "" {
-		t.Errorf("mounted Secrets (-want +got):\n%s", diff)
-	}
+	return secrets
 }
 
 // TestNoStores: without them nothing is mounted, and the configuration is whole.

@@ -158,7 +158,7 @@ func nodeClients() []Client {
 			{Name: "chat", Checks: generation("tools-streamed", "broken-stream")}, {Name: "models", Checks: []string{"list"}, ProxyOnly: true},
 			{Name: "responses", Checks: []string{"plain", "streamed"}, ProxyOnly: true},
 			routing("alternatives", "fallback", "variants", "preferences", "session", "metadata", "limit-reached", "unknown-preference", "no-target"),
-			money("generation", "key", "activity", "cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"),
+			money("generation", "generation-of-answer", "key", "activity", "cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"),
 		}},
 		{Name: "langchain-groq-js", Runtime: Node, File: "langchain_groq_js.mjs", Vendor: "groq", Surfaces: chat(generation()...)},
 	}

@@ -16,6 +16,14 @@ const (
 	allowanceBudget = "allowance"
 )
 
+// budget is a Hard one.
+type budget struct {
+	// name behind the upstream's, purpose of the route that it counts, and limit.
+	name, purpose, limit string
+	// members are others of its spec, as YAML.
+	members string
+}
+
 // budgeted are the routes whose calls Hard budgets count.
 func budgeted(u catalogue.Upstream) []policy {
 	if !slices.Contains(catalogue.MoneyUpstreams(), u.Name) {
@@ -33,17 +41,16 @@ func writeBudgets(out *strings.Builder, u catalogue.Upstream, clients []string) 
 		return
 	}
 	trusted := "trustedCallers: [" + strings.Join(callers(clients), ", ") + "]"
-	hard(out, u, "room", plan.Budgeted, roomy, "")
-	hard(out, u, "users", plan.Budgeted, roomy, fmt.Sprintf("counter: PerEndUser, limits: [{endUser: %s, amount: %q}], %s", plan.Broke, tiny, trusted))
-	hard(out, u, "teams", plan.Budgeted, roomy, fmt.Sprintf("counter: PerTag, tagKey: team, limits: [{tagValue: %s, amount: %q}], %s", plan.Broke, tiny, trusted))
-	hard(out, u, plan.Spent, plan.Spent, tiny, "")
-	hard(out, u, plan.Unbounded, plan.Unbounded, roomy, "")
-}
-
-// hard writes a budget of a route, with more members.
-func hard(out *strings.Builder, u catalogue.Upstream, name, purpose, limit, more string) {
-	fmt.Fprintf(out, "---\napiVersion: signalbox.dev/v1alpha1\nkind: SpendBudget\nmetadata: {name: %[1]s-%[2]s}\nspec: {limit: {amount: %[3]q}, "+
-		"window: {period: Total}, enforcement: Hard, appliesTo: {routes: [%[1]s-%[4]s]}, %[5]s}\n", u.Name, name, limit, purpose, more)
+	for _, b := range []budget{
+		{"room", plan.Budgeted, roomy, ""},
+		{"users", plan.Budgeted, roomy, fmt.Sprintf("counter: PerEndUser, limits: [{endUser: %s, amount: %q}], %s", plan.Broke, tiny, trusted)},
+		{"teams", plan.Budgeted, roomy, fmt.Sprintf("counter: PerTag, tagKey: team, limits: [{tagValue: %s, amount: %q}], %s", plan.Broke, tiny, trusted)},
+		{plan.Spent, plan.Spent, tiny, ""},
+		{plan.Unbounded, plan.Unbounded, roomy, ""},
+	} {
+		fmt.Fprintf(out, "---\napiVersion: signalbox.dev/v1alpha1\nkind: SpendBudget\nmetadata: {name: %[1]s-%[2]s}\nspec: {limit: {amount: %[3]q}, "+
+			"window: {period: Total}, enforcement: Hard, appliesTo: {routes: [%[1]s-%[4]s]}, %[5]s}\n", u.Name, b.name, b.limit, b.purpose, b.members)
+	}
 }
 
 // writeAllowance gives the client that reads its account a budget of its own, over all routes.

@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"signalbox.dev/signalbox/hack/conformance/catalogue"
+	"signalbox.dev/signalbox/hack/conformance/plan"
 )
 
 // TestFrontPassesStreams: a program that trusts the authority reaches what is behind the front, by the vendor's name, and gets a stream as it comes.
@@ -126,6 +128,35 @@ func TestRoutes(t *testing.T) {
 		if strings.Count(manifests, "{key: "+AccessKey(client)+"}") != 1 {
 			t.Errorf("the key of %s is not there once", client)
 		}
+	}
+}
+
+// TestBudgets: the routes with Hard budgets are in front of the upstreams that the surface is tried with, each budget counts a route that is there, and believes
+// all clients; the account's client alone has a budget over all routes.
+func TestBudgets(t *testing.T) {
+	clients := []string{"one", plan.Accountant}
+	for _, u := range catalogue.Upstreams() {
+		manifests := Manifests([]catalogue.Upstream{u}, clients, "http://127.0.0.1:1", "{}")
+		want := 0
+		if slices.Contains(catalogue.MoneyUpstreams(), u.Name) {
+			want = 1
+		}
+		for _, purpose := range []string{plan.Budgeted, plan.Spent, plan.Unbounded} {
+			routes := strings.Count(manifests, "metadata: {name: "+u.Name+"-"+purpose+"}\nspec:\n  models:")
+			counted := strings.Contains(manifests, "enforcement: Hard, appliesTo: {routes: ["+u.Name+"-"+purpose+"]}")
+			if routes != want || counted != (want == 1) {
+				t.Errorf("%s: %d routes %s, want %d; a Hard budget counts it: %t", u.Name, routes, purpose, want, counted)
+			}
+		}
+		if n := strings.Count(manifests, "trustedCallers: [{accessKey: client-one}, {accessKey: client-openrouter-sdk}]"); n != 2*want {
+			t.Errorf("%s: %d budgets believe all clients, want %d", u.Name, n, 2*want)
+		}
+		if n := strings.Count(manifests, "appliesTo: {callers: [{accessKey: client-openrouter-sdk}]}"); n != 1 {
+			t.Errorf("%s: %d budgets for the account, want 1", u.Name, n)
+		}
+	}
+	if strings.Contains(Manifests(nil, []string{"one"}, "http://127.0.0.1:1", "{}"), allowanceBudget) {
+		t.Error("there is a budget for a client that does not run")
 	}
 }
 

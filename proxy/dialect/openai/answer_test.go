@@ -20,7 +20,6 @@ import (
 
 // TestUsage reads usage as the providers report it.
 func TestUsage(t *testing.T) {
-	const most = meter.MaxTokens
 	for name, tc := range map[string]struct {
 		usage string
 		want  meter.Usage
@@ -48,9 +47,9 @@ func TestUsage(t *testing.T) {
 		"fractions":                     {`{"prompt_tokens":8.0,"completion_tokens":1.2e0}`, meter.Usage{Prompt: 8, Completion: 2}},
 		"negative":                      {`{"prompt_tokens":-8,"completion_tokens":2}`, meter.Usage{Completion: 2, Estimated: true}},
 		"negative fraction":             {`{"prompt_tokens":8,"completion_tokens":-0.5}`, meter.Usage{Prompt: 8, Estimated: true}},
-		"absurd":                        {`{"prompt_tokens":9223372036854775807,"completion_tokens":1e400}`, meter.Usage{Prompt: most, Completion: most, Estimated: true}},
+		"absurd":                        {`{"prompt_tokens":9223372036854775807,"completion_tokens":1e400}`, meter.Usage{Estimated: true}},
 		"absurd and negative":           {`{"prompt_tokens":-1e400,"completion_tokens":2}`, meter.Usage{Completion: 2, Estimated: true}},
-		"absurd parts stay inside":      {`{"prompt_tokens":1,"completion_tokens":1,"total_tokens":1e300,"prompt_tokens_details":{"cached_tokens":1e300},"completion_tokens_details":{"reasoning_tokens":1e300}}`, meter.Usage{Prompt: most, Cached: most, Completion: most, Reasoning: most, Estimated: true}},
+		"absurd parts stay inside":      {`{"prompt_tokens":1,"completion_tokens":1,"total_tokens":1e300,"prompt_tokens_details":{"cached_tokens":1e300},"completion_tokens_details":{"reasoning_tokens":1e300}}`, meter.Usage{Prompt: 1, Completion: 1, Estimated: true}},
 		"text":                          {`{"prompt_tokens":"8","completion_tokens":2}`, meter.Usage{Completion: 2, Estimated: true}},
 		"objects in the place of count": {`{"prompt_tokens":{},"completion_tokens":[3]}`, meter.Usage{Estimated: true}},
 	} {
@@ -93,8 +92,16 @@ func TestReadPassed(t *testing.T) {
 			want: settled{Reported: true, Usage: meter.Usage{Completion: 1, Estimated: true}, Charged: meter.Usage{Prompt: 10, Completion: 1, Estimated: true}},
 		},
 		"Groq's own": {
-			body: `{"x_groq":{"id":"r","usage":{"prompt_tokens":3}}}`,
+			body: `{"x_groq":{"id":"r","usage":{"prompt_tokens":3,"total_tokens":3}}}`,
 			want: settled{Reported: true, Usage: meter.Usage{Prompt: 3}, Charged: meter.Usage{Prompt: 3}},
+		},
+		"half a usage": {
+			body: `{"choices":[],"usage":{"prompt_tokens":13}}`,
+			want: settled{Reported: true, Usage: meter.Usage{Prompt: 13, Estimated: true}, Charged: meter.Usage{Prompt: 13, Estimated: true}},
+		},
+		"the other half": {
+			body: `{"choices":[],"usage":{"completion_tokens":3}}`,
+			want: settled{Reported: true, Usage: meter.Usage{Completion: 3, Estimated: true}, Charged: meter.Usage{Prompt: 10, Completion: 3, Estimated: true}},
 		},
 		"an error of status 200": {
 			body: `{"error":{"message":"overloaded","code":503}}`,

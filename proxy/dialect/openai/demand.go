@@ -61,6 +61,10 @@ func imageDemand(body []byte, h dialect.Head) dialect.Demand {
 			sizes = append(sizes, textOr(value))
 		case "quality":
 			qualities = append(qualities, textOr(value))
+		case "n":
+			if value[0] != 'n' && !dialect.IsCount(value) {
+				d.Unbounded = "the number of images (n) is no whole number"
+			}
 		case "partial_images":
 			partial = min(dialect.ReadCount(value), dialect.Unlimited/partialTokens)
 		case "image", "images", "input_image", "reference_images":

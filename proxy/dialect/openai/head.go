@@ -14,7 +14,7 @@ const defaultModeration = "omni-moderation-latest"
 // watched are the names that the proxy reads or refuses.
 var watched = [...]string{
 	"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "models", "preset", "stream_format", "provider", "session_id",
-	"prompt_cache_key", "user",
+	"prompt_cache_key", "user", "safety_identifier",
 }
 
 // readHead checks that body is one JSON object and reads its head. The error is a *dialect.RequestError.
@@ -87,6 +87,8 @@ func (r *headReader) readSteering(name string, value []byte) error {
 		r.cacheKey = value
 	case "user":
 		r.head.ReadUser(value)
+	case "safety_identifier":
+		r.head.ReadSafetyIdentifier(value)
 	}
 	return nil
 }

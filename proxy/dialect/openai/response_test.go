@@ -79,7 +79,7 @@ func TestReadResponse(t *testing.T) {
 		},
 		"error": {
 			`{"error":{"message":"gone","code":502},"usage":{"prompt_tokens":5}}`,
-			&neutral.Response{Usage: &meter.Usage{Prompt: 5}, Err: &neutral.Error{Message: "gone", Code: "502", JSON: true}},
+			&neutral.Response{Usage: &meter.Usage{Prompt: 5, Estimated: true}, Err: &neutral.Error{Message: "gone", Code: "502", JSON: true}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

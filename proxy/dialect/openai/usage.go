@@ -211,7 +211,7 @@ func (c *counts) report(raw []byte, there *bool) int64 {
 	return count
 }
 
-// count reads a number of tokens, cut to 0 and meter.MaxTokens. Fractions round up.
+// count reads a number of tokens; 0 stands for what is not believable, which is odd. Fractions round up.
 func (c *counts) count(raw []byte) int64 {
 	if string(raw) == "null" {
 		return 0
@@ -222,8 +222,9 @@ func (c *counts) count(raw []byte) int64 {
 	}
 	if err != nil || value < 0 || value > meter.MaxTokens {
 		c.odd = true
+		return 0
 	}
-	return min(max(value, 0), meter.MaxTokens)
+	return value
 }
 
 // fraction reads a number that is not a plain integer, or not of 64 bits.
@@ -243,8 +244,11 @@ func fraction(raw []byte) (int64, error) {
 // normalise makes the parts lie inside their wholes. Providers differ in what they leave out: what the total has more is reasoning that is not in the
 // completion (xAI), cached tokens that are not in the prompt, or thinking that is reported nowhere else (Google), which is billed as completion.
 func (c *counts) normalise() meter.Usage {
-	if !c.given && !c.answered {
+	switch {
+	case !c.given && !c.answered:
 		c.prompt = c.total
+	case !c.summed && c.given != c.answered:
+		c.odd = true // Half of it is not known, which is not nothing.
 	}
 	switch extra := c.total - c.prompt - c.completion; {
 	case extra <= 0:

@@ -42,7 +42,7 @@ func TestUsageShapes(t *testing.T) {
 		"usage beats timings":    {`"usage":{"prompt_tokens":8,"completion_tokens":1},"timings":{"prompt_n":5,"predicted_n":7}`, meter.Usage{Prompt: 8, Completion: 1}},
 		"zero":                   {`"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}`, meter.Usage{}},
 		"negative":               {`"usage":{"prompt_tokens":-4,"completion_tokens":5}`, meter.Usage{Prompt: 10, Completion: 5, Estimated: true}},
-		"absurd":                 {`"usage":{"prompt_tokens":1e30,"completion_tokens":5}`, meter.Usage{Prompt: meter.MaxTokens, Completion: 5, Estimated: true}},
+		"absurd":                 {`"usage":{"prompt_tokens":1e30,"completion_tokens":5}`, meter.Usage{Prompt: 10, Completion: 5, Estimated: true}},
 		"images beyond all":      {`"usage":{"prompt_tokens":9,"completion_tokens":8,"prompt_tokens_details":{"image_tokens":99,"cached_tokens":2},"completion_tokens_details":{"image_tokens":66}}`, meter.Usage{Prompt: 9, Cached: 2, PromptImage: 7, Completion: 8, CompletionImage: 8}},
 		"nothing":                {`"usage":{}`, meter.Usage{Prompt: 10, Completion: 0, Estimated: true}},
 		"nothing, a known class": {`"service_tier":"flex"`, meter.Usage{Prompt: 10, Estimated: true, Service: "flex"}},

@@ -51,7 +51,7 @@ func appendFlavorUsage(dst []byte, u meter.Usage, o *dialect.Exchange) []byte {
 // appendCostDetails appends how the cost is made up by the prices, where these are known: strict clients take no details without their sums. The first member is
 // what OpenRouter's users pay to a provider of their own beside OpenRouter.
 func appendCostDetails(dst []byte, u meter.Usage, o *dialect.Exchange) []byte {
-	u.ReportedCost = nil
+	u.ReportedCost, u.Estimated = nil, false
 	whole, priced := o.CostOf(u)
 	if !priced {
 		return dst

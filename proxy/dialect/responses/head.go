@@ -8,7 +8,7 @@ import (
 // watched are the names that the proxy reads or refuses.
 var watched = [...]string{
 	"model", "stream", "max_output_tokens", "store", "background", "previous_response_id", "conversation", "prompt", "models", "preset",
-	"provider", "session_id", "prompt_cache_key", "user",
+	"provider", "session_id", "prompt_cache_key", "user", "safety_identifier",
 }
 
 // ReadHead checks that a body is a request of this API and reads its head. What needs state is refused. The error is a *dialect.RequestError.
@@ -58,6 +58,8 @@ func (r *headReader) read(name string, member jsonscan.Member, end int) error {
 		r.cacheKey = raw
 	case "user":
 		r.head.ReadUser(raw)
+	case "safety_identifier":
+		r.head.ReadSafetyIdentifier(raw)
 	default:
 		err = refuseState(name, raw)
 	}

@@ -19,6 +19,7 @@ func TestReadHead(t *testing.T) {
 		"stream": {`{"model":"m","stream":true,"max_output_tokens":9,"n":7}`, dialect.Head{Model: "m", N: 1, Stream: true, IncludeUsage: true, MaxTokens: 9, ModelAt: dialect.Patch{At: 9, End: 12}}},
 		"all is allowed": {`{"model":"m","store":false,"background":false,"previous_response_id":null,"conversation":null,"prompt":null,"models":[ ],"preset":null}`,
 			dialect.Head{Model: "m", N: 1, ModelAt: dialect.Patch{At: 9, End: 12}}},
+		"safety": {`{"model":"m","safety_identifier":"s"}`, dialect.Head{Model: "m", User: "s", N: 1, ModelAt: dialect.Patch{At: 9, End: 12}}},
 		"steering": {`{"model":"m","models":["a,b","m"],"provider":{"sort":"price"},"prompt_cache_key":"k","session_id":"s","user":"u"}`,
 			dialect.Head{Model: "m", Alternatives: []string{"a", "b"}, Preferences: []byte(`{"sort":"price"}`), Session: "s", User: "u", N: 1, ModelAt: dialect.Patch{At: 9, End: 12}}},
 		"models alone": {`{"models":["a","b"],"prompt_cache_key":"k"}`, dialect.Head{Model: "a", Alternatives: []string{"b"}, Session: "k", N: 1}},

@@ -64,7 +64,7 @@ func TestReadResponse(t *testing.T) {
 		"no usage":      {`{"output":[],"usage":{"input_tokens":0}}`, neutral.Response{Choices: []neutral.Choice{{Finish: neutral.FinishStop}}}},
 		"usage of zero": {`{"output":[],"usage":{"input_tokens":0,"output_tokens":0}}`, neutral.Response{Usage: &meter.Usage{}, Choices: []neutral.Choice{{Finish: neutral.FinishStop}}}},
 		"odd usage": {`{"output":[],"usage":{"input_tokens":-1,"output_tokens":1e99,"input_tokens_details":{"cached_tokens":"x"},"output_tokens_details":null}}`,
-			neutral.Response{Usage: &meter.Usage{Completion: meter.MaxTokens, Estimated: true}, Choices: []neutral.Choice{{Finish: neutral.FinishStop}}}},
+			neutral.Response{Usage: &meter.Usage{Estimated: true}, Choices: []neutral.Choice{{Finish: neutral.FinishStop}}}},
 		"usage outside": {`{"output":[],"usage":{"input_tokens":3,"output_tokens":1,"input_tokens_details":{"cached_tokens":7},"output_tokens_details":{"reasoning_tokens":4},"total_tokens":8}}`,
 			neutral.Response{Usage: &meter.Usage{Prompt: 10, Cached: 7, Completion: 5, Reasoning: 4, Estimated: true}, Choices: []neutral.Choice{{Finish: neutral.FinishStop}}}},
 	} {

@@ -31,7 +31,7 @@ export async function limited(suite, mark, limit) {
 
 /** spentWords are those of a refusal by the budget of the route "spent". */
 export function spentWords(upstream) {
-  return [`${upstream}-spent`, 'is spent: 0 of 0.000000001 USD', 'does not reset'];
+  return [`${upstream}-spent`, 'has 0.000000001 USD left of 0.000000001, and this call could cost 0.00', 'does not reset'];
 }
 
 /** unsent: no provider saw the call. */

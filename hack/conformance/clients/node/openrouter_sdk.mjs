@@ -187,22 +187,32 @@ async function money() {
   const client = clientOf(suite);
   const ask = (model, mark, more, options) => client.chat.send({ chatRequest: { model, messages: [{ role: 'user', content: prompt(mark) }], ...more } }, options);
   const exceeded = (parts, act) => raises(errors.PaymentRequiredResponseError, 402, parts, act);
+  // What a stream tells of itself: its usage, the id of its chunks, and that of its header.
+  async function streamed(model) {
+    let header;
+    const httpClient = new HTTPClient().addHook('response', (answer) => { header = answer.headers.get('x-generation-id'); });
+    let told;
+    for await (const chunk of await clientOf(suite, { httpClient }).chat.send({ chatRequest: { model, messages: user(), stream: true } })) {
+      if (chunk.usage) told = { id: chunk.id, ...chunk.usage };
+    }
+    return { header, ...told };
+  }
   const credits = async () => (await client.credits.getCredits()).data;
 
   await suite.run({
-    // A stream, known by its id as soon as it has ended.
+    // A stream, known as soon as it has ended by the id that its header has.
     generation: async (models) => {
-      const mark = newMark();
-      let [id, usage] = ['', undefined];
-      for await (const chunk of await ask(models.budgeted, mark, { stream: true, user: 'rich' })) {
-        id = chunk.id;
-        usage = chunk.usage ?? usage;
-      }
-      const { data } = await client.generations.getGeneration({ id });
-      assert.deepEqual([data.id, data.model, data.streamed, data.cancelled], [id, models.budgeted, true, false]);
-      assert.deepEqual([data.totalCost, data.usage, data.tokensPrompt, data.tokensCompletion], [usage.cost, usage.cost, usage.promptTokens, usage.completionTokens]);
+      const told = await streamed(models.budgeted);
+      const { data } = await client.generations.getGeneration({ id: told.header });
+      assert.deepEqual([data.id, data.model, data.streamed, data.cancelled], [told.header, models.budgeted, true, false]);
+      assert.deepEqual([data.totalCost, data.usage, data.tokensPrompt, data.tokensCompletion], [told.cost, told.cost, told.promptTokens, told.completionTokens]);
       assert.deepEqual(data.providerResponses.map((r) => r.status), [200], 'attempts');
       await raises(errors.NotFoundResponseError, 404, ['no call of yours'], () => client.generations.getGeneration({ id: 'gen-never' }));
+    },
+    // The same by the id of the answer itself.
+    'generation-of-answer': async (models) => {
+      const told = await streamed(models.budgeted);
+      assert.equal((await client.generations.getGeneration({ id: told.id })).data.totalCost, told.cost);
     },
     // Credits and key stand for the budget that counts this client, so a call is seen in both.
     key: async (models) => {
@@ -250,9 +260,9 @@ async function money() {
       await ask(models.unbounded, newMark(), { maxCompletionTokens: 200 });
     },
     tags: async (models, upstream) => {
-      const asked = [[{}, { headers: brokeTag }], [{ metadata: { team: 'broke' } }], [{ trace: { team: 'broke' } }]];
+      const asked = [[{}, { headers: brokeTag }], [{ metadata: { team: 'broke' } }], [{ trace: { additionalProperties: { team: 'broke' } } }]];
       for (const request of asked) await exceeded([`${upstream}-teams`], () => ask(models.budgeted, newMark(), ...request));
-      const served = [[{}, { headers: richTag }], [{ metadata: { team: 'rich' } }], [{ trace: { team: 'rich' } }]];
+      const served = [[{}, { headers: richTag }], [{ metadata: { team: 'rich' } }], [{ trace: { additionalProperties: { team: 'rich' } } }]];
       for (const request of served) await ask(models.budgeted, newMark(), ...request);
     },
     'end-user': async (models, upstream) => {

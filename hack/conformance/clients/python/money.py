@@ -38,7 +38,7 @@ def limited(suite, mark, limit):
 
 def spent(upstream):
     """Words of a refusal by the budget of the route "spent"."""
-    return f"{upstream.name}-spent", "is spent: 0 of 0.000000001 USD", "does not reset"
+    return f"{upstream.name}-spent", "has 0.000000001 USD left of 0.000000001, and this call could cost 0.00", "does not reset"
 
 
 def unsent(suite, mark):

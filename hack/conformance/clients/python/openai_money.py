@@ -47,7 +47,7 @@ class Money:
         state = f'"budget": {{"name": "{upstream.name}-spent", "limit": "0.000000001"'
         for stream in (False, True):
             mark = new_mark()
-            self.exceeded(lambda: self.ask(upstream.models["spent"], mark, stream=stream), state, "is spent: 0 of 0.000000001 USD", "does not reset")
+            self.exceeded(lambda: self.ask(upstream.models["spent"], mark, stream=stream), state, *money.spent(upstream))
             money.unsent(self.suite, mark)
         self.exceeded(lambda: self.client.responses.create(model=upstream.models["spent"], input=prompt(new_mark()), store=False), state)
 

@@ -116,10 +116,8 @@ func (m money) exceeded(ctx context.Context, model, budget string, options ...op
 
 // unsent checks that no provider saw a call.
 func (m money) unsent(ctx context.Context, mark string) error {
-	if r, err := m.recordOf(ctx, mark); err == nil {
-		return fmt.Errorf("a provider saw the call: %s", r.State)
-	}
-	return nil
+	all, err := m.records(ctx, mark)
+	return errors.Join(err, equal("requests that reached a provider", len(all), 0))
 }
 
 func (m money) budgetExceeded(ctx context.Context, models map[string]string) error {
@@ -127,7 +125,7 @@ func (m money) budgetExceeded(ctx context.Context, models map[string]string) err
 	for stream.Next() {
 		return errors.Join(errors.New("the stream begins"), stream.Close())
 	}
-	return errors.Join(m.exceeded(ctx, models[plan.Spent], "spent"), fails(stream.Err(), http.StatusPaymentRequired, "is spent: 0 of 0.000000001 USD"))
+	return errors.Join(m.exceeded(ctx, models[plan.Spent], "spent"), fails(stream.Err(), http.StatusPaymentRequired, "has 0.000000001 USD left of 0.000000001, and this call could cost 0.00"))
 }
 
 // unbounded: without a limit nothing bounds the answer; with one it is served.

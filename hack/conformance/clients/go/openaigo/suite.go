@@ -92,24 +92,32 @@ type record struct {
 
 // recordOf is the one request that carries the mark.
 func (s suite) recordOf(ctx context.Context, mark string) (record, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.plan.Control+"/requests", nil)
+	all, err := s.records(ctx, mark)
 	if err != nil {
-		return record{}, fmt.Errorf("building a request: %w", err)
+		return record{}, err
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return record{}, fmt.Errorf("asking the fake provider: %w", err)
-	}
-	defer response.Body.Close()
-	var all []record
-	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
-		return record{}, fmt.Errorf("decoding the records: %w", err)
-	}
-	all = slices.DeleteFunc(all, func(r record) bool { return !strings.Contains(r.Body, mark) })
 	if len(all) != 1 {
 		return record{}, fmt.Errorf("%d requests with %s reached a provider, want one", len(all), mark)
 	}
 	return all[0], nil
+}
+
+// records are all requests that carry the mark.
+func (s suite) records(ctx context.Context, mark string) ([]record, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.plan.Control+"/requests", nil)
+	if err != nil {
+		return nil, fmt.Errorf("building a request: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("asking the fake provider: %w", err)
+	}
+	defer response.Body.Close()
+	var all []record
+	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
+		return nil, fmt.Errorf("decoding the records: %w", err)
+	}
+	return slices.DeleteFunc(all, func(r record) bool { return !strings.Contains(r.Body, mark) }), nil
 }
 
 // usage compares the usage that the client got with what the provider reported.
