@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
 	"signalbox.dev/signalbox/proxy/usage"
 )
 
@@ -18,13 +19,7 @@ func (s *Server) generation(c *call) error {
 	if !isPlain(id) {
 		return &Error{Code: CodeInvalidRequest, Status: http.StatusBadRequest, Message: "the query needs an \"id\": that of an answer, or of its X-Generation-Id", Param: "id"}
 	}
-	if !strings.HasPrefix(id, generationPrefix) {
-		id = generationPrefix + id
-	}
-	found, known := s.recent.ByID(id)
-	if !known && s.generations != nil {
-		found, known = s.generations(c.r.Context(), id)
-	}
+	found, known := s.lookUp(c, id)
 	if !known || found.Caller != c.callerName() {
 		return &Error{
 			Code: CodeGenerationNotFound, Status: http.StatusNotFound,
@@ -32,6 +27,40 @@ func (s *Server) generation(c *call) error {
 		}
 	}
 	return s.sendJSON(c, usage.AppendGeneration(nil, found))
+}
+
+// lookUp finds a record by its id, with or without the prefix, or by the provider's id of the answer; here first, and then at the other replicas.
+func (s *Server) lookUp(c *call, id string) (*usage.Record, bool) {
+	ids := []string{id}
+	if !strings.HasPrefix(id, generationPrefix) {
+		ids = append(ids, generationPrefix+id)
+	}
+	for _, id := range ids {
+		if found, known := s.recent.ByID(id); known {
+			return found, true
+		}
+	}
+	if s.generations == nil {
+		return nil, false
+	}
+	for _, id := range ids {
+		if found, known := s.generations(c.r.Context(), id); known {
+			return found, true
+		}
+	}
+	return nil, false
+}
+
+// upstreamID reads the id of an answer that was checked, or of the first event of a stream, in the words of the chat, messages, responses and Gemini's APIs; empty when
+// there is none.
+func upstreamID(text []byte) string {
+	for _, path := range [...][]string{{"id"}, {"message", "id"}, {"response", "id"}, {"responseId"}} {
+		raw := jsonscan.Lookup(text, path...)
+		if len(raw) > 2 && raw[0] == '"' && isPlain(string(raw[1:len(raw)-1])) {
+			return string(raw[1 : len(raw)-1])
+		}
+	}
+	return ""
 }
 
 // accountOf answers what the caller's tightest budget says, as OpenRouter tells of keys and credits.

@@ -17,14 +17,18 @@ func (h *harness) get(path string) reply { return h.send(ask{method: http.Method
 
 // TestGenerationBeforeTheLastByte: a stream's record can be read once its last event is there, and from the header's id before that.
 func TestGenerationBeforeTheLastByte(t *testing.T) {
-	h := newHarness(t, []http.HandlerFunc{streams(goodStream)}, withTable(budgeted))
+	h := newHarness(t, []http.HandlerFunc{streams(strings.ReplaceAll(goodStream, `{"choices"`, `{"id":"chatcmpl-7","choices"`))}, withTable(budgeted))
 	answer := h.open(t.Context(), ask{path: "/api/v1/chat/completions", body: streamBody})
+	defer func() { _ = answer.Body.Close() }()
 	id := answer.Header.Get("X-Generation-Id")
 	events := readEvents(answer.Body)
 	for event := ""; !strings.Contains(event, "[DONE]"); {
 		if event = events.next(); event == "" {
 			t.Fatal("the stream has no end")
 		}
+	}
+	if byAnswer := h.get("/api/v1/generation?id=chatcmpl-7"); byAnswer.status != http.StatusOK {
+		t.Errorf("by the id of the answer: status %d\n%s", byAnswer.status, byAnswer.body)
 	}
 	got := h.get("/api/v1/generation?id=" + id)
 	if _, err := io.Copy(io.Discard, answer.Body); err != nil {

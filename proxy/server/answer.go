@@ -32,6 +32,7 @@ func (s *Server) relayAnswer(ctx context.Context, x *exchange) *Error {
 	if failure := x.judge(body.bytes, answer, err); failure != nil {
 		return failure
 	}
+	c.upstreamID = upstreamID(body.bytes)
 	used := answer.Settle(c.uploadedBytes())
 	c.charge(used, x.attempt)
 	c.waited += now.Sub(x.attempt.began)

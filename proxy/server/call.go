@@ -20,10 +20,12 @@ type call struct {
 	start   time.Time
 	id      string
 	// record is the unique id of the call's usage record, once somebody needs it.
-	record   string
-	place    place
-	snapshot *snapshot
-	caller   identity.Caller
+	record string
+	place  place
+	// upstreamID is the provider's id of the answer; empty when it does not tell.
+	upstreamID string
+	snapshot   *snapshot
+	caller     identity.Caller
 
 	// body is what the client sent, until a stream begins; bytesIn is its length and inbound what was read of it. A form is read only as far as routing needs.
 	body    *buffer

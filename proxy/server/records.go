@@ -56,7 +56,7 @@ func (s *Server) draft(c *call) *usage.Record {
 	return &usage.Record{
 		ID: c.recordID(), RequestID: c.id, Time: c.start, Namespace: c.snapshot.namespace, Pod: s.pod, Caller: c.callerName(),
 		EndUser: c.claimant.EndUser, Tags: c.claimant.Tags, Operation: c.place.operation().String(), Model: c.inbound.Head.Model,
-		Stream: c.inbound.Head.Stream, Mirror: c.mirror,
+		UpstreamID: c.upstreamID, Stream: c.inbound.Head.Stream, Mirror: c.mirror,
 	}
 }
 

@@ -275,3 +275,12 @@ func TestSoundIsCharged(t *testing.T) {
 		})
 	}
 }
+
+// TestUnpricedClass: a class of service that has no price may cost more than the usual one, up to what was reserved.
+func TestUnpricedClass(t *testing.T) {
+	priority := answers(http.StatusOK, "application/json", strings.Replace(goodAnswer, "{", `{"service_tier":"priority",`, 1))
+	h := newHarness(t, []http.HandlerFunc{priority}, hard(1<<40), withLedger(t, ledgertest.NewStore(nil)))
+	if got := h.send(ask{body: hardBody}); got.status != http.StatusOK || h.spent() <= goodCost {
+		t.Errorf("status %d, %d spent, want more than the %d of the usual class", got.status, h.spent(), goodCost)
+	}
+}

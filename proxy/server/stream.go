@@ -9,6 +9,7 @@ import (
 
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/awsstream"
+	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
 	"signalbox.dev/signalbox/proxy/dialect/sse"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/provider"
@@ -41,6 +42,8 @@ type relay struct {
 	held    *buffer
 	unsent  bool
 	charged bool
+	// looked is how many events were looked at for the id of the answer.
+	looked int
 }
 
 // relayStream sends on a stream. Until its first token another target can still take over; afterwards errors become the last event.
@@ -113,6 +116,7 @@ func (r *relay) run() *Error {
 		case err != nil:
 			return r.fail(r.broken(r.ctx, err, r.spend()))
 		}
+		r.noteID(event)
 		step, err := r.stream.Next(event)
 		if err != nil {
 			r.charge()
@@ -123,6 +127,20 @@ func (r *relay) run() *Error {
 		if done, failure := r.take(step); done || failure != nil {
 			return failure
 		}
+	}
+}
+
+// eventsWithID is how many events of a stream are looked at for the id of the answer; those that have it have it at once.
+const eventsWithID = 3
+
+// noteID keeps the provider's id of the answer.
+func (r *relay) noteID(event sse.Event) {
+	if r.call.upstreamID != "" || r.looked == eventsWithID || len(event.Data) == 0 {
+		return
+	}
+	r.looked++
+	if _, err := jsonscan.Value(event.Data, 0); err == nil {
+		r.call.upstreamID = upstreamID(event.Data)
 	}
 }
 

@@ -92,15 +92,19 @@ func (c *Recent) slot(newer int) int {
 	return (c.next - 1 - newer + 2*len(c.ring)) % len(c.ring)
 }
 
-// ByID finds a record.
+// ByID finds a record by its own id, or else the newest one by the id that the provider gave to the answer, which clients see where the answer passes.
 func (c *Recent) ByID(id string) (*Record, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	slot, known := c.byID[id]
-	if !known {
-		return nil, false
+	if slot, known := c.byID[id]; known {
+		return c.ring[slot], true
 	}
-	return c.ring[slot], true
+	for newer := range c.held {
+		if r := c.ring[c.slot(newer)]; id != "" && r.UpstreamID == id {
+			return r, true
+		}
+	}
+	return nil, false
 }
 
 // Filter chooses records. What is zero chooses all.

@@ -22,9 +22,6 @@ func Exceptions() []Exception {
 		{Surfaces: []string{"embeddings"}, Upstreams: []string{"bedrock-claude"}, Refusal: plan.Refusal{
 			Status: 400, Text: "one text a call", Reason: "Titan's embedding models take one text a call",
 		}},
-		{Checks: []string{"generation-of-answer"}, Upstreams: []string{"openai", "openrouter"}, Refusal: plan.Refusal{
-			Status: 404, Text: "no call of yours", Reason: "an answer that passes has the provider's id; the header X-Generation-Id has that of the generation",
-		}},
 		{Clients: []string{"google-genai"}, Checks: []string{"count-tokens"}, Refusal: plan.Refusal{
 			Status: 405, Text: "takes get only", Reason: "Gemini's countTokens is not offered",
 		}},
