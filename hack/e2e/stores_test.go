@@ -94,7 +94,7 @@ func startValkey(ctx context.Context) (*server, string) {
 	Expect(os.WriteFile(users, []byte("user default on >"+storePassword+" ~* &* +@all\n"), 0o600)).To(Succeed())
 	s := &server{
 		command: func() *exec.Cmd {
-			return exec.Command(binary, "--bind", host, "--port", port, "--dir", dir, "--aclfile", users, "--appendonly", "yes", "--appendfsync", "always",
+			return exec.CommandContext(context.Background(), binary, "--bind", host, "--port", port, "--dir", dir, "--aclfile", users, "--appendonly", "yes", "--appendfsync", "always",
 				"--save", "", "--maxmemory-policy", "noeviction", "--logfile", filepath.Join(dir, "log"))
 		},
 		ready: func(ctx context.Context) error { return dials(ctx, address) },
@@ -134,7 +134,7 @@ func startPostgres(ctx context.Context) *database {
 	Expect(os.WriteFile(passwords, []byte(storePassword), 0o644)).To(Succeed())
 	data := filepath.Join(dir, "data")
 	run := func(name string, args ...string) *exec.Cmd {
-		command := exec.Command(filepath.Join(bin, name), args...)
+		command := exec.CommandContext(context.Background(), filepath.Join(bin, name), args...)
 		command.SysProcAttr, command.Dir = owner, dir
 		return command
 	}

@@ -68,7 +68,8 @@ func (h hammer) run(ctx context.Context) hammered {
 	var running sync.WaitGroup
 	for number := range h.clients {
 		running.Go(func() {
-			c := hammerClient{hammer: h, http: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}, random: rand.New(rand.NewPCG(h.seed, uint64(number)))}
+			draws := rand.New(rand.NewPCG(h.seed, uint64(number))) //nolint:gosec // The draws of a load are no secrets.
+			c := hammerClient{hammer: h, http: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}, random: draws}
 			own := c.run(ctx, end)
 			mutex.Lock()
 			defer mutex.Unlock()
@@ -157,7 +158,7 @@ func (c *hammerClient) call(ctx context.Context, own *hammered, began time.Time)
 		_, _ = answer.Body.Read(make([]byte, 64))
 		return "left", 0, nil
 	}
-	return c.finish(answer, stream)
+	return finish(answer)
 }
 
 func (c *hammerClient) request(ctx context.Context, stream bool) (*http.Request, error) {
@@ -179,7 +180,8 @@ func (c *hammerClient) request(ctx context.Context, stream bool) (*http.Request,
 }
 
 // finish reads an answer to its end.
-func (c *hammerClient) finish(answer *http.Response, stream bool) (outcome string, cost int64, err error) {
+func finish(answer *http.Response) (outcome string, cost int64, err error) {
+	stream := answer.Header.Get("Content-Type") == "text/event-stream"
 	text, err := io.ReadAll(answer.Body)
 	switch {
 	case err != nil:
