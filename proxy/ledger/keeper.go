@@ -176,6 +176,9 @@ func (k *Keeper) keep(ctx context.Context, account *account) {
 func (a *account) sleep(ctx context.Context, now, at time.Time) error {
 	var timer <-chan time.Time
 	if !at.IsZero() {
+		if !at.After(now) {
+			return ctx.Err()
+		}
 		made := time.NewTimer(at.Sub(now))
 		defer made.Stop()
 		timer = made.C
@@ -287,6 +290,9 @@ func jitter(d time.Duration) time.Duration {
 
 // pause waits, and returns an error when ctx is done before.
 func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

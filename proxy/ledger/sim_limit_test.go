@@ -165,7 +165,7 @@ func (w *world) client(n *node, number int, rng *rand.Rand) {
 		} else {
 			refused++
 		}
-		<-time.After(time.Duration(rng.IntN(200)) * time.Millisecond)
+		<-time.After(time.Duration(1+rng.IntN(200)) * time.Millisecond)
 	}
 }
 

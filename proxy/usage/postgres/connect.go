@@ -67,7 +67,8 @@ func RoleURL(adminURL, namespace, password string) (string, error) {
 		return "", err
 	}
 	parameters := u.Query()
-	for _, mine := range [...]string{"user", "password", "passfile", "sslcert", "sslkey", "sslpassword"} {
+	// What is the administrator's own, and files that only its machine has.
+	for _, mine := range [...]string{"user", "password", "passfile", "sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "service", "servicefile"} {
 		parameters.Del(mine)
 	}
 	u.RawQuery = parameters.Encode()

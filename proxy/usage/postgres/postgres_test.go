@@ -512,7 +512,7 @@ func TestURLs(t *testing.T) {
 			}
 		})
 	}
-	got, err := postgres.RoleURL("postgres://admin:hidden@db.example:5433/usage?sslmode=verify-full&sslkey=/secret&password=hidden", "team-a", "p@ss/word")
+	got, err := postgres.RoleURL("postgres://admin:hidden@db.example:5433/usage?sslmode=verify-full&sslkey=/secret&sslrootcert=/ca&servicefile=/s&password=hidden", "team-a", "p@ss/word")
 	if want := "postgres://signalbox_usage_team-a:p%40ss%2Fword@db.example:5433/usage?sslmode=verify-full"; err != nil || got != want {
 		t.Errorf("RoleURL = %q, %v, want %q", got, err, want)
 	}
