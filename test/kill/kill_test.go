@@ -110,7 +110,7 @@ func newProxy(t *testing.T, upstream string) *proxy {
 	t.Helper()
 	dir := t.TempDir()
 	p := &proxy{t: t, dir: dir, binary: filepath.Join(dir, "signalbox")}
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", p.binary, "../..")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", p.binary, "../..") //nolint:gosec // The program under test.
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, text)
@@ -140,7 +140,8 @@ func newProxy(t *testing.T, upstream string) *proxy {
 // start starts the process and waits until it answers.
 func (p *proxy) start() {
 	p.t.Helper()
-	p.running = exec.CommandContext(context.WithoutCancel(p.t.Context()), p.binary, "run", filepath.Join(p.dir, "manifests.yaml"), "--addr", p.addr, "--metrics-addr", "", "--state-dir", filepath.Join(p.dir, "state"))
+	args := []string{"run", filepath.Join(p.dir, "manifests.yaml"), "--addr", p.addr, "--metrics-addr", "", "--state-dir", filepath.Join(p.dir, "state")}
+	p.running = exec.CommandContext(context.WithoutCancel(p.t.Context()), p.binary, args...) //nolint:gosec // The program under test.
 	p.running.Stdout, p.running.Stderr = p.out, p.out
 	if err := p.running.Start(); err != nil {
 		p.t.Fatal(err)
@@ -172,7 +173,7 @@ func (p *proxy) end(signal os.Signal) {
 		return
 	}
 	_ = p.running.Process.Signal(signal)
-	<-p.ended
+	_ = <-p.ended
 	p.running = nil
 }
 
@@ -231,7 +232,7 @@ func (p *proxy) call(ctx context.Context, client *http.Client, body string) (sta
 func (p *proxy) spendTogether(ctx context.Context, tokens, words int) {
 	var running sync.WaitGroup
 	for number := range clients {
-		running.Go(func() { p.spend(ctx, rand.New(rand.NewPCG(7, uint64(number))), tokens, words) }) //nolint:gosec // The draws of a load are no secrets.
+		running.Go(func() { p.spend(ctx, rand.New(rand.NewPCG(7, uint64(number))), tokens, words) })
 	}
 	running.Wait()
 }
