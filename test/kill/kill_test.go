@@ -101,7 +101,7 @@ type proxy struct {
 	addr             string
 	out              *os.File
 	running          *exec.Cmd
-	ended            chan error
+	ended            chan struct{}
 	paid             atomic.Int64
 	whole, exhausted atomic.Int64
 }
@@ -146,16 +146,19 @@ func (p *proxy) start() {
 	if err := p.running.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.ended = make(chan error, 1)
-	go func(running *exec.Cmd, ended chan<- error) { ended <- running.Wait() }(p.running, p.ended)
+	p.ended = make(chan struct{})
+	go func(running *exec.Cmd, ended chan struct{}) {
+		defer close(ended)
+		_ = running.Wait() // It is killed more often than not.
+	}(p.running, p.ended)
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
 	for {
 		select {
-		case err := <-p.ended:
-			p.t.Fatalf("the process ended: %v\n%s", err, p.output())
+		case <-p.ended:
+			p.t.Fatalf("the process ended\n%s", p.output())
 		case <-deadline.C:
 			p.t.Fatalf("the process does not answer\n%s", p.output())
 		case <-look.C:
@@ -173,7 +176,7 @@ func (p *proxy) end(signal os.Signal) {
 		return
 	}
 	_ = p.running.Process.Signal(signal)
-	_ = <-p.ended
+	<-p.ended
 	p.running = nil
 }
 
