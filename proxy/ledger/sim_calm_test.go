@@ -118,7 +118,9 @@ func (s *sim) probe() {
 
 // probeOnce has one call wait until it is admitted or refused, and tells whether it was admitted. Calls that fit must be.
 func (s *sim) probeOnce(r *simReplica, ask int64) bool {
-	before, taken := len(r.open), s.probed(r)
+	// The window can change while the call waits; it belongs to the one in which it asked.
+	asked := s.probedPlace(r)
+	before, taken := len(r.open), s.taken(asked.Key, asked.subject)
 	s.ask(r, s.probing(), ask)
 	for range simPatience {
 		if len(r.waiting) == 0 {
@@ -139,7 +141,7 @@ func (s *sim) probeOnce(r *simReplica, ask int64) bool {
 		s.settle(a, ask)
 		return true
 	}
-	if taken = s.probed(r); taken+ask <= s.budget.Limit-s.budget.Limit/100 {
+	if taken = s.taken(asked.Key, asked.subject); taken+ask <= s.budget.Limit-s.budget.Limit/100 {
 		s.fail("%s: a call of %d was refused although %d of %d are taken", r.owner, ask, taken, s.budget.Limit)
 	}
 	return false
@@ -164,11 +166,17 @@ func (s *sim) probing() *Claimant {
 
 // probed is what is taken of the counter that is probed.
 func (s *sim) probed(r *simReplica) int64 {
+	now := s.probedPlace(r)
+	return s.taken(now.Key, now.subject)
+}
+
+// probedPlace is where the calls of a replica that are probed count now.
+func (s *sim) probedPlace(r *simReplica) place {
 	c, err := r.budget.counter(s.clock(r), s.probing())
 	if err != nil {
 		panic(err)
 	}
-	return s.taken(c.place.Key, c.place.subject)
+	return c.place
 }
 
 // finish drains all, and compares.
