@@ -2,14 +2,7 @@
 
 package file
 
-import (
-	"os"
-)
-
-// acquire makes the lock file; on systems without flock it keeps no other process out.
-func acquire(root *os.Root) (*os.File, error) {
-	return root.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
-}
+import "os"
 
 // syncDirectory does nothing where directories cannot be synced.
 func syncDirectory(*os.Root) error {

@@ -11,11 +11,12 @@ import (
 	"strconv"
 	"sync"
 
+	"signalbox.dev/signalbox/proxy/dirlock"
 	"signalbox.dev/signalbox/proxy/ledger"
 )
 
 // ErrInUse is the error of Open when another process uses the directory.
-var ErrInUse = errors.New("another process uses the directory")
+var ErrInUse = dirlock.ErrInUse
 
 // Store is a ledger.Store on a directory. A ledger that was never saved is an empty one.
 type Store struct {
@@ -38,7 +39,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening ledger directory: %w", err)
 	}
-	lock, err := acquire(root)
+	lock, err := dirlock.Acquire(root)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("taking ledger directory %s: %w", dir, err), root.Close())
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/dirlock"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/usage"
 )
@@ -123,7 +124,10 @@ func (j *Journal) openDirectory(dir string) error {
 	if err != nil {
 		return fmt.Errorf("opening the directory of the usage journal: %w", err)
 	}
-	lock, err := acquire(root)
+	lock, err := dirlock.Acquire(root)
+	if errors.Is(err, dirlock.ErrInUse) {
+		err = ErrInUse
+	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("taking the directory of the usage journal, %s: %w", dir, err), root.Close())
 	}

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package journal
+package dirlock
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// acquire locks the directory for this process; the lock ends with the process, however that ends.
-func acquire(root *os.Root) (*os.File, error) {
+// Acquire locks the directory for this process; the lock ends with the process, however that ends.
+func Acquire(root *os.Root) (*os.File, error) {
 	file, err := root.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
