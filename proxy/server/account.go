@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect/jsonscan"
+	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/usage"
 )
 
@@ -104,7 +105,7 @@ func costSince(records []*usage.Record, since time.Time) int64 {
 	var sum int64
 	for _, r := range records {
 		if !r.Time.Before(since) {
-			sum = addSaturating(sum, r.Cost)
+			sum = meter.AddSaturating(sum, r.Cost)
 		}
 	}
 	return sum

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/preference"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
@@ -240,7 +241,7 @@ func (h *hourlySpend) add(now time.Time, nano int64) {
 	defer h.mu.Unlock()
 	h.advance(now)
 	minute := h.newest % int64(len(h.minutes))
-	h.minutes[minute] = addSaturating(h.minutes[minute], nano)
+	h.minutes[minute] = meter.AddSaturating(h.minutes[minute], nano)
 }
 
 func (h *hourlySpend) total(now time.Time) int64 {
@@ -249,7 +250,7 @@ func (h *hourlySpend) total(now time.Time) int64 {
 	h.advance(now)
 	var sum int64
 	for _, nano := range h.minutes {
-		sum = addSaturating(sum, nano)
+		sum = meter.AddSaturating(sum, nano)
 	}
 	return sum
 }

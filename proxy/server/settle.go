@@ -1,7 +1,6 @@
 package server
 
 import (
-	"math"
 	"net/http"
 
 	"signalbox.dev/signalbox/proxy/ledger"
@@ -23,8 +22,8 @@ type bill struct {
 // add adds usage and what it costs.
 func (b *bill) add(usage *meter.Usage, cost cost) {
 	b.usage = b.usage.Plus(*usage)
-	b.nano = addSaturating(b.nano, cost.nano)
-	b.list = addSaturating(b.list, cost.list)
+	b.nano = meter.AddSaturating(b.nano, cost.nano)
+	b.list = meter.AddSaturating(b.list, cost.list)
 	b.believed = b.believed || cost.believed
 	b.priced = b.priced || cost.priced
 	b.unpriced = b.unpriced || cost.unpriced
@@ -139,12 +138,4 @@ func (s *Server) leave(c *call) {
 	for i := range c.legs {
 		c.legs[i].releaseLimits()
 	}
-}
-
-// addSaturating adds two amounts that are not negative.
-func addSaturating(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
 }

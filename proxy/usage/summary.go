@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -152,15 +151,8 @@ type number struct {
 func (s *Sums) add(other Sums) {
 	mine, others := s.numbers(), other.numbers()
 	for i := range mine {
-		*mine[i].value = addSaturating(*mine[i].value, *others[i].value)
+		*mine[i].value = meter.AddSaturating(*mine[i].value, *others[i].value)
 	}
-}
-
-func addSaturating(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
 }
 
 // Summary is what records add up to.

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"math"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/ledger"
@@ -60,12 +59,4 @@ func (n *counterNote) text() []byte {
 	e.out = openFrame(e.out, n.kind)
 	recovered(e, &n.Recovered)
 	return closeFrame(e.out)
-}
-
-// addSaturating adds two amounts that are not negative.
-func addSaturating(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/usage"
 )
 
@@ -154,7 +155,7 @@ func (f *found) hold(counters map[counterKey]ledger.Recovered, c *ledger.Claim) 
 		r.Claim = *c
 		r.Nano = 0
 	}
-	r.Nano = addSaturating(r.Nano, max(c.Nano, 0))
+	r.Nano = meter.AddSaturating(r.Nano, max(c.Nano, 0))
 	counters[key] = r
 }
 
@@ -178,7 +179,7 @@ func lostRecord(attempts []*Attempt, now time.Time) *usage.Record {
 		if a.Draft != nil {
 			noted.Target, noted.Provider, noted.Model = a.Draft.Target, a.Draft.Provider, a.Draft.Served
 		}
-		cost = addSaturating(cost, noted.Cost)
+		cost = meter.AddSaturating(cost, noted.Cost)
 		r.Attempts = append(r.Attempts, noted)
 	}
 	r.Cost = max(r.Cost, cost)
