@@ -54,11 +54,11 @@ func TestReadAccounts(t *testing.T) {
 		},
 		"bedrock": {
 			Provider: v1alpha1.ProviderAWSBedrock, AWSBedrock: &v1alpha1.AWSBedrockAccount{Region: "eu-central-1"},
-			Auth: v1alpha1.ProviderAuth{AWS: &v1alpha1.AWSAuth{AccessKeyIDRef: ref("aws", "id"), SecretAccessKeyRef: ref("aws", "secret")}},
+			Auth: v1alpha1.ProviderAuth{AWS: &v1alpha1.AWSAuth{AccessKeyIDRef: new(ref("aws", "id")), SecretAccessKeyRef: new(ref("aws", "secret"))}},
 		},
 		"vertex": {
 			Provider: v1alpha1.ProviderVertexAI, VertexAI: &v1alpha1.VertexAIAccount{Project: "acme", Location: "global"},
-			Auth: v1alpha1.ProviderAuth{Google: &v1alpha1.GoogleAuth{ServiceAccountKeyRef: ref("google", "key.json")}},
+			Auth: v1alpha1.ProviderAuth{Google: &v1alpha1.GoogleAuth{ServiceAccountKeyRef: new(ref("google", "key.json"))}},
 		},
 	}
 	for i := range set.Credentials {

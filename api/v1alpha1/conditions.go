@@ -16,6 +16,12 @@ const (
 	ConditionModelsAvailable = "ModelsAvailable"
 	// ConditionKeyValid tells whether the provider took the key at the last probe.
 	ConditionKeyValid = "KeyValid"
+	// ConditionRotating tells whether a key of a ProviderCredential is being replaced: a new one is tried, or the previous one can still be used. It is false, with the reason KeyRejected, while a new key waits that the provider refuses.
+	ConditionRotating = "Rotating"
+	// ConditionKeyFresh tells whether all keys are younger than rotation.maxAge; there is none without a maxAge.
+	ConditionKeyFresh = "KeyFresh"
+	// ConditionProvisioned tells whether keys are made at the provider on schedule; there is none without rotation.provision.
+	ConditionProvisioned = "Provisioned"
 	// ConditionEnforced tells whether every ready proxy pod, and at least one, applies this generation of a SpendBudget.
 	ConditionEnforced = "Enforced"
 	// ConditionNearLimit tells whether spending has reached the lowest Notify action.
@@ -72,6 +78,46 @@ const (
 	ReasonKeyAccepted = "KeyAccepted"
 	// ReasonKeyRejected: the provider refused the key.
 	ReasonKeyRejected = "KeyRejected"
+	// ReasonKeyHeld: the probe could not tell whether a new key is good, and rotation.whenUnknown is Hold.
+	ReasonKeyHeld = "KeyHeld"
+	// ReasonCheckingKey: the provider is being asked about a new key, which is not used before.
+	ReasonCheckingKey = "CheckingKey"
+	// ReasonCanary: a new key gets a share of the calls.
+	ReasonCanary = "Canary"
+	// ReasonOverlap: a new key leads, and the previous one can still be used.
+	ReasonOverlap = "Overlap"
+	// ReasonSettled: no key is being replaced.
+	ReasonSettled = "Settled"
+	// ReasonWithinMaxAge: no key is near its greatest age.
+	ReasonWithinMaxAge = "WithinMaxAge"
+	// ReasonKeyExpiring: less than a fifth of a key's greatest age is left.
+	ReasonKeyExpiring = "KeyExpiring"
+	// ReasonKeyExpired: a key is older than its greatest age. It goes on being used.
+	ReasonKeyExpired = "KeyExpired"
+	// ReasonProvisioned: the key that is in use was made on schedule.
+	ReasonProvisioned = "Provisioned"
+	// ReasonProvisioning: a key is being made.
+	ReasonProvisioning = "Provisioning"
+	// ReasonProvisionFailed: the provider's management API failed or refused; the key in use goes on being used.
+	ReasonProvisionFailed = "ProvisionFailed"
+	// ReasonCallsFail: too large a share of the calls fails.
+	ReasonCallsFail = "CallsFail"
+	// ReasonSlow: the first token takes longer than probe.slowAfter.
+	ReasonSlow = "Slow"
+	// ReasonRateLimited: the provider limits the rate of calls.
+	ReasonRateLimited = "RateLimited"
+	// ReasonQuotaExhausted: the quota or credit of the account is used up.
+	ReasonQuotaExhausted = "QuotaExhausted"
+	// ReasonUnreachable: the provider cannot be reached.
+	ReasonUnreachable = "Unreachable"
+	// ReasonProbeContradicted: probes fail while calls work, or the other way round.
+	ReasonProbeContradicted = "ProbeContradicted"
+	// ReasonSomeKeysUnusable: some keys cannot be used; calls go on with the others.
+	ReasonSomeKeysUnusable = "SomeKeysUnusable"
+	// ReasonRefNotPermitted: the access of the ModelRoute that a target refers to does not admit this namespace's proxy.
+	ReasonRefNotPermitted = "RefNotPermitted"
+	// ReasonRouteLoop: calls to the target would come back to this route.
+	ReasonRouteLoop = "RouteLoop"
 	// ReasonNoKeyNeeded: the endpoint takes no key.
 	ReasonNoKeyNeeded = "NoKeyNeeded"
 	// ReasonProbeSucceeded: the provider answered the probe.

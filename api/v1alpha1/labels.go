@@ -6,6 +6,16 @@ const (
 	LabelProviderKey = "signalbox.dev/provider-key"
 	// LabelAccessKey marks a Secret that holds an access key of a caller (value "true").
 	LabelAccessKey = "signalbox.dev/access-key"
+	// LabelInject, with the value "true" on a pod, has the manager's webhook mount a token for the namespace's proxy and set OPENAI_BASE_URL.
+	LabelInject = "signalbox.dev/inject"
+
+	// AnnotationExpiresAt, on an access-key Secret, is the time from which on the key is refused, in RFC 3339: 2027-01-31T00:00:00Z. A value that is no time refuses the key at once.
+	AnnotationExpiresAt = "signalbox.dev/expires-at"
+	// AnnotationRoutes, on an access-key Secret, lists the ModelRoutes that the key may use, separated by commas; "" or none leaves it to their access. It narrows what access gives, and never widens it.
+	AnnotationRoutes = "signalbox.dev/routes"
+	// AnnotationInjectNamespace, on a pod with LabelInject, is the namespace whose proxy the pod calls. The default is its own.
+	AnnotationInjectNamespace = "signalbox.dev/proxy-namespace"
+
 	// LabelManagedBy is the standard label that marks objects made by the manager; its value is ManagedByValue.
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 	// LabelComponent is the standard label that tells the parts of a proxy from the ledgers.

@@ -56,6 +56,11 @@ type ModelRouteSpec struct {
 	// +optional
 	Mirror *RouteMirror `json:"mirror,omitempty"`
 
+	// listing says what the list of models that clients see, /v1/models, makes of this route's models while none of its targets can be called: Mark, the default, adds "status": "down" to them; Hide leaves them out; Keep lists them as ever.
+	// +optional
+	// +default="Mark"
+	Listing RouteListing `json:"listing,omitempty"`
+
 	// timeouts bound each call.
 	// +optional
 	// +default={"firstToken":"30s","idle":"1m","total":"10m"}
@@ -86,8 +91,24 @@ const (
 	TargetCohereChat TargetAPI = "CohereChat"
 )
 
+// RouteListing says what the list of models makes of models that are down.
+// +kubebuilder:validation:Enum=Mark;Hide;Keep
+type RouteListing string
+
+// The ways to list models that are down.
+const (
+	// ListingMark adds "status": "down".
+	ListingMark RouteListing = "Mark"
+	// ListingHide leaves them out.
+	ListingHide RouteListing = "Hide"
+	// ListingKeep lists them as ever.
+	ListingKeep RouteListing = "Keep"
+)
+
 // RouteTarget is one upstream model.
 // +kubebuilder:validation:XValidation:rule="!has(self.successor) || self.successor != self.model",message="successor must be another model"
+// +kubebuilder:validation:XValidation:rule="has(self.credentialRef) != has(self.routeRef)",message="a target needs exactly one of credentialRef and routeRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.routeRef) || !has(self.openRouter)",message="openRouter is only allowed with credentialRef"
 type RouteTarget struct {
 	// name of the target in status, logs and metrics.
 	// +required
@@ -97,10 +118,14 @@ type RouteTarget struct {
 	Name string `json:"name,omitempty"`
 
 	// credentialRef names the ProviderCredential in this namespace that is called.
-	// +required
+	// +optional
 	CredentialRef LocalReference `json:"credentialRef,omitzero"`
 
-	// model is the upstream model id. "*" sends the name that the client asked for.
+	// routeRef names a ModelRoute of another namespace, which this namespace's proxy calls as itself: as ServiceAccount signalbox of this namespace, which the other route's access has to admit. The budgets and records of both namespaces apply. No key is copied.
+	// +optional
+	RouteRef *RouteReference `json:"routeRef,omitempty"`
+
+	// model is the upstream model id. "*" sends the name that the client asked for. With routeRef it is a name that the other route serves.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -196,7 +221,7 @@ type RouteAccess struct {
 }
 
 // AccessRule matches callers; exactly one field is set.
-// +kubebuilder:validation:XValidation:rule="[has(self.namespaceSelector), has(self.serviceAccount), has(self.accessKeySelector)].filter(x, x).size() == 1",message="an access rule needs exactly one of namespaceSelector, serviceAccount and accessKeySelector"
+// +kubebuilder:validation:XValidation:rule="[has(self.namespaceSelector), has(self.serviceAccount), has(self.accessKeySelector), has(self.user)].filter(x, x).size() == 1",message="an access rule needs exactly one of namespaceSelector, serviceAccount, accessKeySelector and user"
 type AccessRule struct {
 	// namespaceSelector admits all ServiceAccounts of the namespaces whose labels match. The empty selector {} matches every namespace.
 	// +optional
@@ -209,6 +234,44 @@ type AccessRule struct {
 	// accessKeySelector admits the access keys of this namespace whose Secret labels match. The empty selector {} matches all of them.
 	// +optional
 	AccessKeySelector *LabelSelector `json:"accessKeySelector,omitempty"`
+
+	// user admits callers that an OIDC issuer of the platform's configuration vouches for.
+	// +optional
+	User *UserRule `json:"user,omitempty"`
+}
+
+// UserRule matches callers of an OIDC issuer.
+type UserRule struct {
+	// issuer is the name of the issuer in the platform's configuration (tokens.issuers).
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Issuer string `json:"issuer,omitempty"`
+
+	// names of the callers, as the issuer's caller claim has them. An empty list, or none, matches everybody whom the issuer vouches for.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	Names []string `json:"names,omitempty"`
+}
+
+// RouteReference names a ModelRoute of another namespace.
+type RouteReference struct {
+	// namespace of the ModelRoute.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the ModelRoute.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
 }
 
 // TargetState says whether a target can be used.
@@ -258,6 +321,14 @@ type RouteTargetStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	Model string `json:"model,omitempty"`
 
+	// health is how the target does: Healthy, Degraded, Down, RateLimited or Unknown. reason and message say more where it is neither Healthy nor Unknown.
+	// +optional
+	Health HealthState `json:"health,omitempty"`
+
+	// since is when state and health became what they are.
+	// +optional
+	Since metav1.Time `json:"since,omitzero"`
+
 	// traffic is what the proxies saw lately; absent without calls.
 	// +optional
 	Traffic *TargetTraffic `json:"traffic,omitempty"`
@@ -271,12 +342,17 @@ type TargetTraffic struct {
 	// +kubebuilder:validation:Maximum=1000
 	ErrorPermille *int32 `json:"errorPermille,omitempty"`
 
-	// timeToFirstTokenMilliseconds is the time to the first token of streams on average, in milliseconds; absent without streams.
+	// timeToFirstTokenP50Milliseconds is the time to the first token that half of the streams stayed below, in milliseconds; absent without streams.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	TimeToFirstTokenMilliseconds *int64 `json:"timeToFirstTokenMilliseconds,omitempty"`
+	TimeToFirstTokenP50Milliseconds *int64 `json:"timeToFirstTokenP50Milliseconds,omitempty"`
 
-	// tokensPerSecond is how fast answers came on average; absent when not known.
+	// timeToFirstTokenP95Milliseconds is the time that 95 of a hundred streams stayed below.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	TimeToFirstTokenP95Milliseconds *int64 `json:"timeToFirstTokenP95Milliseconds,omitempty"`
+
+	// tokensPerSecond is the median rate of completion tokens after the first; absent when not known.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	TokensPerSecond *int64 `json:"tokensPerSecond,omitempty"`

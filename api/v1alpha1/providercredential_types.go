@@ -49,6 +49,11 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.provider == 'AzureOpenAI' || !has(self.azureOpenAI)",message="azureOpenAI is only allowed when provider is AzureOpenAI"
 // +kubebuilder:validation:XValidation:rule="self.provider == 'AWSBedrock' || !has(self.auth.aws)",message="auth.aws is only allowed when provider is AWSBedrock"
 // +kubebuilder:validation:XValidation:rule="self.provider == 'VertexAI' || !has(self.auth.google)",message="auth.google is only allowed when provider is VertexAI"
+// +kubebuilder:validation:XValidation:rule="self.provider == 'AzureOpenAI' || !has(self.auth.azure)",message="auth.azure is only allowed when provider is AzureOpenAI"
+// +kubebuilder:validation:XValidation:rule="has(self.auth.keys) || !has(self.rotation) || !has(self.rotation.canary) && !has(self.rotation.provision)",message="rotation.canary and rotation.provision are only allowed with auth.keys"
+// +kubebuilder:validation:XValidation:rule="!has(self.rotation) || !has(self.rotation.provision) || has(self.auth.keys) && self.auth.keys.size() == 1",message="rotation.provision needs exactly one key in auth.keys: the one that it makes"
+// +kubebuilder:validation:XValidation:rule="!has(self.rotation) || !has(self.rotation.provision) || has(self.rotation.provision.openRouter) == (self.provider == 'OpenRouter')",message="rotation.provision.openRouter is for provider OpenRouter, and provision.openAI for OpenAI"
+// +kubebuilder:validation:XValidation:rule="!has(self.rotation) || !has(self.rotation.provision) || has(self.rotation.provision.openAI) == (self.provider == 'OpenAI')",message="rotation.provision.openAI is for provider OpenAI, and provision.openRouter for OpenRouter"
 type ProviderCredentialSpec struct {
 	// provider that the keys belong to.
 	// +required
@@ -78,6 +83,11 @@ type ProviderCredentialSpec struct {
 	// auth says how calls are authenticated at the provider.
 	// +required
 	Auth ProviderAuth `json:"auth,omitzero"`
+
+	// rotation says what happens when a stored key changes, and how old one may become.
+	// +optional
+	// +default={"validate":"Probe","whenUnknown":"Lead","overlap":"10m"}
+	Rotation KeyRotation `json:"rotation,omitzero"`
 
 	// probe sets how the provider is checked. Only free calls are made, such as the list of models.
 	// +optional
@@ -129,88 +139,6 @@ type AzureOpenAIAccount struct {
 	APIVersion string `json:"apiVersion,omitempty"`
 }
 
-// ProviderAuth is one way to authenticate; exactly one field is set.
-// +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:XValidation:rule="[has(self.keys), has(self.aws), has(self.google), has(self.none)].filter(x, x).size() == 1",message="auth needs exactly one of keys, aws, google and none"
-type ProviderAuth struct {
-	// keys are API keys, each in a Secret of this namespace.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=1
-	Keys []ProviderKey `json:"keys,omitempty"`
-
-	// aws signs requests with an access key of AWS.
-	// +optional
-	AWS *AWSAuth `json:"aws,omitempty"`
-
-	// google asks for tokens with the key of a Google service account.
-	// +optional
-	Google *GoogleAuth `json:"google,omitempty"`
-
-	// none is for servers that take no key, such as a model server in the cluster. Its value is an empty object: {}.
-	// +optional
-	None *NoAuth `json:"none,omitempty"`
-}
-
-// SecretNames are the names of all Secrets that keys are read from; a name can be there twice.
-func (a ProviderAuth) SecretNames() []string {
-	var names []string
-	for i := range a.Keys {
-		names = append(names, a.Keys[i].SecretKeyRef.Name)
-	}
-	if a.AWS != nil {
-		names = append(names, a.AWS.AccessKeyIDRef.Name, a.AWS.SecretAccessKeyRef.Name)
-		if a.AWS.SessionTokenRef != nil {
-			names = append(names, a.AWS.SessionTokenRef.Name)
-		}
-	}
-	if a.Google != nil {
-		names = append(names, a.Google.ServiceAccountKeyRef.Name)
-	}
-	return names
-}
-
-// AWSAuth is an access key of AWS. The Secrets must carry the label signalbox.dev/provider-key: "true".
-type AWSAuth struct {
-	// accessKeyIDRef is where the access key ID is stored.
-	// +required
-	AccessKeyIDRef SecretKeyReference `json:"accessKeyIDRef,omitzero"`
-
-	// secretAccessKeyRef is where the secret access key is stored.
-	// +required
-	SecretAccessKeyRef SecretKeyReference `json:"secretAccessKeyRef,omitzero"`
-
-	// sessionTokenRef is where the session token of a temporary access key is stored. Nothing renews it but a change of the Secret.
-	// +optional
-	SessionTokenRef *SecretKeyReference `json:"sessionTokenRef,omitempty"`
-}
-
-// GoogleAuth is a Google service account.
-type GoogleAuth struct {
-	// serviceAccountKeyRef is where the account's key file is stored, JSON as Google Cloud hands it out. The Secret must carry the label signalbox.dev/provider-key: "true".
-	// +required
-	ServiceAccountKeyRef SecretKeyReference `json:"serviceAccountKeyRef,omitzero"`
-}
-
-// NoAuth is the empty configuration of an endpoint that takes no key.
-type NoAuth struct{}
-
-// ProviderKey is one API key of the provider.
-type ProviderKey struct {
-	// name of the key in status and metrics.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
-	Name string `json:"name,omitempty"`
-
-	// secretKeyRef is where the key is stored. The Secret must carry the label signalbox.dev/provider-key: "true".
-	// +required
-	SecretKeyRef SecretKeyReference `json:"secretKeyRef,omitzero"`
-}
-
 // ProbePolicy sets how often and how patiently a provider is checked.
 type ProbePolicy struct {
 	// interval between two probes, 10s to 24h. The default is 1m.
@@ -228,96 +156,14 @@ type ProbePolicy struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('60s')",message="timeout must be between 1s and 60s"
 	Timeout metav1.Duration `json:"timeout,omitempty,omitzero"`
-}
 
-// ProviderKeyState is what a key is used for now.
-// +kubebuilder:validation:Enum=Active;Rejected;Missing
-type ProviderKeyState string
-
-// The states of a provider's key.
-const (
-	// KeyActive means that calls are made with the key.
-	KeyActive ProviderKeyState = "Active"
-	// KeyRejected means that the provider refused the key at the last probe.
-	KeyRejected ProviderKeyState = "Rejected"
-	// KeyMissing means that the key could not be read.
-	KeyMissing ProviderKeyState = "Missing"
-)
-
-// ProviderKeyStatus is what is known of one key. The key itself is never shown.
-type ProviderKeyStatus struct {
-	// name of the key in spec.auth.keys; aws or google for the key of those.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name,omitempty"`
-
-	// fingerprint is the first 12 hexadecimal digits of the SHA-256 of the key, so that two keys can be told apart. With aws it is of all parts of the key.
+	// slowAfter is the time to the first token, 100ms to 10m, from which on a provider that answers is called slow: its state is Degraded while half of the streams of the last seconds take longer. The default is 10s.
 	// +optional
-	// +kubebuilder:validation:MaxLength=12
-	Fingerprint string `json:"fingerprint,omitempty"`
-
-	// state of the key.
-	// +required
-	State ProviderKeyState `json:"state,omitempty"`
-
-	// since is when the key came into this state.
-	// +optional
-	Since metav1.Time `json:"since,omitzero"`
-
-	// message says more, without the key.
-	// +optional
-	// +kubebuilder:validation:MaxLength=1024
-	Message string `json:"message,omitempty"`
-}
-
-// ProviderHealth is what the last probe found.
-type ProviderHealth struct {
-	// lastProbe is when the provider was last asked.
-	// +optional
-	LastProbe metav1.Time `json:"lastProbe,omitzero"`
-
-	// latencyMilliseconds is how long the last probe took until its answer's headers, in milliseconds.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	LatencyMilliseconds *int64 `json:"latencyMilliseconds,omitempty"`
-
-	// httpStatus is the HTTP status of the last probe's answer; absent when there was none.
-	// +optional
-	// +kubebuilder:validation:Minimum=100
-	// +kubebuilder:validation:Maximum=599
-	HTTPStatus int32 `json:"httpStatus,omitempty"`
-}
-
-// ProviderCredentialStatus is what was observed of a ProviderCredential.
-type ProviderCredentialStatus struct {
-	// conditions are Ready, ResolvedRefs, KeyValid and Healthy.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=16
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-
-	// observedGeneration is the generation of the spec that this status speaks of.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
-	// endpoint in use: spec.endpoint or the provider's public one.
-	// +optional
-	// +kubebuilder:validation:MaxLength=512
-	Endpoint string `json:"endpoint,omitempty"`
-
-	// keys lists the keys and their states.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
-	Keys []ProviderKeyStatus `json:"keys,omitempty"`
-
-	// health is what the last probe found.
-	// +optional
-	Health *ProviderHealth `json:"health,omitempty"`
+	// +default="10s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('10m')",message="slowAfter must be between 100ms and 10m"
+	SlowAfter metav1.Duration `json:"slowAfter,omitempty,omitzero"`
 }
 
 // ProviderCredential is one account at a model provider: where it is, which key opens it, what it charges. Keys stay in Secrets of the same namespace.
@@ -327,9 +173,14 @@ type ProviderCredentialStatus struct {
 // +kubebuilder:resource:shortName=pcred,categories=signalbox
 // +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.spec.provider`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
-// +kubebuilder:printcolumn:name="Key-Valid",type=string,JSONPath=`.status.conditions[?(@.type=="KeyValid")].status`
-// +kubebuilder:printcolumn:name="Healthy",type=string,JSONPath=`.status.conditions[?(@.type=="Healthy")].status`
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.health.state`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.health.reason`
+// +kubebuilder:printcolumn:name="Keys",type=string,JSONPath=`.status.usableKeys`
+// +kubebuilder:printcolumn:name="Rotating",type=string,JSONPath=`.status.conditions[?(@.type=="Rotating")].status`
+// +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.status.health.since`
+// +kubebuilder:printcolumn:name="Errors-Permille",type=integer,JSONPath=`.status.health.errorPermille`,priority=1
+// +kubebuilder:printcolumn:name="TTFT-P95-MS",type=integer,JSONPath=`.status.health.timeToFirstTokenP95Milliseconds`,priority=1
+// +kubebuilder:printcolumn:name="Tokens/S",type=integer,JSONPath=`.status.health.tokensPerSecond`,priority=1
 // +kubebuilder:printcolumn:name="Probed",type=date,JSONPath=`.status.health.lastProbe`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="the name must have at most 63 characters"

@@ -256,7 +256,7 @@ type BudgetTag struct {
 }
 
 // BudgetCaller matches callers; exactly one field is set.
-// +kubebuilder:validation:XValidation:rule="[has(self.serviceAccount), has(self.accessKey), has(self.namespace)].filter(x, x).size() == 1",message="a caller needs exactly one of serviceAccount, accessKey and namespace"
+// +kubebuilder:validation:XValidation:rule="[has(self.serviceAccount), has(self.accessKey), has(self.namespace), has(self.user)].filter(x, x).size() == 1",message="a caller needs exactly one of serviceAccount, accessKey, namespace and user"
 type BudgetCaller struct {
 	// serviceAccount matches one ServiceAccount.
 	// +optional
@@ -273,6 +273,26 @@ type BudgetCaller struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
+
+	// user matches one caller of an OIDC issuer.
+	// +optional
+	User *UserReference `json:"user,omitempty"`
+}
+
+// UserReference names one caller of an OIDC issuer.
+type UserReference struct {
+	// issuer is the name of the issuer in the platform's configuration (tokens.issuers).
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Issuer string `json:"issuer,omitempty"`
+
+	// name of the caller, as the issuer's caller claim has it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Name string `json:"name,omitempty"`
 }
 
 // Enforcement says what a budget does when its limit is reached.

@@ -68,7 +68,7 @@ func (in *input) figuresBefore(target string) fleet.Figures {
 			continue
 		}
 		figures.ErrorPermille = int64(ptr.Deref(stored.Traffic.ErrorPermille, int32(fleet.Unknown)))
-		figures.FirstTokenMS = ptr.Deref(stored.Traffic.TimeToFirstTokenMilliseconds, fleet.Unknown)
+		figures.FirstTokenMS = ptr.Deref(stored.Traffic.TimeToFirstTokenP50Milliseconds, fleet.Unknown)
 		figures.TokensPerSecond = ptr.Deref(stored.Traffic.TokensPerSecond, fleet.Unknown)
 	}
 	return figures
@@ -80,7 +80,7 @@ func figures(f fleet.Figures) *v1alpha1.TargetTraffic {
 		return nil
 	}
 	shown := &v1alpha1.TargetTraffic{
-		TimeToFirstTokenMilliseconds: known(f.FirstTokenMS), TokensPerSecond: known(f.TokensPerSecond),
+		TimeToFirstTokenP50Milliseconds: known(f.FirstTokenMS), TokensPerSecond: known(f.TokensPerSecond),
 	}
 	if f.ErrorPermille != fleet.Unknown {
 		shown.ErrorPermille = ptr.To(int32(min(max(f.ErrorPermille, 0), 1000)))

@@ -168,7 +168,7 @@ func TestTargetsOfTraffic(t *testing.T) {
 }
 
 func TestFigures(t *testing.T) {
-	stored := &v1alpha1.TargetTraffic{ErrorPermille: ptr.To[int32](20), TimeToFirstTokenMilliseconds: ptr.To[int64](200), TokensPerSecond: ptr.To[int64](80)}
+	stored := &v1alpha1.TargetTraffic{ErrorPermille: ptr.To[int32](20), TimeToFirstTokenP50Milliseconds: ptr.To[int64](200), TokensPerSecond: ptr.To[int64](80)}
 	cases := map[string]struct {
 		stored *v1alpha1.TargetTraffic
 		seen   fleet.Figures
@@ -176,11 +176,11 @@ func TestFigures(t *testing.T) {
 	}{
 		"none":                 {seen: fleet.NoFigures()},
 		"none any more":        {stored: stored, seen: fleet.NoFigures()},
-		"rounded":              {seen: fleet.Figures{ErrorPermille: 17, FirstTokenMS: 213, TokensPerSecond: 80}, want: &v1alpha1.TargetTraffic{ErrorPermille: ptr.To[int32](20), TimeToFirstTokenMilliseconds: ptr.To[int64](210), TokensPerSecond: ptr.To[int64](80)}},
+		"rounded":              {seen: fleet.Figures{ErrorPermille: 17, FirstTokenMS: 213, TokensPerSecond: 80}, want: &v1alpha1.TargetTraffic{ErrorPermille: ptr.To[int32](20), TimeToFirstTokenP50Milliseconds: ptr.To[int64](210), TokensPerSecond: ptr.To[int64](80)}},
 		"no streams":           {seen: fleet.Figures{FirstTokenMS: fleet.Unknown, TokensPerSecond: fleet.Unknown}, want: &v1alpha1.TargetTraffic{ErrorPermille: ptr.To[int32](0)}},
 		"what did not move":    {stored: stored, seen: fleet.Figures{ErrorPermille: 12, FirstTokenMS: 230, TokensPerSecond: 70}, want: stored},
 		"more than there are":  {seen: fleet.Figures{ErrorPermille: 2000, FirstTokenMS: fleet.Unknown, TokensPerSecond: fleet.Unknown}, want: &v1alpha1.TargetTraffic{ErrorPermille: ptr.To[int32](1000)}},
-		"figures of no errors": {stored: stored, seen: fleet.Figures{ErrorPermille: 0, FirstTokenMS: 200, TokensPerSecond: 80}, want: &v1alpha1.TargetTraffic{ErrorPermille: ptr.To[int32](0), TimeToFirstTokenMilliseconds: ptr.To[int64](200), TokensPerSecond: ptr.To[int64](80)}},
+		"figures of no errors": {stored: stored, seen: fleet.Figures{ErrorPermille: 0, FirstTokenMS: 200, TokensPerSecond: 80}, want: &v1alpha1.TargetTraffic{ErrorPermille: ptr.To[int32](0), TimeToFirstTokenP50Milliseconds: ptr.To[int64](200), TokensPerSecond: ptr.To[int64](80)}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

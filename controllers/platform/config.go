@@ -32,6 +32,8 @@ type Config struct {
 	Ledger Ledger `json:"ledger,omitzero"`
 	// Usage says where usage records go.
 	Usage Usage `json:"usage,omitzero"`
+	// Tracing says where traces go.
+	Tracing Tracing `json:"tracing,omitzero"`
 
 	// proxies are Proxy with the overrides, by namespace.
 	proxies map[string]Proxy
@@ -71,6 +73,8 @@ type Proxy struct {
 	DrainLimit *metav1.Duration `json:"drainLimit,omitempty"`
 	// PodAnnotations are put on the pods.
 	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
+	// TLS of the proxy's Service; null, the default, has none.
+	TLS *TLS `json:"tls,omitempty"`
 	// PodLabels are put on the pods; the labels that Signalbox sets itself cannot be changed.
 	PodLabels map[string]string `json:"podLabels,omitempty"`
 }
@@ -97,6 +101,43 @@ type Endpoints struct {
 type Tokens struct {
 	// MaxLifetime is the longest lifetime of a token that is taken, 10m to 8760h. The default is 24h.
 	MaxLifetime metav1.Duration `json:"maxLifetime,omitzero"`
+	// Issuers are OIDC issuers outside the cluster, at most 16, whose callers routes and budgets can name.
+	Issuers []OIDCIssuer `json:"issuers,omitempty"`
+}
+
+// OIDCIssuer vouches for callers with JSON Web Tokens.
+type OIDCIssuer struct {
+	// Name in access rules and budgets. It is required and a DNS label.
+	Name string `json:"name"`
+	// URL is the tokens' "iss", an https URL. It is required; its keys are found as OpenID Connect Discovery says.
+	URL string `json:"url"`
+	// Audience is the tokens' required "aud". It is required.
+	Audience string `json:"audience"`
+	// CallerClaim names the caller. The default is sub.
+	CallerClaim string `json:"callerClaim,omitempty"`
+	// TagClaims become tags of the call, by the key of the tag; at most 16.
+	TagClaims map[string]string `json:"tagClaims,omitempty"`
+	// CAFile has the authorities of the issuer's certificate, PEM; empty for those of the system.
+	CAFile string `json:"caFile,omitempty"`
+	// MaxLifetime is the longest lifetime of its tokens, 1m to 8760h. The default is 24h.
+	MaxLifetime metav1.Duration `json:"maxLifetime,omitzero"`
+}
+
+// Tracing says where traces go.
+type Tracing struct {
+	// OTLPEndpoint is the URL of a collector that takes traces over HTTP, such as http://otel-collector.monitoring:4318. Without one there are no traces.
+	OTLPEndpoint string `json:"otlpEndpoint,omitempty"`
+	// SamplePermille is how many of a thousand traces that begin at a proxy are kept, 0 to 1000. The default is 1000. Those that a caller began follow the caller.
+	SamplePermille *int32 `json:"samplePermille,omitempty"`
+}
+
+// TLS is how a proxy's Service speaks TLS, on port 443.
+type TLS struct {
+	// SecretName is a Secret of the proxy's own namespace in the shape of kubernetes.io/tls, as cert-manager writes it: tls.crt, tls.key, and ca.crt where the authority is
+	// a private one. It is required. A changed certificate is taken up without a restart.
+	SecretName string `json:"secretName"`
+	// Plaintext keeps the Service's port 80 beside it: Enabled (the default) or Disabled.
+	Plaintext State `json:"plaintext,omitempty"`
 }
 
 // State switches something on or off.

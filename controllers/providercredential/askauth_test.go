@@ -160,8 +160,8 @@ func TestRequestsTheUsersOfASecret(t *testing.T) {
 	}
 	objects := fake.NewClientBuilder().WithScheme(controllertest.Scheme()).WithObjects(
 		with("keys", v1alpha1.ProviderAuth{Keys: []v1alpha1.ProviderKey{{Name: "k", SecretKeyRef: ref("shared")}}}),
-		with("aws", v1alpha1.ProviderAuth{AWS: &v1alpha1.AWSAuth{AccessKeyIDRef: ref("shared"), SecretAccessKeyRef: ref("aws"), SessionTokenRef: &token}}),
-		with("google", v1alpha1.ProviderAuth{Google: &v1alpha1.GoogleAuth{ServiceAccountKeyRef: ref("google")}}),
+		with("aws", v1alpha1.ProviderAuth{AWS: &v1alpha1.AWSAuth{AccessKeyIDRef: new(ref("shared")), SecretAccessKeyRef: new(ref("aws")), SessionTokenRef: &token}}),
+		with("google", v1alpha1.ProviderAuth{Google: &v1alpha1.GoogleAuth{ServiceAccountKeyRef: new(ref("google"))}}),
 		with("none", v1alpha1.ProviderAuth{None: &v1alpha1.NoAuth{}}),
 	).Build()
 	cases := map[string][]string{

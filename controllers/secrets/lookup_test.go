@@ -71,7 +71,7 @@ func TestReferenced(t *testing.T) {
 	keyless.Spec.Auth = v1alpha1.ProviderAuth{None: &v1alpha1.NoAuth{}}
 	aws := credential("unused")
 	aws.Spec.Auth = v1alpha1.ProviderAuth{AWS: &v1alpha1.AWSAuth{
-		AccessKeyIDRef: v1alpha1.SecretKeyReference{Name: "labelled"}, SecretAccessKeyRef: v1alpha1.SecretKeyReference{Name: "half"},
+		AccessKeyIDRef: &v1alpha1.SecretKeyReference{Name: "labelled"}, SecretAccessKeyRef: &v1alpha1.SecretKeyReference{Name: "half"},
 	}}
 	found, err := w.lookup.Referenced(t.Context(), "team-a", []v1alpha1.ProviderCredential{
 		credential("labelled"), credential("labelled"), credential("bare"), credential("gone"), keyless, aws,

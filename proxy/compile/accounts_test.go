@@ -28,7 +28,7 @@ func bedrock(mods ...func(*v1alpha1.ProviderCredential)) v1alpha1.ProviderCreden
 	return credential("groq", append([]func(*v1alpha1.ProviderCredential){func(c *v1alpha1.ProviderCredential) {
 		c.Spec.Provider, c.Spec.Endpoint = v1alpha1.ProviderAWSBedrock, ""
 		c.Spec.AWSBedrock = &v1alpha1.AWSBedrockAccount{Region: "eu-central-1"}
-		c.Spec.Auth = v1alpha1.ProviderAuth{AWS: &v1alpha1.AWSAuth{AccessKeyIDRef: ref("aws", "id"), SecretAccessKeyRef: ref("aws", "secret")}}
+		c.Spec.Auth = v1alpha1.ProviderAuth{AWS: &v1alpha1.AWSAuth{AccessKeyIDRef: new(ref("aws", "id")), SecretAccessKeyRef: new(ref("aws", "secret"))}}
 	}}, mods...)...)
 }
 
@@ -42,7 +42,7 @@ func vertex(mods ...func(*v1alpha1.ProviderCredential)) v1alpha1.ProviderCredent
 	return credential("groq", append([]func(*v1alpha1.ProviderCredential){func(c *v1alpha1.ProviderCredential) {
 		c.Spec.Provider, c.Spec.Endpoint = v1alpha1.ProviderVertexAI, ""
 		c.Spec.VertexAI = &v1alpha1.VertexAIAccount{Project: "acme", Location: "europe-west4"}
-		c.Spec.Auth = v1alpha1.ProviderAuth{Google: &v1alpha1.GoogleAuth{ServiceAccountKeyRef: ref("google", "key.json")}}
+		c.Spec.Auth = v1alpha1.ProviderAuth{Google: &v1alpha1.GoogleAuth{ServiceAccountKeyRef: new(ref("google", "key.json"))}}
 	}}, mods...)...)
 }
 

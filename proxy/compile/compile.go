@@ -6,6 +6,7 @@ package compile
 
 import (
 	"bytes"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -59,10 +60,44 @@ type Input struct {
 	// Lists are the models that providers offer, by the name of the credential that they were asked with. One of another account than the credential's is
 	// not used, and while one is missing what the previous table knows of its models stays.
 	Lists map[string]provider.ModelList
+	// Now is the time, which deadlines of keys are compared with and counted from. Compile must run again at Result.Next.
+	Now time.Time
+	// Verdicts are what probes found of keys, by the name of the credential and the key's fingerprint. With nil nobody probes, and a new key leads at once.
+	Verdicts map[string]map[string]KeyVerdict
+	// Remote are the ModelRoutes of other namespaces that targets can refer to, by namespace/name; with nil there is no other namespace.
+	Remote map[string]RemoteRoute
+	// Tracing says where traces go.
+	Tracing table.Tracing
 	// Previous is the table that is in force; nil when there is none.
 	Previous *table.Table
 	// Fresh is what has to be made outside, for it is random or depends on the time.
 	Fresh Fresh
+}
+
+// KeyVerdict is what is known of a key at its provider.
+type KeyVerdict struct {
+	// State is what the last probe of the key said. KeyUnknown is not final while Pending.
+	State provider.KeyState
+	// Pending tells that the probe is to be repeated soon, for the provider did not answer properly.
+	Pending bool
+	// Message says more, in words for people.
+	Message string
+}
+
+// RemoteRoute is what is known of a ModelRoute of another namespace.
+type RemoteRoute struct {
+	// Models that its spec names.
+	Models []string
+	// Access as its spec gives it, compiled in its own namespace.
+	Access table.Access
+	// Calls are the routes, as namespace/name, that its own targets refer to.
+	Calls []string
+	// Prices are the highest of its targets, by unit, as its namespace's table has them; nil if one of them is not known.
+	Prices *table.Prices
+	// Endpoint is the base URL of its proxy.
+	Endpoint string
+	// CAPEM are the authorities of a proxy that speaks TLS; empty for the system's.
+	CAPEM []byte
 }
 
 // Fresh holds random and time-dependent values for Compile to use where they are needed.
@@ -83,6 +118,8 @@ type Result struct {
 	Table table.Table
 	// Report says for every object what became of it.
 	Report Report
+	// Next is when Compile is to run again although nothing else changed, for a key's time is over; zero for never.
+	Next time.Time
 }
 
 // Compile makes the table of a namespace and the report on its objects.

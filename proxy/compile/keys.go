@@ -58,10 +58,10 @@ func keySources(auth v1alpha1.ProviderAuth) []keySource {
 	for i, key := range auth.Keys {
 		sources = append(sources, keySource{name: key.Name, value: partOf(key.SecretKeyRef, fmt.Sprintf("spec.auth.keys[%d].secretKeyRef", i))})
 	}
-	if aws := auth.AWS; aws != nil {
+	if aws := auth.AWS; aws != nil && aws.AccessKeyIDRef != nil && aws.SecretAccessKeyRef != nil {
 		source := keySource{
-			name: awsKeyName, kind: table.AWSKey, value: partOf(aws.SecretAccessKeyRef, "spec.auth.aws.secretAccessKeyRef"),
-			accessKeyID: partOf(aws.AccessKeyIDRef, "spec.auth.aws.accessKeyIDRef"),
+			name: awsKeyName, kind: table.AWSKey, value: partOf(*aws.SecretAccessKeyRef, "spec.auth.aws.secretAccessKeyRef"),
+			accessKeyID: partOf(*aws.AccessKeyIDRef, "spec.auth.aws.accessKeyIDRef"),
 		}
 		if aws.SessionTokenRef != nil {
 			token := partOf(*aws.SessionTokenRef, "spec.auth.aws.sessionTokenRef")
@@ -69,8 +69,8 @@ func keySources(auth v1alpha1.ProviderAuth) []keySource {
 		}
 		sources = append(sources, source)
 	}
-	if google := auth.Google; google != nil {
-		part := partOf(google.ServiceAccountKeyRef, "spec.auth.google.serviceAccountKeyRef")
+	if google := auth.Google; google != nil && google.ServiceAccountKeyRef != nil {
+		part := partOf(*google.ServiceAccountKeyRef, "spec.auth.google.serviceAccountKeyRef")
 		sources = append(sources, keySource{name: googleKeyName, kind: table.GoogleKey, value: part})
 	}
 	return sources

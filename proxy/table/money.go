@@ -164,6 +164,8 @@ type CallerMatch struct {
 	AccessKey string `json:"accessKey,omitempty"`
 	// Namespace matches all ServiceAccounts of it.
 	Namespace string `json:"namespace,omitempty"`
+	// User is issuer/name of a caller that an OIDC issuer vouches for.
+	User string `json:"user,omitempty"`
 }
 
 // LedgerStore says where ledgers are kept, when not in ConfigMaps.

@@ -44,6 +44,16 @@ type Table struct {
 	Ledgers LedgerStore `json:"ledgers,omitzero"`
 	// Usage says where usage records go beside the proxies' standard output.
 	Usage UsageSinks `json:"usage,omitzero"`
+	// Tracing says where traces go.
+	Tracing Tracing `json:"tracing,omitzero"`
+}
+
+// Tracing says where traces go. Its zero value makes none.
+type Tracing struct {
+	// OTLPEndpoint is the URL of a collector that takes traces over HTTP; empty for none.
+	OTLPEndpoint string `json:"otlpEndpoint,omitempty"`
+	// SamplePermille is how many of a thousand traces that begin here are kept, 0 to 1000. Those that a caller began follow the caller.
+	SamplePermille int32 `json:"samplePermille,omitempty"`
 }
 
 // Control is the key pair of the control port. Both ends present it and accept nothing else but it and Previous.
@@ -58,11 +68,17 @@ type Control struct {
 	NotAfter time.Time `json:"notAfter"`
 }
 
-// Issuer is a signer of ServiceAccount tokens.
+// Issuer is a signer of callers' tokens: the cluster, or an OIDC issuer of the platform's configuration.
 type Issuer struct {
+	// Name of an OIDC issuer in the platform's configuration; empty for the cluster, whose tokens are those of ServiceAccounts.
+	Name string `json:"name,omitempty"`
+	// CallerClaim is the claim of an OIDC issuer's tokens that names the caller; empty for the cluster.
+	CallerClaim string `json:"callerClaim,omitempty"`
+	// TagClaims are the claims that become tags of the call, by the key of the tag.
+	TagClaims map[string]string `json:"tagClaims,omitempty"`
 	// URL is the token's "iss".
 	URL string `json:"url"`
-	// Audience is the token's required "aud", signalbox.<namespace>.
+	// Audience is the token's required "aud": signalbox.<namespace>, or what the platform's configuration says of an OIDC issuer.
 	Audience string `json:"audience"`
 	// JWKS is the JSON Web Key Set of the issuer.
 	JWKS []byte `json:"jwks"`
@@ -76,6 +92,10 @@ type AccessKey struct {
 	Name string `json:"name"`
 	// HMAC is the HMAC-SHA-256 of the key under AccessKeySalt.
 	HMAC []byte `json:"hmac"`
+	// ExpiresAt is from when on the key is refused; zero for never.
+	ExpiresAt time.Time `json:"expiresAt,omitzero"`
+	// Routes are the only routes that the key may use, where their access admits it; empty for no such bound.
+	Routes []string `json:"routes,omitempty"`
 }
 
 // Object identifies the API object that an entry was compiled from.
@@ -102,8 +122,11 @@ type Credential struct {
 	Project    string `json:"project,omitempty"`
 	Location   string `json:"location,omitempty"`
 	APIVersion string `json:"apiVersion,omitempty"`
-	// Keys are the usable keys, best first; empty for endpoints that take none.
+	// Keys are the usable keys in the order of the spec; empty for endpoints that take none. Of one name there is at most one that leads, then at most one canary, then
+	// the previous ones, youngest first.
 	Keys []Key `json:"keys,omitempty"`
+	// SharesKeys spreads calls over the keys by weight and headroom; otherwise the first one that can be used leads.
+	SharesKeys bool `json:"sharesKeys,omitempty"`
 	// Keyless tells that the endpoint takes no key.
 	Keyless bool `json:"keyless,omitempty"`
 	// Prices by upstream model id.
@@ -133,11 +156,54 @@ const (
 	AWSKey KeyKind = "AWS"
 	// GoogleKey is the key file of a service account, in JSON, which tokens are asked for with.
 	GoogleKey KeyKind = "Google"
+	// AWSWebIdentity is a role that is taken on with a token of the proxy's ServiceAccount; it has no Value.
+	AWSWebIdentity KeyKind = "AWSWebIdentity"
+	// AWSPodIdentity asks the agent of EKS Pod Identity; it has no Value.
+	AWSPodIdentity KeyKind = "AWSPodIdentity"
+	// GoogleWorkloadIdentity exchanges a token of the proxy's ServiceAccount; it has no Value.
+	GoogleWorkloadIdentity KeyKind = "GoogleWorkloadIdentity"
+	// AzureSecret is the secret of an application of Microsoft Entra ID.
+	AzureSecret KeyKind = "AzureSecret"
+	// AzureWorkloadIdentity is an application that trusts a token of the proxy's ServiceAccount; it has no Value.
+	AzureWorkloadIdentity KeyKind = "AzureWorkloadIdentity"
+	// ServiceAccountToken is a token of the proxy's ServiceAccount for Cloud.Audience, sent as it is: how another namespace's proxy is called. It has no Value.
+	ServiceAccountToken KeyKind = "ServiceAccountToken"
 )
+
+// KeyRole is what a key is for.
+type KeyRole string
+
+// The roles.
+const (
+	// Leads: calls are made with the key.
+	Leads KeyRole = ""
+	// Canary: the key is new and gets Permille of the calls of its name.
+	Canary KeyRole = "Canary"
+	// Previous: the key was replaced. It is used only where the one that replaced it is refused or left alone, and never from Until on.
+	Previous KeyRole = "Previous"
+)
+
+// CloudIdentity is what belongs to a key that is an identity at a token service. Fields that a kind does not need are empty.
+type CloudIdentity struct {
+	// Audience of the ServiceAccount's token that is exchanged or sent.
+	Audience string `json:"audience,omitempty"`
+	// Endpoint is the base URL of the token service; empty for the vendor's own.
+	Endpoint string `json:"endpoint,omitempty"`
+	// RoleARN of AWSWebIdentity.
+	RoleARN string `json:"roleARN,omitempty"`
+	// Provider is the full name of Google's workload identity provider, ServiceAccount the account to act as, and IAMEndpoint the base URL where its tokens are; the last
+	// two may be empty.
+	Provider       string `json:"provider,omitempty"`
+	ServiceAccount string `json:"serviceAccount,omitempty"`
+	IAMEndpoint    string `json:"iamEndpoint,omitempty"`
+	// TenantID and ClientID of Microsoft Entra ID.
+	TenantID string `json:"tenantID,omitempty"`
+	ClientID string `json:"clientID,omitempty"`
+}
 
 // Key is one key of a provider's account.
 type Key struct {
-	// Name of the key in the ProviderCredential; "aws" or "google" for those kinds.
+	// Name of the key in the ProviderCredential; "aws", "google" or "azure" for those kinds. All values of one key have the same name.
 	Name string `json:"name"`
 	// Kind of the key.
 	Kind KeyKind `json:"kind,omitempty"`
@@ -145,7 +211,22 @@ type Key struct {
 	Value string `json:"value"`
 	// AWS is what else belongs to an AWSKey; nil for others.
 	AWS *AWSKeyPair `json:"aws,omitempty"`
-	// Fingerprint is the first 12 hexadecimal digits of the SHA-256 of Value; of an AWSKey, of all its parts.
+	// Cloud is what belongs to the kinds that are identities; nil for others.
+	Cloud *CloudIdentity `json:"cloud,omitempty"`
+	// Weight is the key's share of calls where keys share them; 0 is used only when no other can be.
+	Weight int32 `json:"weight,omitempty"`
+	// Role of the key, and Since when it has it.
+	Role  KeyRole   `json:"role,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+	// Until is when a Previous key is dropped, by every proxy by its own clock, and when a Canary leads, which is the manager's to say; zero for one that leads.
+	Until time.Time `json:"until,omitzero"`
+	// Permille is a Canary's share.
+	Permille int32 `json:"permille,omitempty"`
+	// FirstSeen is when this value was first seen in its Secret.
+	FirstSeen time.Time `json:"firstSeen,omitzero"`
+	// Refused tells that the manager's last probe of the key was refused. It is used only while there is no other.
+	Refused bool `json:"refused,omitempty"`
+	// Fingerprint is the first 12 hexadecimal digits of the SHA-256 of Value; of an AWSKey, of all its parts; of the kinds without Value, of their identity.
 	Fingerprint string `json:"fingerprint"`
 	// Secret is the name of the Secret that Value was read from.
 	Secret string `json:"secret,omitempty"`
@@ -189,6 +270,8 @@ type Route struct {
 	Require Requirements `json:"require,omitzero"`
 	// Limits of callers, at most one of each scope.
 	Limits []Limit `json:"limits,omitempty"`
+	// Listing says what the list of models makes of models that are down: "Hide" or "Keep"; empty marks them.
+	Listing string `json:"listing,omitempty"`
 	// Mirror gets copies of calls; nil for none.
 	Mirror *Mirror `json:"mirror,omitempty"`
 	// Attempt bounds the time of one target for a call that is no stream; 0 for no bound but Total.
@@ -209,8 +292,10 @@ type Route struct {
 type Target struct {
 	// Name of the target.
 	Name string `json:"name"`
-	// Credential is the name of an entry of Table.Credentials.
+	// Credential is the name of an entry of Table.Credentials. One that stands for another namespace's proxy is named "route:<namespace>".
 	Credential string `json:"credential"`
+	// CalledRoute is the ModelRoute of another namespace that is called, "<namespace>/<name>"; empty for a provider's model.
+	CalledRoute string `json:"calledRoute,omitempty"`
 	// Model is the upstream id; "*" sends what the client asked for.
 	Model string `json:"model"`
 	// API is the provider's API to use, in the words of the API's RouteTarget; empty leaves the choice to the proxy.
@@ -248,6 +333,10 @@ type Access struct {
 	AnyAccessKey bool `json:"anyAccessKey,omitempty"`
 	// AccessKeys that are admitted, by name.
 	AccessKeys []string `json:"accessKeys,omitempty"`
+	// UserIssuers are the OIDC issuers, by name, all of whose callers are admitted.
+	UserIssuers []string `json:"userIssuers,omitempty"`
+	// Users that are admitted, as issuer/name.
+	Users []string `json:"users,omitempty"`
 }
 
 // EndpointRules are the platform's exceptions from what may be dialled and what never may.
