@@ -24,6 +24,7 @@ const usage = `usage: cluster COMMAND
   check                   try out whether this machine can run a cluster
   load ARCHIVE...         bring image archives to every node
   exec [--node N] -- CMD  run a command in a node's network
+  folder [--node N]       print the folder that a node has as its /var/lib
   stop-apiserver          stop the API server
   start-apiserver         start it again and wait until it is ready
   stop [--node N] NAME    stop a component

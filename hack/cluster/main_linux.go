@@ -69,6 +69,7 @@ func commands() map[string]command {
 		"start-apiserver": {run: func(ctx context.Context, c call) error {
 			return boot.Start(ctx, c.options, component.APIServer, 1)
 		}},
+		"folder":   {run: func(_ context.Context, c call) error { return boot.Folder(c.options, c.node) }},
 		"packages": {0, many, func(ctx context.Context, c call) error { return boot.Install(ctx, c.options, c.arguments) }},
 	}
 }

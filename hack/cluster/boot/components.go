@@ -108,6 +108,16 @@ func Status(ctx context.Context, options Options) error {
 	return nil
 }
 
+// Folder prints the folder of this machine that a node has as its /var/lib; the keys of the control plane are below kubernetes/pki.
+func Folder(options Options, number int) error {
+	s, err := openedWith(options, number)
+	if err != nil {
+		return err
+	}
+	options.say("%s", filepath.Join(s.nodeFolder(number), "lib"))
+	return nil
+}
+
 // Exec replaces this program by the given one, in the network namespace of a node and with the cluster's kubeconfig. It
 // returns only errors.
 func Exec(options Options, number int, command []string) error {

@@ -13,6 +13,8 @@ type Arrival struct {
 	Endpoint string `json:"endpoint"`
 	// Model is the model asked for.
 	Model string `json:"model"`
+	// Key is the API key used.
+	Key string `json:"key,omitempty"`
 	// Fault is the kind of the fault that took it, empty for none.
 	Fault FaultKind `json:"fault,omitempty"`
 }

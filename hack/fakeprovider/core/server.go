@@ -257,7 +257,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, body []byte, rout
 	fault := s.faults.take(route.Endpoint, record.Model, record.Key)
 	record.Fault = fault.Kind
 	s.records.push(record)
-	s.arrivals.push(Arrival{Time: record.Time, Endpoint: route.Endpoint, Model: record.Model, Fault: fault.Kind})
+	s.arrivals.push(Arrival{Time: record.Time, Endpoint: route.Endpoint, Model: record.Model, Key: record.Key, Fault: fault.Kind})
 	s.counters.begin(record)
 	s.notify()
 	return &Exchange{

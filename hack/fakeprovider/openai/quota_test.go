@@ -111,7 +111,7 @@ func TestArrivals(t *testing.T) {
 	}
 	r.post("/v1/chat/completions", hello)
 	got := r.Arrivals()
-	if len(got) != 2 || got[0].Fault != core.FaultStatus || got[1].Fault != "" || got[1].Endpoint != "chat/completions" || got[1].Model != "gpt-4o" ||
+	if len(got) != 2 || got[0].Fault != core.FaultStatus || got[1].Fault != "" || got[1].Endpoint != "chat/completions" || got[1].Model != "gpt-4o" || got[1].Key == "" ||
 		got[1].Time.Sub(got[0].Time) != time.Second {
 		t.Errorf("got %+v", got)
 	}
