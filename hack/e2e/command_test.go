@@ -32,6 +32,14 @@ func kubectl(ctx context.Context, args ...string) string {
 	return text
 }
 
+// signalbox runs the program, which finds the cluster as kubectl does.
+func signalbox(ctx context.Context, args ...string) string {
+	GinkgoHelper()
+	text, err := output(ctx, binary("signalbox"), args...)
+	Expect(err).NotTo(HaveOccurred())
+	return text
+}
+
 func helm(ctx context.Context, args ...string) string {
 	GinkgoHelper()
 	text, err := output(ctx, binary("helm"), args...)

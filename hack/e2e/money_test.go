@@ -156,7 +156,10 @@ func (l *load) hammered(ctx context.Context, patience time.Duration) hammered {
 }
 
 // killContainer kills the process of a proxy's container with SIGKILL; its pod and what is on its disk stay.
-func killContainer(pod *corev1.Pod) error {
+func killContainer(pod *corev1.Pod) error { return signalContainer(pod, syscall.SIGKILL) }
+
+// signalContainer sends a signal to the process of a proxy's container.
+func signalContainer(pod *corev1.Pod, signal syscall.Signal) error {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return err
@@ -168,7 +171,7 @@ func killContainer(pod *corev1.Pod) error {
 		}
 		environment, err := os.ReadFile("/proc/" + entry.Name() + "/environ")
 		if err == nil && strings.Contains(string(environment), "POD_UID="+string(pod.UID)) {
-			return syscall.Kill(number, syscall.SIGKILL)
+			return syscall.Kill(number, signal)
 		}
 	}
 	return fmt.Errorf("no process of pod %s found", pod.Name)

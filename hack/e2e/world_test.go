@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -48,6 +50,7 @@ func newWorld(ctx context.Context) *world {
 	DeferCleanup(func(ctx context.Context) {
 		Expect(client.IgnoreNotFound(api.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}))).To(Succeed())
 	})
+	DeferCleanup(func(ctx context.Context) { expectNoLeaks(ctx, w.namespace) })
 	// Pods are refused until the controller manager has made it.
 	Eventually(ctx, func(g Gomega) {
 		g.Expect(api.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "default"}, &corev1.ServiceAccount{})).To(Succeed())
@@ -80,6 +83,7 @@ func create(ctx context.Context, objects ...client.Object) {
 
 func (w *world) createSecret(ctx context.Context, name, label string, data map[string]string) {
 	GinkgoHelper()
+	remember(slices.Collect(maps.Values(data))...)
 	create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace, Labels: map[string]string{label: "true"}}, StringData: data})
 }
 
@@ -253,6 +257,7 @@ func (w *world) chat(ctx context.Context, pod string, credentials []string, args
 	command := append([]string{"exec", "-n", w.namespace, pod, "--", "/testapp", "chat"}, append(credentials, args...)...)
 	var result report
 	Expect(json.Unmarshal([]byte(kubectl(ctx, command...)), &result)).To(Succeed())
+	remember(result.Text)
 	return result
 }
 
@@ -313,6 +318,14 @@ func (l *load) output(ctx context.Context, patience time.Duration) string {
 	logs := strings.TrimSpace(kubectl(ctx, "logs", "-n", l.w.namespace, l.name))
 	AddReportEntry("load "+l.name, logs, ReportEntryVisibilityAlways)
 	return logs
+}
+
+// proxyPods are all proxies of a namespace.
+func proxyPods(ctx context.Context, namespace string) []corev1.Pod {
+	GinkgoHelper()
+	pods := &corev1.PodList{}
+	Expect(api.List(ctx, pods, client.InNamespace(namespace), client.MatchingLabels{"app.kubernetes.io/name": "signalbox-proxy"})).To(Succeed())
+	return pods.Items
 }
 
 // eventuallyGone waits until an object does not exist.

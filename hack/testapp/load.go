@@ -140,7 +140,7 @@ func (j loadJob) call(ctx context.Context, client *http.Client) (answered, error
 	if err != nil {
 		return answered{}, err
 	}
-	body := fmt.Sprintf(`{"model":%q,"stream":%t,"max_tokens":%d,"messages":[{"role":"user","content":"load"}]}`, j.target.model, j.stream, j.maxTokens)
+	body := fmt.Sprintf(`{"model":%q,"stream":%t,"max_tokens":%d,"messages":[{"role":"user","content":"a private load of words"}]}`, j.target.model, j.stream, j.maxTokens)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, j.target.baseURL+"/chat/completions", strings.NewReader(body))
 	if err != nil {
 		return answered{}, err

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -53,6 +54,8 @@ type target struct {
 	model     string
 	key       string
 	tokenFile string
+	// randomKeys has every call come with an access key that nobody has.
+	randomKeys bool
 }
 
 func (t *target) register(flags *flag.FlagSet) {
@@ -60,9 +63,13 @@ func (t *target) register(flags *flag.FlagSet) {
 	flags.StringVar(&t.model, "model", "chat", "model to ask for")
 	flags.StringVar(&t.key, "key", "", "access key")
 	flags.StringVar(&t.tokenFile, "token-file", "", "file of a ServiceAccount token; read again for every call")
+	flags.BoolVar(&t.randomKeys, "random-keys", false, "an access key that nobody has, another one for every call")
 }
 
 func (t *target) token() (string, error) {
+	if t.randomKeys {
+		return "sb-" + rand.Text(), nil
+	}
 	if t.tokenFile == "" {
 		return t.key, nil
 	}
