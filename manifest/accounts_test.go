@@ -50,7 +50,7 @@ func TestReadAccounts(t *testing.T) {
 	want := map[string]v1alpha1.ProviderCredentialSpec{
 		"azure": {
 			Provider: v1alpha1.ProviderAzureOpenAI, Endpoint: "https://acme.openai.azure.com", AzureOpenAI: &v1alpha1.AzureOpenAIAccount{APIVersion: "2024-10-21"},
-			Auth: v1alpha1.ProviderAuth{Keys: []v1alpha1.ProviderKey{{Name: "main", SecretKeyRef: ref("azure", "api-key")}}},
+			Auth: v1alpha1.ProviderAuth{Keys: []v1alpha1.ProviderKey{{Name: "main", SecretKeyRef: ref("azure", "api-key"), Weight: new(int32(1))}}},
 		},
 		"bedrock": {
 			Provider: v1alpha1.ProviderAWSBedrock, AWSBedrock: &v1alpha1.AWSBedrockAccount{Region: "eu-central-1"},
@@ -64,7 +64,7 @@ func TestReadAccounts(t *testing.T) {
 	for i := range set.Credentials {
 		name := set.Credentials[i].Name
 		got := set.Credentials[i].Spec
-		got.Probe = v1alpha1.ProbePolicy{}
+		got.Probe, got.Rotation, got.Auth.KeyPolicy = v1alpha1.ProbePolicy{}, v1alpha1.KeyRotation{}, ""
 		if diff := cmp.Diff(want[name], got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

@@ -64,7 +64,7 @@ func (c accessCompiler) add(access *table.Access, rule v1alpha1.AccessRule, path
 		return c.addAccessKeys(access, rule.AccessKeySelector, path+".accessKeySelector")
 	default:
 		return []Finding{invalid(v1alpha1.ConditionAccepted, path,
-			"an access rule needs exactly one of namespaceSelector, serviceAccount and accessKeySelector")}
+			"an access rule needs exactly one of namespaceSelector, serviceAccount, accessKeySelector and user")}
 	}
 }
 

@@ -69,7 +69,7 @@ func authDefects(vendor provider.Provider, auth v1alpha1.ProviderAuth) []Finding
 		}
 	}
 	if ways != 1 {
-		return []Finding{invalid(v1alpha1.ConditionReady, "spec.auth", "auth needs exactly one of keys, aws, google and none")}
+		return []Finding{invalid(v1alpha1.ConditionReady, "spec.auth", "auth needs exactly one of keys, aws, google, azure and none")}
 	}
 	if auth.AWS != nil && !slices.Contains(vendor.KeyKinds, table.AWSKey) {
 		return []Finding{invalid(v1alpha1.ConditionReady, "spec.auth.aws", fmt.Sprintf("provider %s takes no keys of AWS", vendor.Name))}

@@ -45,7 +45,7 @@ func callerMatches(callers []v1alpha1.BudgetCaller, path string) ([]table.Caller
 			match.ServiceAccount = caller.ServiceAccount.Namespace + "/" + caller.ServiceAccount.Name
 		}
 		if given(match.ServiceAccount, match.AccessKey, match.Namespace) != 1 {
-			findings = append(findings, misfit(fmt.Sprintf("%s[%d]", path, i), "a caller needs exactly one of serviceAccount, accessKey and namespace"))
+			findings = append(findings, misfit(fmt.Sprintf("%s[%d]", path, i), "a caller needs exactly one of serviceAccount, accessKey, namespace and user"))
 		}
 		matches = append(matches, match)
 	}
