@@ -76,7 +76,7 @@ type CanaryPolicy struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s') && duration(self) <= duration('24h')",message="duration must be between 10s and 24h"
-	Duration metav1.Duration `json:"duration,omitempty,omitzero"`
+	Duration *metav1.Duration `json:"duration,omitempty"`
 }
 
 // KeyProvision has keys made at the provider. The Secret that auth.keys names is created if need be, and is written by the manager from then on. Keys that it made are deleted at the provider after the overlap, and all of them when the ProviderCredential is deleted.
@@ -87,7 +87,7 @@ type KeyProvision struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('8760h')",message="every must be between 1h and 8760h"
-	Every metav1.Duration `json:"every,omitempty,omitzero"`
+	Every *metav1.Duration `json:"every,omitempty"`
 
 	// openRouter makes keys with OpenRouter's management API.
 	// +optional
