@@ -40,11 +40,17 @@ func (l *Loader) Summary(at Addresses) string {
 	return out.String()
 }
 
+// mayUse tells whether an access key admits to a route.
+func mayUse(key *table.AccessKey, r *table.Route) bool {
+	grant := identity.Grant{Caller: identity.Caller{Kind: identity.AccessKey, Name: key.Name}, Routes: key.Routes}
+	return grant.Allows(r)
+}
+
 // writeCall writes a command that works: with the first access key that may call a model.
 func (l *Loader) writeCall(out *strings.Builder, address string, models []route.Model) {
 	for _, model := range models {
 		for _, key := range l.current.AccessKeys {
-			if !identity.Allows(model.Route.Access, identity.Caller{Kind: identity.AccessKey, Name: key.Name}) {
+			if !mayUse(&key, model.Route) {
 				continue
 			}
 			position := l.set.Position(compile.KindSecret, l.current.Namespace, key.Name, "")

@@ -116,6 +116,8 @@ const (
 	ReasonSomeKeysUnusable = "SomeKeysUnusable"
 	// ReasonRefNotPermitted: the access of the ModelRoute that a target refers to does not admit this namespace's proxy.
 	ReasonRefNotPermitted = "RefNotPermitted"
+	// ReasonIssuerNotFound: the platform's configuration has no token issuer of the name that an access rule gives.
+	ReasonIssuerNotFound = "IssuerNotFound"
 	// ReasonRouteLoop: calls to the target would come back to this route.
 	ReasonRouteLoop = "RouteLoop"
 	// ReasonNoKeyNeeded: the endpoint takes no key.
@@ -162,7 +164,7 @@ const (
 	ReasonLimitReached = "LimitReached"
 	// ReasonLedgerUnavailable: the ledger cannot be read.
 	ReasonLedgerUnavailable = "LedgerUnavailable"
-	// ReasonRouteNotFound: a ModelRoute that a SpendBudget names does not exist.
+	// ReasonRouteNotFound: a ModelRoute that a SpendBudget or an access key names does not exist.
 	ReasonRouteNotFound = "RouteNotFound"
 	// ReasonRerouted: spending has reached the share from which on calls go to another route.
 	ReasonRerouted = "Rerouted"

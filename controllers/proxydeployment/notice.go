@@ -22,8 +22,12 @@ type notice struct {
 
 // notices lists the access-key Secrets of which a report says something that the one in force did not. What was told is kept beside the table, so it is
 // told once, also when the manager starts anew.
-func notices(in *input, report compile.Report) []notice {
-	told, known := secretFindings(&report), secretFindings(in.reported)
+func notices(in *input, compiled *compile.Result) []notice {
+	told, known := secretFindings(&compiled.Report), secretFindings(in.reported)
+	opens := make(map[string]bool, len(compiled.Table.AccessKeys))
+	for i := range compiled.Table.AccessKeys {
+		opens[compiled.Table.AccessKeys[i].Name] = true
+	}
 	var list []notice
 	for i := range in.accessKeys {
 		secret := &in.accessKeys[i]
@@ -35,9 +39,11 @@ func notices(in *input, report compile.Report) []notice {
 		for _, finding := range now {
 			messages = append(messages, finding.Message)
 		}
-		list = append(list, notice{
-			secret: secret, reason: now[0].Reason, message: "this access key opens nothing: " + strings.Join(messages, "; "),
-		})
+		effect := "this access key opens nothing: "
+		if opens[secret.Name] {
+			effect = "this access key works, but "
+		}
+		list = append(list, notice{secret: secret, reason: now[0].Reason, message: effect + strings.Join(messages, "; ")})
 	}
 	return list
 }

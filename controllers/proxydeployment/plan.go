@@ -25,6 +25,8 @@ const (
 	foreignRecheck = 30 * time.Second
 	// drainRecheck is when to look again whether the last proxies have ended.
 	drainRecheck = 5 * time.Second
+	// soonest keeps a time that has come already from asking again without a pause.
+	soonest = 100 * time.Millisecond
 	// longest is the longest time until the next look, when nothing happens.
 	longest = 12 * time.Hour
 )
@@ -88,7 +90,7 @@ func makePlan(in *input) (*plan, error) {
 	for _, part := range unwanted(in, wantedParts(s)) {
 		p.remove = append(p.remove, in.existing[part])
 	}
-	p.addTimes(in, compiled.Table)
+	p.addTimes(in, &compiled)
 	return p, nil
 }
 
@@ -116,6 +118,7 @@ func (in *input) compileInput() compile.Input {
 		Lists:             in.lists,
 		Previous:          in.previous,
 		Fresh:             in.fresh,
+		Now:               in.now,
 	}
 }
 
@@ -193,7 +196,7 @@ func (p *plan) addTable(in *input, compiled compile.Result) error {
 		return err
 	}
 	p.table, p.tableSize = &write{document: built}, len(encoded)+len(report)
-	p.notices = notices(in, compiled.Report)
+	p.notices = notices(in, &compiled)
 	if in.secret != nil {
 		p.table.uid, p.table.resourceVersion = in.secret.UID, in.secret.ResourceVersion
 	}
@@ -283,8 +286,11 @@ func ledgerNames(in *input, compiled table.Table) []string {
 }
 
 // addTimes finds out when to look again though nothing happened.
-func (p *plan) addTimes(in *input, compiled table.Table) {
-	p.next = min(p.next, max(renewAt(&compiled).Sub(in.now), time.Second))
+func (p *plan) addTimes(in *input, compiled *compile.Result) {
+	p.next = min(p.next, max(renewAt(&compiled.Table).Sub(in.now), time.Second))
+	if !compiled.Next.IsZero() {
+		p.next = min(p.next, max(compiled.Next.Sub(in.now), soonest))
+	}
 	if !in.referenced.Complete() {
 		p.next = min(p.next, secrets.RecheckAfter)
 	}

@@ -54,18 +54,46 @@ func (c accessCompiler) compile(spec *v1alpha1.RouteAccess) (table.Access, []Fin
 }
 
 func (c accessCompiler) add(access *table.Access, rule v1alpha1.AccessRule, path string) []Finding {
+	kinds := 0
+	for _, given := range [...]bool{rule.NamespaceSelector != nil, rule.ServiceAccount != nil, rule.AccessKeySelector != nil, rule.User != nil} {
+		if given {
+			kinds++
+		}
+	}
 	switch {
-	case rule.NamespaceSelector != nil && rule.ServiceAccount == nil && rule.AccessKeySelector == nil:
-		return c.addNamespaces(access, rule.NamespaceSelector, path+".namespaceSelector")
-	case rule.ServiceAccount != nil && rule.NamespaceSelector == nil && rule.AccessKeySelector == nil:
-		access.ServiceAccounts = append(access.ServiceAccounts, rule.ServiceAccount.Namespace+"/"+rule.ServiceAccount.Name)
-		return nil
-	case rule.AccessKeySelector != nil && rule.NamespaceSelector == nil && rule.ServiceAccount == nil:
-		return c.addAccessKeys(access, rule.AccessKeySelector, path+".accessKeySelector")
-	default:
+	case kinds != 1:
 		return []Finding{invalid(v1alpha1.ConditionAccepted, path,
 			"an access rule needs exactly one of namespaceSelector, serviceAccount, accessKeySelector and user")}
+	case rule.NamespaceSelector != nil:
+		return c.addNamespaces(access, rule.NamespaceSelector, path+".namespaceSelector")
+	case rule.AccessKeySelector != nil:
+		return c.addAccessKeys(access, rule.AccessKeySelector, path+".accessKeySelector")
+	case rule.User != nil:
+		return addUsers(access, rule.User, path+".user")
+	default:
+		access.ServiceAccounts = append(access.ServiceAccounts, rule.ServiceAccount.Namespace+"/"+rule.ServiceAccount.Name)
+		return nil
 	}
+}
+
+// addUsers admits callers of an OIDC issuer. A name is compared as it is, so one that no token can have is most likely a mistake.
+func addUsers(access *table.Access, rule *v1alpha1.UserRule, path string) []Finding {
+	if rule.Issuer == "" || strings.Contains(rule.Issuer, "/") {
+		return []Finding{invalid(v1alpha1.ConditionAccepted, path+".issuer", "it is the name of an issuer in the platform's configuration, without a slash")}
+	}
+	if len(rule.Names) == 0 {
+		access.UserIssuers = append(access.UserIssuers, rule.Issuer)
+		return nil
+	}
+	for i, name := range rule.Names {
+		if name == "" {
+			return []Finding{invalid(v1alpha1.ConditionAccepted, fmt.Sprintf("%s.names[%d]", path, i), "nobody has an empty name; leave out names to admit everybody of the issuer")}
+		}
+	}
+	for _, name := range rule.Names {
+		access.Users = append(access.Users, rule.Issuer+"/"+name)
+	}
+	return nil
 }
 
 func (c accessCompiler) addNamespaces(access *table.Access, spec *v1alpha1.LabelSelector, path string) []Finding {
@@ -154,12 +182,19 @@ func canonical(access table.Access) table.Access {
 		access.AccessKeys = nil
 	}
 	access.Namespaces = unique(access.Namespaces)
-	access.ServiceAccounts = slices.DeleteFunc(unique(access.ServiceAccounts), func(account string) bool {
-		namespace, _, _ := strings.Cut(account, "/")
-		return slices.Contains(access.Namespaces, namespace)
-	})
+	access.ServiceAccounts = outside(access.ServiceAccounts, access.Namespaces)
 	access.AccessKeys = unique(access.AccessKeys)
+	access.UserIssuers = unique(access.UserIssuers)
+	access.Users = outside(access.Users, access.UserIssuers)
 	return access
+}
+
+// outside returns those of the names, each "whole/part", whose whole is not admitted already.
+func outside(names, wholes []string) []string {
+	return unique(slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		whole, _, _ := strings.Cut(name, "/")
+		return slices.Contains(wholes, whole)
+	}))
 }
 
 // unique returns a sorted copy without repetitions, nil if it is empty.
@@ -180,6 +215,8 @@ func narrow(a, b table.Access) table.Access {
 		ServiceAccounts: slices.Concat(keep(a.ServiceAccounts, b, admitsServiceAccount), keep(b.ServiceAccounts, a, admitsServiceAccount)),
 		AnyAccessKey:    a.AnyAccessKey && b.AnyAccessKey,
 		AccessKeys:      slices.Concat(keep(a.AccessKeys, b, admitsAccessKey), keep(b.AccessKeys, a, admitsAccessKey)),
+		UserIssuers:     keep(a.UserIssuers, b, admitsIssuer),
+		Users:           slices.Concat(keep(a.Users, b, admitsUser), keep(b.Users, a, admitsUser)),
 	})
 }
 
@@ -204,4 +241,13 @@ func admitsServiceAccount(access table.Access, account string) bool {
 
 func admitsAccessKey(access table.Access, name string) bool {
 	return access.AnyAccessKey || slices.Contains(access.AccessKeys, name)
+}
+
+func admitsIssuer(access table.Access, issuer string) bool {
+	return slices.Contains(access.UserIssuers, issuer)
+}
+
+func admitsUser(access table.Access, user string) bool {
+	issuer, _, _ := strings.Cut(user, "/")
+	return admitsIssuer(access, issuer) || slices.Contains(access.Users, user)
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/catalogue"
@@ -57,6 +59,38 @@ type assembly struct {
 	listings listings
 	table    table.Table
 	objects  []ObjectReport
+	// again is when to compile again though nothing changed; zero for never.
+	again time.Time
+}
+
+// wake asks for another compilation at a time; the zero time asks for none.
+func (a *assembly) wake(at time.Time) {
+	if !at.IsZero() && (a.again.IsZero() || at.Before(a.again)) {
+		a.again = at
+	}
+}
+
+// unknownIssuers tells of the issuers that access names and the platform's configuration does not. Where there are no issuers at all, as on a laptop, nothing
+// is known of them.
+func (a *assembly) unknownIssuers(access table.Access) []Finding {
+	if len(a.in.Issuers) == 0 {
+		return nil
+	}
+	named := slices.Clone(access.UserIssuers)
+	for _, user := range access.Users {
+		issuer, _, _ := strings.Cut(user, "/")
+		named = append(named, issuer)
+	}
+	var findings []Finding
+	for _, name := range unique(named) {
+		if !slices.ContainsFunc(a.in.Issuers, func(i table.Issuer) bool { return i.Name == name }) {
+			findings = append(findings, Finding{
+				Condition: v1alpha1.ConditionResolvedRefs, Reason: v1alpha1.ReasonIssuerNotFound, Field: "spec.access.allow",
+				Message: fmt.Sprintf("spec.access.allow: the platform's configuration has no token issuer %q, so nobody is admitted by its name; ask the platform team for the right one", bounded(name)),
+			})
+		}
+	}
+	return findings
 }
 
 // assemble puts a table together. states holds the objects that do not go in as they are.
@@ -101,6 +135,7 @@ func (a *assembly) finish() Result {
 	return Result{
 		Table:  a.table,
 		Report: Report{Sequence: a.table.Sequence, Revision: a.table.Revision, Objects: a.objects},
+		Next:   a.again,
 	}
 }
 
@@ -110,6 +145,8 @@ func (a *assembly) addAccessKeys() {
 		a.noteSize(&report, d.key, v1alpha1.ConditionReady)
 		if entry := d.choose(a.states[d.key]); entry != nil {
 			a.table.AccessKeys = append(a.table.AccessKeys, *entry)
+			a.wake(entry.ExpiresAt)
+			report.Findings = append(report.Findings, unknownRoutes(entry, a.in.Routes)...)
 		}
 		if len(report.Findings) > 0 {
 			a.objects = append(a.objects, report)
@@ -150,6 +187,7 @@ func (a *assembly) addRoutes() {
 			placed.Models, lost = claims.take(entry)
 			report.Findings = append(report.Findings, lost...)
 			a.resolveTargets(&placed, &report)
+			report.Findings = append(report.Findings, a.unknownIssuers(placed.Access)...)
 			if len(placed.Models) > 0 {
 				a.serve(&report, placed.Object)
 				a.table.Routes = append(a.table.Routes, placed)

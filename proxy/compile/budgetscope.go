@@ -44,7 +44,10 @@ func callerMatches(callers []v1alpha1.BudgetCaller, path string) ([]table.Caller
 		if caller.ServiceAccount != nil {
 			match.ServiceAccount = caller.ServiceAccount.Namespace + "/" + caller.ServiceAccount.Name
 		}
-		if given(match.ServiceAccount, match.AccessKey, match.Namespace) != 1 {
+		if caller.User != nil {
+			match.User = caller.User.Issuer + "/" + caller.User.Name
+		}
+		if given(match.ServiceAccount, match.AccessKey, match.Namespace, match.User) != 1 {
 			findings = append(findings, misfit(fmt.Sprintf("%s[%d]", path, i), "a caller needs exactly one of serviceAccount, accessKey, namespace and user"))
 		}
 		matches = append(matches, match)

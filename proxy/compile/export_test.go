@@ -4,3 +4,13 @@ package compile
 func CompileWithin(in Input, tableBytes, storedBytes int) Result {
 	return newDrafts(&in, bounds{table: tableBytes, stored: storedBytes}).fit()
 }
+
+// CompileHeldBack is Compile for a table without room for anything new of access keys.
+func CompileHeldBack(in Input) Result {
+	d := newDrafts(&in, standardBounds())
+	states := map[objectKey]settled{}
+	for _, key := range d.accessKeys {
+		states[key.key] = heldBack
+	}
+	return d.assemble(states)
+}

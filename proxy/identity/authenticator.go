@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -18,29 +19,49 @@ type digest [sha256.Size]byte
 
 // Authenticator recognises the callers of one table. It may be used from many goroutines.
 type Authenticator struct {
-	accessKeys map[digest]string
+	accessKeys map[digest]accessKey
 	hashers    sync.Pool
-	issuers    []issuer
-	verified   cache
+	entries    []table.Issuer
+	issuers    map[string]*issuer // by URL
+	seen       *memory
 	problems   []error
 }
 
-// New returns the authenticator of a table. What cannot be used of the table is left out and told by Problems.
-func New(t *table.Table) *Authenticator {
+// accessKey is a caller that has one.
+type accessKey struct {
+	grant     Grant
+	expiresAt time.Time
+}
+
+// hasher is what one hash needs; it is used again, so that a wrong key costs no memory.
+type hasher struct {
+	hash.Hash
+	text []byte
+	sum  digest
+}
+
+// New returns the authenticator of a table. What cannot be used of the table is left out and told by Problems. What the previous table's authenticator, which
+// may be nil, has verified stays verified while the issuers and their keys are the same.
+func New(t *table.Table, previous *Authenticator) *Authenticator {
 	a := &Authenticator{
-		accessKeys: make(map[digest]string, len(t.AccessKeys)),
-		verified:   cache{tokens: map[digest]verified{}},
+		accessKeys: make(map[digest]accessKey, len(t.AccessKeys)),
+		entries:    t.Issuers,
+		issuers:    make(map[string]*issuer, len(t.Issuers)),
+		seen:       newMemory(),
+	}
+	if previous != nil && reflect.DeepEqual(previous.entries, t.Issuers) {
+		a.seen = previous.seen
 	}
 	salt := append([]byte(nil), t.AccessKeySalt...)
-	a.hashers.New = func() any { return hmac.New(sha256.New, salt) }
+	a.hashers.New = func() any { return &hasher{Hash: hmac.New(sha256.New, salt)} }
 	a.readAccessKeys(t)
-	for _, entry := range t.Issuers {
-		trusted, err := newIssuer(entry)
-		if err != nil {
-			a.problems = append(a.problems, fmt.Errorf("reading the keys of issuer %s: %w", entry.URL, err))
-			continue
+	// The cluster comes first: nobody who claims to have its URL takes its place.
+	for _, ofCluster := range [...]bool{true, false} {
+		for _, entry := range t.Issuers {
+			if (entry.Name == "") == ofCluster {
+				a.readIssuer(entry)
+			}
 		}
-		a.issuers = append(a.issuers, trusted)
 	}
 	return a
 }
@@ -57,56 +78,82 @@ func (a *Authenticator) readAccessKeys(t *table.Table) {
 			continue
 		}
 		if _, taken := a.accessKeys[digest(key.HMAC)]; !taken {
-			a.accessKeys[digest(key.HMAC)] = key.Name
+			grant := Grant{Caller: Caller{Kind: AccessKey, Name: key.Name}, Routes: key.Routes}
+			a.accessKeys[digest(key.HMAC)] = accessKey{grant: grant, expiresAt: key.ExpiresAt}
 		}
 	}
+}
+
+// readIssuer takes in an issuer. One of whose keys none can be used stays known, so that its callers are told what is missing.
+func (a *Authenticator) readIssuer(entry table.Issuer) {
+	if _, taken := a.issuers[entry.URL]; taken {
+		a.problems = append(a.problems, fmt.Errorf("issuer %q is left out, for another one has its URL %s", entry.Name, entry.URL))
+		return
+	}
+	trusted, err := newIssuer(entry)
+	if err != nil {
+		a.problems = append(a.problems, fmt.Errorf("reading the keys of issuer %s: %w", entry.URL, err))
+	}
+	a.issuers[entry.URL] = trusted
 }
 
 // Problems tells what of the table cannot be used. Everything else works.
 func (a *Authenticator) Problems() []error { return a.problems }
 
-// Authenticate recognises the caller by a token. The error is an *Error.
-func (a *Authenticator) Authenticate(token string, now time.Time) (Caller, error) {
+// Authenticate recognises the caller by a token. The grant is nil with an error, which is an *Error.
+func (a *Authenticator) Authenticate(token string, now time.Time) (*Grant, error) {
 	if err := check(token); err != nil {
-		return Caller{}, err
+		return nil, err
 	}
 	signed := looksSigned(token)
 	var key digest
 	if signed {
 		key = sha256.Sum256([]byte(token))
-		if known, ok := a.verified.get(key); ok {
+		if known, ok := a.seen.verified(key); ok {
 			return known.at(now)
 		}
 	}
-	if name, ok := a.accessKeys[a.hash(token)]; ok {
-		return Caller{Kind: AccessKey, Name: name}, nil
+	if key, ok := a.accessKeys[a.hash(token)]; ok {
+		return key.at(now)
 	}
 	if !signed {
-		return Caller{}, &Error{Reason: UnknownKey, Message: "the access key is not known here"}
+		return nil, &Error{Reason: UnknownKey, Message: "the access key is not known here"}
 	}
-	known, err := a.verify(token)
-	if err != nil {
-		return Caller{}, err
+	if refusal := a.seen.refusal(key, now); refusal != nil {
+		return nil, refusal
 	}
-	caller, err := known.at(now)
-	if err == nil {
-		a.verified.put(key, known, now)
+	known, refusal := a.verify(token, now)
+	switch {
+	case refusal == nil:
+		a.seen.remember(key, known, now)
+		return &known.grant, nil
+	case refusal.Reason == BadSignature:
+		a.seen.refuse(key, refusal, now)
 	}
-	return caller, err
+	return nil, refusal
+}
+
+// at returns the grant of a key that is good now.
+func (k *accessKey) at(now time.Time) (*Grant, error) {
+	if !k.expiresAt.IsZero() && !now.Before(k.expiresAt) {
+		return nil, &Error{Reason: Expired, Message: "the access key has expired: ask for a new one"}
+	}
+	return &k.grant, nil
 }
 
 // hash is the HMAC-SHA-256 under which access keys are stored.
 func (a *Authenticator) hash(token string) digest {
-	hasher, ok := a.hashers.Get().(hash.Hash)
+	h, ok := a.hashers.Get().(*hasher)
 	if !ok {
 		return digest{}
 	}
-	defer a.hashers.Put(hasher)
-	hasher.Reset()
-	_, _ = hasher.Write([]byte(token)) // A hash never fails.
-	var sum digest
-	hasher.Sum(sum[:0])
-	return sum
+	defer a.hashers.Put(h)
+	h.Reset()
+	h.text = append(h.text[:0], token...)
+	_, _ = h.Write(h.text) // A hash never fails.
+	clear(h.text)
+	h.Sum(h.sum[:0])
+	return h.sum
 }
 
 // looksSigned tells whether a token has the shape of a JSON Web Token, whose first part is always an object.

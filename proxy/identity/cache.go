@@ -5,38 +5,76 @@ import (
 	"time"
 )
 
-// maxVerified bounds how many verified tokens are remembered.
-const maxVerified = 4096
+const (
+	// maxVerified bounds how many verified tokens are remembered.
+	maxVerified = 4096
+	// maxRefused bounds how many refused tokens are.
+	maxRefused = 4096
+	// refusedFor is how long a token with a bad signature is refused without another look at its signature.
+	refusedFor = 10 * time.Second
+)
 
-// cache remembers tokens that were verified, by their hash, so that each is verified once. It lives as long as the table whose keys verified them.
-type cache struct {
-	lock   sync.RWMutex
-	tokens map[digest]verified
+// memory remembers tokens by their hash, so that the signature of each is verified once: the good ones until they expire, the bad ones for a moment. Neither
+// kind takes the other's room. It belongs to one set of issuers and keys.
+type memory struct {
+	lock sync.RWMutex
+	good map[digest]*verified
+	bad  map[digest]refused
 }
 
-func (c *cache) get(key digest) (verified, bool) {
-	c.lock.RLock()
-	defer c.lock.RUnlock()
-	known, ok := c.tokens[key]
+// refused is a token whose signature is bad.
+type refused struct {
+	why   *Error
+	until time.Time
+}
+
+func newMemory() *memory {
+	return &memory{good: map[digest]*verified{}, bad: map[digest]refused{}}
+}
+
+func (m *memory) verified(key digest) (*verified, bool) {
+	m.lock.RLock()
+	defer m.lock.RUnlock()
+	known, ok := m.good[key]
 	return known, ok
 }
 
-// put remembers a token. When there is no room it forgets those that expired, and then any others until a quarter is free.
-func (c *cache) put(key digest, token verified, now time.Time) {
-	c.lock.Lock()
-	defer c.lock.Unlock()
-	if len(c.tokens) >= maxVerified {
-		for other, known := range c.tokens {
+// refusal returns why a token was refused a moment ago; nil if it was not.
+func (m *memory) refusal(key digest, now time.Time) *Error {
+	m.lock.RLock()
+	defer m.lock.RUnlock()
+	if known, ok := m.bad[key]; ok && now.Before(known.until) {
+		return known.why
+	}
+	return nil
+}
+
+// remember keeps a verified token. When there is no room it forgets those that expired, and then any others until a quarter is free.
+func (m *memory) remember(key digest, token *verified, now time.Time) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if len(m.good) >= maxVerified {
+		for other, known := range m.good {
 			if known.expired(now) {
-				delete(c.tokens, other)
+				delete(m.good, other)
 			}
 		}
-		for other := range c.tokens {
-			if len(c.tokens) <= maxVerified*3/4 {
+		for other := range m.good {
+			if len(m.good) <= maxVerified*3/4 {
 				break
 			}
-			delete(c.tokens, other)
+			delete(m.good, other)
 		}
 	}
-	c.tokens[key] = token
+	m.good[key] = token
+}
+
+// refuse keeps a refused token. When there is no room it begins anew: what is forgotten costs one more look.
+func (m *memory) refuse(key digest, why *Error, now time.Time) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if len(m.bad) >= maxRefused {
+		clear(m.bad)
+	}
+	m.bad[key] = refused{why: why, until: now.Add(refusedFor)}
 }

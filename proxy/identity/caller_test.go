@@ -18,8 +18,12 @@ func accessKey(name string) identity.Caller {
 	return identity.Caller{Kind: identity.AccessKey, Name: name}
 }
 
+func user(issuer, name string) identity.Caller {
+	return identity.Caller{Kind: identity.User, Issuer: issuer, Name: name}
+}
+
 func TestCallerString(t *testing.T) {
-	for want, caller := range map[string]identity.Caller{"serviceaccount:team-a/app": account("team-a", "app"), "accesskey:laptop": accessKey("laptop"), "nobody": {}} {
+	for want, caller := range map[string]identity.Caller{"serviceaccount:team-a/app": account("team-a", "app"), "accesskey:laptop": accessKey("laptop"), "user:corp/a/b@c": user("corp", "a/b@c"), "nobody": {}} {
 		if got := caller.String(); got != want {
 			t.Errorf("%+v is written %q, want %q", caller, got, want)
 		}
@@ -48,10 +52,19 @@ func TestAllows(t *testing.T) {
 		"key":                         {access: table.Access{AccessKeys: []string{"x", "b"}}, caller: accessKey("b"), want: true},
 		"other key":                   {access: table.Access{AccessKeys: []string{"x"}}, caller: accessKey("b")},
 		"account named like a key":    {access: table.Access{AccessKeys: []string{"b"}}, caller: account("a", "b")},
+		"issuer":                      {access: table.Access{UserIssuers: []string{"x", "corp"}}, caller: user("corp", "b"), want: true},
+		"other issuer":                {access: table.Access{UserIssuers: []string{"x"}}, caller: user("corp", "b")},
+		"user":                        {access: table.Access{Users: []string{"corp/x", "corp/a/b"}}, caller: user("corp", "a/b"), want: true},
+		"other user":                  {access: table.Access{Users: []string{"corp/a"}}, caller: user("corp", "a/b")},
+		"user of another issuer":      {access: table.Access{Users: []string{"corp/b"}}, caller: user("x", "b")},
+		"user named like an account":  {access: table.Access{AnyNamespace: true, AnyAccessKey: true, Namespaces: []string{"corp", ""}, ServiceAccounts: []string{"corp/b", "/b"}, AccessKeys: []string{"b"}}, caller: user("corp", "b")},
+		"account named like a user":   {access: table.Access{UserIssuers: []string{"a", ""}, Users: []string{"a/b", "/b"}}, caller: account("a", "b")},
+		"key named like a user":       {access: table.Access{UserIssuers: []string{""}, Users: []string{"/b"}}, caller: accessKey("b")},
+		"any access key, a user":      {access: table.Access{AnyAccessKey: true}, caller: user("corp", "b")},
 		"key named like an account":   {access: table.Access{ServiceAccounts: []string{"a/b"}}, caller: accessKey("a/b")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := identity.Allows(tc.access, tc.caller); got != tc.want {
+			if got := identity.Allows(&tc.access, tc.caller); got != tc.want {
 				t.Errorf("Allows is %v, want %v", got, tc.want)
 			}
 		})
@@ -69,7 +82,9 @@ func TestToken(t *testing.T) {
 		"x-api-key":          {header: http.Header{"X-Api-Key": {"sk-2"}}, want: "sk-2"},
 		"x-goog-api-key":     {header: http.Header{"X-Goog-Api-Key": {"sk-4"}}, want: "sk-4"},
 		"api-key":            {header: http.Header{"Api-Key": {"sk-3"}}, want: "sk-3"},
-		"bearer comes first": {header: http.Header{"Authorization": {"Bearer sk-1"}, "X-Api-Key": {"sk-2"}, "Api-Key": {"sk-3"}}, want: "sk-1"},
+		"the same twice":     {header: http.Header{"Authorization": {"Bearer sk-1"}, "X-Api-Key": {"sk-1"}, "Api-Key": {" sk-1"}}, want: "sk-1"},
+		"bearer and another": {header: http.Header{"Authorization": {"Bearer sk-1"}, "X-Api-Key": {"sk-2"}}, reason: identity.Ambiguous},
+		"two different keys": {header: http.Header{"X-Goog-Api-Key": {"sk-1"}, "Api-Key": {"sk-2"}}, reason: identity.Ambiguous},
 		"empty bearer":       {header: http.Header{"Authorization": {"Bearer "}, "X-Api-Key": {"sk-2"}}, want: "sk-2"},
 		"basic beside a key": {header: http.Header{"Authorization": {"Basic eDp5"}, "Api-Key": {"sk-3"}}, want: "sk-3"},
 		"nothing":            {header: http.Header{}, reason: identity.Missing},
@@ -109,7 +124,7 @@ func wantReason(t *testing.T, err error, want identity.Reason) {
 
 func TestReasonsHaveWords(t *testing.T) {
 	seen := map[string]bool{"unknown": true}
-	for reason := identity.Missing; reason <= identity.LifetimeTooLong; reason++ {
+	for reason := identity.Missing; reason <= identity.Ambiguous; reason++ {
 		if word := reason.String(); seen[word] {
 			t.Errorf("reason %d is %q, as another one", reason, word)
 		} else {
@@ -127,7 +142,7 @@ func FuzzToken(f *testing.F) {
 		token, err := identity.Token(http.Header{"Authorization": {authorization}, "X-Api-Key": {key}, "Api-Key": {azureKey}})
 		if err != nil {
 			var problem *identity.Error
-			if !errors.As(err, &problem) || (problem.Reason != identity.Missing && problem.Reason != identity.Malformed) {
+			if !errors.As(err, &problem) || (problem.Reason != identity.Missing && problem.Reason != identity.Malformed && problem.Reason != identity.Ambiguous) {
 				t.Fatalf("error %#v", err)
 			}
 			return

@@ -7,7 +7,7 @@ type Reason int
 const (
 	// Missing means that the request has no token.
 	Missing Reason = iota + 1
-	// Malformed means that the token cannot be one, or claims what no token of a ServiceAccount claims.
+	// Malformed means that the token cannot be one, or lacks the claims that name its bearer.
 	Malformed
 	// UnknownKey means that no access key of the namespace is this one, or that the token was signed with a key that its issuer does not publish.
 	UnknownKey
@@ -19,10 +19,12 @@ const (
 	NotYetValid
 	// WrongAudience means that the token was made for somebody else.
 	WrongAudience
-	// WrongIssuer means that the token is not of a cluster that is trusted.
+	// WrongIssuer means that the token is of nobody who is trusted.
 	WrongIssuer
 	// LifetimeTooLong means that the token is valid for longer than the platform allows.
 	LifetimeTooLong
+	// Ambiguous means that the request has two credentials that are not the same.
+	Ambiguous
 )
 
 // String is the reason as a word for logs and metrics.
@@ -46,6 +48,8 @@ func (r Reason) String() string {
 		return "wrong_issuer"
 	case LifetimeTooLong:
 		return "lifetime_too_long"
+	case Ambiguous:
+		return "ambiguous"
 	}
 	return "unknown"
 }
@@ -56,9 +60,12 @@ type Error struct {
 	Reason Reason
 	// Message is a sentence for the caller.
 	Message string
+	// AwaitKeysOf is the URL of the issuer whose next set of keys may have the one that is unknown; empty where no newer table can decide otherwise. All that
+	// can be known of the token without that key is good.
+	AwaitKeysOf string
 }
 
 // Error implements error.
 func (e *Error) Error() string { return e.Message }
 
-func malformed(message string) error { return &Error{Reason: Malformed, Message: message} }
+func malformed(message string) *Error { return &Error{Reason: Malformed, Message: message} }

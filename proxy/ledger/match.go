@@ -6,7 +6,7 @@ import (
 	"signalbox.dev/signalbox/proxy/table"
 )
 
-// Caller is who makes a call: a ServiceAccount, then Namespace and ServiceAccount are set, or an access key, then AccessKey is.
+// Caller is who makes a call: a ServiceAccount, then Namespace and ServiceAccount are set, an access key, then AccessKey is, or a user, then Issuer and User are.
 type Caller struct {
 	// Namespace of the ServiceAccount.
 	Namespace string
@@ -14,6 +14,10 @@ type Caller struct {
 	ServiceAccount string
 	// AccessKey is the name of the access key.
 	AccessKey string
+	// Issuer is the name of the OIDC issuer of the user.
+	Issuer string
+	// User is the user's name there.
+	User string
 }
 
 // Matches tells whether a budget counts the calls of a caller on a route, as far as these two decide. All that the budget names must match; what it leaves
@@ -39,13 +43,19 @@ func (c *Caller) matches(match *table.CallerMatch) bool {
 	switch {
 	case match.AccessKey != "":
 		return match.AccessKey == c.AccessKey
+	case match.User != "":
+		return c.User != "" && joins(match.User, c.Issuer, c.User)
 	case c.ServiceAccount == "":
 		return false
 	case match.Namespace != "":
 		return match.Namespace == c.Namespace
 	default:
-		want := match.ServiceAccount
-		n := len(c.Namespace)
-		return len(want) == n+1+len(c.ServiceAccount) && want[:n] == c.Namespace && want[n] == '/' && want[n+1:] == c.ServiceAccount
+		return joins(match.ServiceAccount, c.Namespace, c.ServiceAccount)
 	}
+}
+
+// joins tells whether whole is first and rest with a slash between them.
+func joins(whole, first, rest string) bool {
+	n := len(first)
+	return len(whole) == n+1+len(rest) && whole[:n] == first && whole[n] == '/' && whole[n+1:] == rest
 }

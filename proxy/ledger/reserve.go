@@ -14,8 +14,10 @@ type Claimant struct {
 	Caller Caller
 	// EndUser is whom the caller says that it calls for; empty for nobody. A budget believes it from its trusted callers only.
 	EndUser string
-	// Tags are what the caller says of the call, each key once. They are believed likewise.
+	// Tags are what the caller says of the call, each key once. They are believed likewise, but for the first ones.
 	Tags []table.Tag
+	// Vouched is how many of Tags, from the first on, the caller's issuer says. Every budget believes them.
+	Vouched int
 }
 
 // Ask is what an attempt may cost.

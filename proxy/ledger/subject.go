@@ -78,7 +78,7 @@ func (b *Budget) who(by *Claimant) who {
 			return who{name: by.EndUser}
 		}
 	case table.CountPerTag:
-		if b.Trusts(by) {
+		if b.Trusts(by) || by.vouched(b.TagKey) {
 			return who{name: tagValue(by.Tags, b.TagKey)}
 		}
 	case table.CountShared:
@@ -89,6 +89,11 @@ func (b *Budget) who(by *Claimant) who {
 // Trusts tells whether the budget believes what a claimant's caller says of end users and tags.
 func (b *Budget) Trusts(by *Claimant) bool {
 	return by.Caller.matchesAny(b.TrustedCallers)
+}
+
+// vouched tells whether a tag comes from the caller's issuer rather than from the caller itself.
+func (c *Claimant) vouched(key string) bool {
+	return slices.ContainsFunc(c.Tags[:min(c.Vouched, len(c.Tags))], func(t table.Tag) bool { return t.Key == key })
 }
 
 func tagValue(tags []table.Tag, key string) string {
@@ -119,6 +124,9 @@ func (c Caller) Subject() string {
 	if c.AccessKey != "" {
 		return "accesskey:" + c.AccessKey
 	}
+	if c.User != "" {
+		return "user:" + c.Issuer + "/" + c.User
+	}
 	return "serviceaccount:" + c.Namespace + "/" + c.ServiceAccount
 }
 
@@ -130,13 +138,11 @@ func (b *Budget) Counts(route string, by *Claimant) bool {
 	if len(b.Tags) == 0 && len(b.EndUsers) == 0 {
 		return true
 	}
-	if !b.Trusts(by) {
-		return false
-	}
+	trusts := b.Trusts(by)
 	for _, tag := range b.Tags {
-		if !slices.Contains(by.Tags, tag) {
+		if !trusts && !by.vouched(tag.Key) || !slices.Contains(by.Tags, tag) {
 			return false
 		}
 	}
-	return len(b.EndUsers) == 0 || slices.Contains(b.EndUsers, by.EndUser)
+	return len(b.EndUsers) == 0 || trusts && slices.Contains(b.EndUsers, by.EndUser)
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
@@ -20,17 +21,19 @@ func (s *Server) authenticate(next handler) handler {
 		if err != nil {
 			return unauthorized(err)
 		}
-		c.caller, err = c.snapshot.authenticator.Authenticate(token, c.start)
+		c.grant, err = c.snapshot.authenticator.Authenticate(token, c.start)
 		if err != nil {
 			return unauthorized(err)
 		}
+		c.caller = c.grant.Caller
 		return next(c)
 	}
 }
 
-// credentials is the header that the caller's token stands in. Gemini's older clients put it into the query, where no other API takes it.
+// credentials is the header that the caller's token stands in. Gemini's older clients put it into the query, where no other API takes it; there it counts like
+// the header that Gemini's newer ones use, so that another one beside it is refused.
 func (c *call) credentials() http.Header {
-	if c.place.api != neutral.GenerateContent || c.r.Header.Get("X-Goog-Api-Key") != "" {
+	if c.place.api != neutral.GenerateContent {
 		return c.r.Header
 	}
 	keys := c.r.URL.Query()["key"]
@@ -38,7 +41,11 @@ func (c *call) credentials() http.Header {
 		return c.r.Header
 	}
 	header := c.r.Header.Clone()
-	header["X-Goog-Api-Key"] = keys
+	for _, key := range keys {
+		if !slices.Contains(header["X-Goog-Api-Key"], key) {
+			header["X-Goog-Api-Key"] = append(header["X-Goog-Api-Key"], key)
+		}
+	}
 	return header
 }
 

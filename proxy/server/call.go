@@ -9,6 +9,7 @@ import (
 	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/route"
+	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/usage"
 )
 
@@ -26,6 +27,8 @@ type call struct {
 	upstreamID string
 	snapshot   *snapshot
 	caller     identity.Caller
+	// grant is what the caller's credential proves; nil where there is none.
+	grant *identity.Grant
 
 	// body is what the client sent, until a stream begins; bytesIn is its length and inbound what was read of it. A form is read only as far as routing needs.
 	body    *buffer
@@ -102,6 +105,11 @@ type call struct {
 
 // started tells whether the answer's status and headers have been sent; from then on only the body can tell of an error.
 func (c *call) started() bool { return c.status != 0 }
+
+// mayUse tells whether the call's credential admits it to a route.
+func (c *call) mayUse(r *table.Route) bool {
+	return c.everybody || c.grant != nil && c.grant.Allows(r)
+}
 
 // callerName is the caller in words.
 func (c *call) callerName() string {

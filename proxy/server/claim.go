@@ -26,26 +26,43 @@ const (
 // claim notes whose call it is, as budgets and usage records see it. It must come before the body is given back.
 func (c *call) claim() {
 	c.claimant = ledger.Claimant{Caller: ledgerCaller(c.caller), Tags: c.tags()}
+	if c.grant != nil {
+		c.claimant.Vouched = len(c.grant.Tags)
+	}
 	if len(c.inbound.Head.User) <= maxEndUser {
 		c.claimant.EndUser = c.inbound.Head.User
 	}
 }
 
 func ledgerCaller(c identity.Caller) ledger.Caller {
-	if c.Kind == identity.AccessKey {
+	switch c.Kind {
+	case identity.AccessKey:
 		return ledger.Caller{AccessKey: c.Name}
+	case identity.User:
+		return ledger.Caller{Issuer: c.Issuer, User: c.Name}
+	case identity.ServiceAccount:
 	}
 	return ledger.Caller{Namespace: c.Namespace, ServiceAccount: c.Name}
 }
 
-// tags are those of the header, of OpenAI's "metadata" and of OpenRouter's "trace", each key once, in this order; nil for none.
+// tags are those of the caller's issuer, of the header, of OpenAI's "metadata" and of OpenRouter's "trace", each key once, in this order; nil for none. A tag
+// that the issuer can set is never taken from the request.
 func (c *call) tags() []table.Tag {
-	tags := readTagHeader(nil, c.r.Header)
-	if c.form != nil || c.body == nil {
-		return tags
+	given := readTagHeader(nil, c.r.Header)
+	if c.form == nil && c.body != nil {
+		given = readTagMember(given, c.body.bytes, "metadata")
+		given = readTagMember(given, c.body.bytes, "trace")
 	}
-	tags = readTagMember(tags, c.body.bytes, "metadata")
-	return readTagMember(tags, c.body.bytes, "trace")
+	if c.grant == nil || len(c.grant.TagKeys) == 0 {
+		return given
+	}
+	tags := slices.Clone(c.grant.Tags)
+	for _, tag := range given {
+		if !slices.Contains(c.grant.TagKeys, tag.Key) {
+			tags = addTag(tags, tag.Key, tag.Value)
+		}
+	}
+	return tags
 }
 
 func readTagHeader(tags []table.Tag, header http.Header) []table.Tag {

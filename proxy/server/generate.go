@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
-	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/route"
-	"signalbox.dev/signalbox/proxy/table"
 )
 
 // maxListedModels bounds the names that a model_not_found tells.
@@ -88,10 +87,13 @@ func requestError(err error) error {
 }
 
 func (c *call) accessDenied(model, routeName string) error {
+	why := "the route's access rules do not admit it"
+	if c.grant != nil && c.grant.Routes != nil && !slices.Contains(c.grant.Routes, routeName) {
+		why = "the access key's annotation of allowed routes does not list it"
+	}
 	return &Error{
 		Code: CodeAccessDenied, Status: http.StatusForbidden,
-		Message: fmt.Sprintf("%s may not use model %q: the access rules of ModelRoute %q in namespace %q do not admit it",
-			c.caller, model, routeName, c.snapshot.namespace),
+		Message: fmt.Sprintf("%s may not use model %q of ModelRoute %q in namespace %q: %s", c.caller, model, routeName, c.snapshot.namespace, why),
 	}
 }
 
@@ -122,5 +124,5 @@ func (c *call) modelNotFound(model string) error {
 
 // visibleModels are the names and patterns that the caller may use.
 func (c *call) visibleModels() []route.Model {
-	return c.snapshot.index.Models(func(r *table.Route) bool { return identity.Allows(r.Access, c.caller) })
+	return c.snapshot.index.Models(c.mayUse)
 }

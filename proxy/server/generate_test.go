@@ -48,7 +48,7 @@ func TestPlainAnswer(t *testing.T) {
 	h := newHarness(t, []http.HandlerFunc{got.then(upstream)}, withTable(budgeted))
 	request := h.request(t.Context(), ask{id: "r1"})
 	request.Header.Set("Cookie", "private=1")
-	request.Header.Set("X-Api-Key", "private")
+	request.Header.Set("X-Api-Key", appKey)
 	request.Header.Set("Openai-Organization", "their-org")
 	request.Header.Set("X-Forwarded-For", "10.0.0.1")
 	response, err := h.front.Client().Do(request)

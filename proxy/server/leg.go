@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"signalbox.dev/signalbox/proxy/dialect"
-	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/limit"
 	"signalbox.dev/signalbox/proxy/preference"
@@ -77,7 +76,7 @@ func (s *Server) addLeg(c *call, model string, preferences *preference.Preferenc
 	if found == nil {
 		return c.modelNotFound(model)
 	}
-	if !c.everybody && !identity.Allows(found.Access, c.caller) {
+	if !c.mayUse(found) {
 		return c.accessDenied(model, found.Name)
 	}
 	if sort != "" {

@@ -8,7 +8,6 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect/gemini"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
-	"signalbox.dev/signalbox/proxy/identity"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -69,7 +68,7 @@ func (s *Server) getModel(c *call) error {
 	if !ok {
 		return c.modelNotFound(name)
 	}
-	if !identity.Allows(found.Access, c.caller) {
+	if !c.mayUse(found) {
 		return c.accessDenied(name, found.Name)
 	}
 	return s.sendJSON(c, c.appendModel(c.describeModel(route.Model{Name: name, Route: found})))

@@ -33,11 +33,19 @@ func (n *snapshot) uses(credential, key string) bool {
 	return ok && entry.fingerprint == key
 }
 
+// authenticators is the snapshot's authenticator; nil without a snapshot.
+func (n *snapshot) authenticators() *identity.Authenticator {
+	if n == nil {
+		return nil
+	}
+	return n.authenticator
+}
+
 // compile makes a table ready. A broken credential excludes the targets that use it and nothing else.
 func (s *Server) compile(t *table.Table, previous *snapshot) (*snapshot, error) {
 	next := &snapshot{
 		namespace:     t.Namespace,
-		authenticator: identity.New(t),
+		authenticator: identity.New(t, previous.authenticators()),
 		routes:        make(map[*table.Route]*routeEntry, len(t.Routes)),
 		byName:        make(map[string]*routeEntry, len(t.Routes)),
 		credentials:   make(map[string]*credentialEntry, len(t.Credentials)),

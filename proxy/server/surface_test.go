@@ -296,22 +296,22 @@ func TestSignsOfLife(t *testing.T) {
 func TestModelListsInTheCallersDialect(t *testing.T) {
 	h := newHarness(t, []http.HandlerFunc{good})
 	for name, tc := range map[string]struct {
-		path, header string
-		want         []string
+		path, header, value string
+		want                []string
 	}{
 		"OpenAI":         {path: "/v1/models", want: []string{`"object":"list"`, `"id":"chat"`}},
 		"OpenRouter":     {path: "/api/v1/models", want: []string{`"id":"chat"`, `"pricing":`, `"context_length":`, `"prompt":"0.000001"`}},
 		"Groq":           {path: "/openai/v1/models", want: []string{`"object":"list"`, `"id":"chat"`}},
 		"Anthropic":      {path: "/v1/models", header: "Anthropic-Version", want: []string{`"type":"model"`, `"id":"chat"`, `"has_more":false`}},
 		"Anthropic, one": {path: "/v1/models/any%2Fone", header: "Anthropic-Version", want: []string{`"type":"model"`, `"id":"any/one"`}},
-		"Gemini, /v1":    {path: "/v1/models", header: "X-Goog-Api-Key", want: []string{`"name":"models/chat"`}},
+		"Gemini, /v1":    {path: "/v1/models", header: "X-Goog-Api-Key", value: appKey, want: []string{`"name":"models/chat"`}},
 		"Gemini":         {path: "/v1beta/models", want: []string{`"name":"models/chat"`}},
 		"Gemini, one":    {path: "/v1beta/models/any/one", want: []string{`"name":"models/any/one"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			request := h.request(t.Context(), ask{method: http.MethodGet, path: tc.path})
 			if tc.header != "" {
-				request.Header.Set(tc.header, "2023-06-01")
+				request.Header.Set(tc.header, or(tc.value, "2023-06-01"))
 			}
 			response, err := h.front.Client().Do(request)
 			if err != nil {
