@@ -28,6 +28,8 @@ type drafts struct {
 	// routes are ordered by age, for the older one wins a model name.
 	routes  []*routeDraft
 	budgets []*budgetDraft
+	// graph says which routes call which; nil until a target refers to another namespace's.
+	graph *callGraph
 }
 
 func newDrafts(in *Input, bounds bounds) *drafts {
@@ -117,6 +119,7 @@ func (d *drafts) assemble(states map[objectKey]settled) Result {
 	a.addAccessKeys()
 	a.addCredentials()
 	a.addRoutes()
+	a.addRemotes()
 	a.addListings()
 	a.addPrices()
 	a.addBudgets()

@@ -94,7 +94,9 @@ type RemoteRoute struct {
 	Calls []string
 	// Prices are the highest of its targets, by unit, as its namespace's table has them; nil if one of them is not known.
 	Prices *table.Prices
-	// Endpoint is the base URL of its proxy.
+	// Declared are the capabilities that one of its targets has, and the largest limits of their models, as the same table has them.
+	Declared table.Declared
+	// Endpoint is the base URL of its proxy; empty for plain HTTP to its Service.
 	Endpoint string
 	// CAPEM are the authorities of a proxy that speaks TLS; empty for the system's.
 	CAPEM []byte

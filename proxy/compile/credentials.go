@@ -9,6 +9,7 @@ import (
 	"signalbox.dev/signalbox/proxy/endpoint"
 	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/provider/registry"
+	"signalbox.dev/signalbox/proxy/provider/signalbox"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -84,7 +85,7 @@ func (c credentialCompiler) compile(spec *v1alpha1.ProviderCredential) *credenti
 // place fills in where a credential's calls go, and checks that its provider can be called as the spec says.
 func (c credentialCompiler) place(fresh *table.Credential, spec *v1alpha1.ProviderCredentialSpec) []Finding {
 	vendor, known := c.registry.Lookup(fresh.Provider)
-	if !known {
+	if !known || vendor.Name == signalbox.Name {
 		return []Finding{{
 			Condition: v1alpha1.ConditionReady,
 			Reason:    v1alpha1.ReasonUnsupportedValue,

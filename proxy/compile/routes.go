@@ -121,7 +121,6 @@ func (c *complaints) targets(spec []v1alpha1.RouteTarget) []table.Target {
 
 func (c *complaints) target(spec *v1alpha1.RouteTarget, path string) table.Target {
 	c.required(spec.Name, path+".name")
-	c.required(spec.CredentialRef.Name, path+".credentialRef.name")
 	c.required(spec.Model, path+".model")
 	if api := neutral.API(spec.API); api != "" && (api.Family() != neutral.Generation || api == neutral.Completions) {
 		c.unsupported(path+".api", string(spec.API))
@@ -135,6 +134,7 @@ func (c *complaints) target(spec *v1alpha1.RouteTarget, path string) table.Targe
 		OnlyFor:    c.kinds(spec.OnlyFor, path+".onlyFor"),
 		OpenRouter: c.openRouter(spec.OpenRouter, path+".openRouter"),
 	}
+	c.called(spec, &read, path)
 	if spec.Prices != nil {
 		price, defects := prices(spec.Prices, path+".prices", v1alpha1.ConditionAccepted, KindModelRoute+" "+c.route)
 		read.Prices = &price

@@ -8,6 +8,7 @@ import (
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/provider/signalbox"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -58,8 +59,12 @@ func (a *assembly) resolveTargets(route *table.Route, report *ObjectReport) {
 
 // resolveTarget finds the credential of one target, adds a finding to the report if there is no usable one, and returns what is to be said of the target.
 func (a *assembly) resolveTarget(route *table.Route, target *table.Target, path string, report *ObjectReport) TargetReport {
-	reason, problem, field := a.targetProblem(target)
+	forgetRemote(target)
+	reason, problem, field := a.targetProblem(route, target)
 	target.Excluded = problem
+	if target.CalledRoute != "" && problem == "" {
+		a.applyRemote(target)
+	}
 	listed := a.applyListing(target)
 	a.applyCatalogue(route, target)
 	if problem != "" {
@@ -74,18 +79,33 @@ func (a *assembly) resolveTarget(route *table.Route, target *table.Target, path 
 }
 
 // targetProblem tells why a target cannot be used, and which of its fields is at fault.
-func (a *assembly) targetProblem(target *table.Target) (reason, problem, field string) {
+func (a *assembly) targetProblem(route *table.Route, target *table.Target) (reason, problem, field string) {
+	if target.CalledRoute != "" {
+		if reason, problem, field = a.remoteProblem(route, target); problem != "" {
+			return reason, problem, field
+		}
+		vendor, _ := a.providers.Lookup(signalbox.Name)
+		return lacksAPI(vendor, target)
+	}
 	reason, problem = a.backendProblem(target.Credential)
 	if problem != "" {
 		return reason, problem, "credentialRef.name"
 	}
 	backend := a.backends[target.Credential]
-	vendor, known := a.providers.Lookup(backend.Provider)
-	if api := neutral.API(target.API); api != "" && (!known || !vendor.For(provider.AccountOf(backend)).Has(api)) {
-		return v1alpha1.ReasonUnsupportedValue, fmt.Sprintf("provider %s has no API %s", backend.Provider, target.API), "api"
+	vendor, _ := a.providers.Lookup(backend.Provider)
+	if reason, problem, field = lacksAPI(vendor.For(provider.AccountOf(backend)), target); problem != "" {
+		return reason, problem, field
 	}
 	if target.OpenRouter != nil && backend.Provider != string(v1alpha1.ProviderOpenRouter) {
 		return v1alpha1.ReasonUnsupportedValue, fmt.Sprintf("its preferences are for OpenRouter, and provider %s would not keep them", backend.Provider), "openRouter"
+	}
+	return "", "", ""
+}
+
+// lacksAPI tells whether a target asks for an API that its provider does not have.
+func lacksAPI(vendor provider.Provider, target *table.Target) (reason, problem, field string) {
+	if api := neutral.API(target.API); api != "" && !vendor.Has(api) {
+		return v1alpha1.ReasonUnsupportedValue, fmt.Sprintf("provider %s has no API %s", vendor.Name, target.API), "api"
 	}
 	return "", "", ""
 }
@@ -122,6 +142,8 @@ func (a *assembly) targetReport(route *table.Route, target *table.Target, reason
 		report.State, report.Reason, report.Message = v1alpha1.TargetUnavailable, v1alpha1.ReasonRequirementNotMet, lacking
 	case listed.listing == provider.Unlisted:
 		report.Reason, report.Message = v1alpha1.ReasonModelNotListed, listed.describe(target, backend.Provider)
+	case target.CalledRoute != "" && a.unserved(route, target) != "":
+		report.Message = a.unserved(route, target)
 	case route.Strategy == table.LowestCost && report.Priced == Unpriced:
 		report.Message = "its price is not known, so the strategy LowestCost tries it after those with a price"
 	}

@@ -64,9 +64,10 @@ func openAIAddresses(base string) []string {
 // Every offer of every provider leads to the address that its vendor documents.
 func TestEveryOfferHasItsAddress(t *testing.T) {
 	const (
-		vertex  = "https://europe-west4-aiplatform.googleapis.com/v1/projects/acme/locations/europe-west4"
-		bedrock = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/m%3A1"
-		gemini  = "https://generativelanguage.googleapis.com/v1beta/models/m%3A1:"
+		vertex    = "https://europe-west4-aiplatform.googleapis.com/v1/projects/acme/locations/europe-west4"
+		bedrock   = "https://bedrock-runtime.eu-central-1.amazonaws.com/model/m%3A1"
+		signalbox = "http://signalbox.ai.svc.cluster.local"
+		gemini    = "https://generativelanguage.googleapis.com/v1beta/models/m%3A1:"
 	)
 	cases := map[string]struct {
 		endpoint string
@@ -110,6 +111,13 @@ func TestEveryOfferHasItsAddress(t *testing.T) {
 			"TitanEmbed " + bedrock + "/invoke",
 			"CohereEmbed " + bedrock + "/invoke",
 		}},
+		"Signalbox": {endpoint: signalbox + "/v1", want: append(
+			usual(signalbox+"/v1", neutral.ChatCompletions, neutral.Completions, neutral.Responses, neutral.Messages, neutral.CountTokens, neutral.Embeddings,
+				neutral.Rerank, neutral.Moderations, neutral.ImageGenerations, neutral.ImageEdits, neutral.ImageVariations, neutral.Speech,
+				neutral.Transcriptions, neutral.Translations),
+			"GenerateContent "+signalbox+"/v1beta/models/m%3A1:generateContent | "+signalbox+"/v1beta/models/m%3A1:streamGenerateContent?alt=sse",
+			"CohereRerank "+signalbox+"/v2/rerank",
+		)},
 		"Cohere": {want: []string{"CohereChat https://api.cohere.com/v2/chat", "CohereEmbed https://api.cohere.com/v2/embed", "CohereRerank https://api.cohere.com/v2/rerank"}},
 	}
 	if diff := cmp.Diff(len(registry.Default().Names()), len(cases)); diff != "" {

@@ -33,6 +33,7 @@ func TestListURL(t *testing.T) {
 		"VertexAI":            {"VertexAI", "", "", false},
 		"AWSBedrock":          {"AWSBedrock", "", "https://bedrock.eu-central-1.amazonaws.com/foundation-models", true},
 		"AWSBedrock, private": {"AWSBedrock", "https://vpce.test", "https://vpce.test/foundation-models", true},
+		"Signalbox":           {"Signalbox", "http://signalbox.ai.svc.cluster.local/v1", "", false},
 		"Cohere":              {"Cohere", "", "https://api.cohere.com/v1/models?page_size=1000", true},
 	}
 	covered := map[string]bool{}

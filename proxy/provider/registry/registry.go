@@ -19,6 +19,7 @@ import (
 	"signalbox.dev/signalbox/proxy/provider/openai"
 	"signalbox.dev/signalbox/proxy/provider/openaicompatible"
 	"signalbox.dev/signalbox/proxy/provider/openrouter"
+	"signalbox.dev/signalbox/proxy/provider/signalbox"
 	"signalbox.dev/signalbox/proxy/provider/together"
 	"signalbox.dev/signalbox/proxy/provider/vertexai"
 	"signalbox.dev/signalbox/proxy/provider/xai"
@@ -38,12 +39,12 @@ func New(providers ...provider.Provider) Registry {
 	return r
 }
 
-// Default returns every vendor of this program.
+// Default returns every vendor of this program, and the proxies of other namespaces as one.
 func Default() Registry {
 	return New(
 		openai.New(), groq.New(), openrouter.New(), mistral.New(), deepseek.New(), xai.New(), together.New(),
 		fireworks.New(), cerebras.New(), openaicompatible.New(), anthropic.New(), googleai.New(), vertexai.New(),
-		awsbedrock.New(), azureopenai.New(), cohere.New(),
+		awsbedrock.New(), azureopenai.New(), cohere.New(), signalbox.New(),
 	)
 }
 

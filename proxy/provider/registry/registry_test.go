@@ -20,7 +20,7 @@ import (
 func TestDefault(t *testing.T) {
 	want := []string{
 		"AWSBedrock", "Anthropic", "AzureOpenAI", "Cerebras", "Cohere", "DeepSeek", "Fireworks", "GoogleAI", "Groq", "Mistral", "OpenAI", "OpenAICompatible",
-		"OpenRouter", "Together", "VertexAI", "XAI",
+		"OpenRouter", "Signalbox", "Together", "VertexAI", "XAI",
 	}
 	if diff := cmp.Diff(want, registry.Default().Names()); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
