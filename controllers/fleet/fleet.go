@@ -44,7 +44,9 @@ type Fleet struct {
 	listeners []func(namespace string)
 	// routeListeners are those of single routes, and notices what they were told, by namespace.
 	routeListeners []func(namespace, route string)
-	notices        map[string]*notices
+	// credentialListeners are those of single credentials.
+	credentialListeners []func(types.NamespacedName)
+	notices             map[string]*notices
 
 	streams sync.WaitGroup
 	closed  bool
@@ -59,6 +61,7 @@ type pod struct {
 	sequence int64     // of the table that it acknowledged; 0 is none
 	lostAt   time.Time // since when it has not been heard; zero while it is
 	claims   claims    // of its targets; nil before its first report
+	accounts accounts  // what it says of credentials
 }
 
 // observation is what the Pod object says.

@@ -49,6 +49,8 @@ type world struct {
 	streams chan *stream
 	changed chan string // namespaces
 	routes  workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// credentials are the requests for those.
+	credentials workqueue.TypedRateLimitingInterface[reconcile.Request]
 	// identities answers what certificate there is.
 	identities Identities
 }
@@ -87,6 +89,10 @@ func newWorld(t *testing.T) *world {
 	if err := w.RouteSource().Start(ctx, w.routes); err != nil {
 		t.Fatal(err)
 	}
+	w.credentials = workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	if err := w.CredentialSource().Start(ctx, w.credentials); err != nil {
+		t.Fatal(err)
+	}
 	var group sync.WaitGroup
 	group.Go(func() { _ = w.Start(ctx) })
 	t.Cleanup(func() {
@@ -94,6 +100,7 @@ func newWorld(t *testing.T) *world {
 		group.Wait()
 		queue.ShutDown()
 		w.routes.ShutDown()
+		w.credentials.ShutDown()
 	})
 	return w
 }

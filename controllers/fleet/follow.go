@@ -88,7 +88,9 @@ func (f *follower) heard(report control.Report) {
 	changed := f.pod.sequence != report.Sequence
 	f.pod.sequence = report.Sequence
 	routes := f.fleet.hear(f.name, f.pod, report.Targets)
+	credentials := f.fleet.hearCredentials(f.name, f.pod, report.Credentials)
 	f.fleet.mutex.Unlock()
+	f.fleet.notifyCredentials(f.name.Namespace, credentials)
 	if changed {
 		f.fleet.notify(f.name.Namespace)
 		return
@@ -106,7 +108,7 @@ func (f *follower) lost() {
 	expired := f.pod.sequence != 0 && now.Sub(f.pod.lostAt) >= grace
 	if expired {
 		f.pod.sequence = 0
-		f.pod.claims = nil
+		f.pod.claims, f.pod.accounts = nil, nil
 	}
 	f.fleet.mutex.Unlock()
 	if expired {

@@ -9,21 +9,33 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"signalbox.dev/signalbox/proxy/control"
 	"signalbox.dev/signalbox/proxy/traffic"
+	"signalbox.dev/signalbox/proxy/window"
 )
 
 // told drains the requests for routes.
-func (w *world) told() string {
-	var routes []string
-	for w.routes.Len() > 0 {
-		request, _ := w.routes.Get()
-		w.routes.Done(request)
-		routes = append(routes, request.String())
+func (w *world) told() string { return drain(w.routes) }
+
+func drain(queue workqueue.TypedRateLimitingInterface[reconcile.Request]) string {
+	var names []string
+	for queue.Len() > 0 {
+		request, _ := queue.Get()
+		queue.Done(request)
+		names = append(names, request.String())
 	}
-	slices.Sort(routes)
-	return strings.Join(routes, " ")
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+func (w *world) expectCredentials(t *testing.T, when, want string) {
+	t.Helper()
+	if got := drain(w.credentials); got != want {
+		t.Errorf("%s: told of %q, want %q", when, got, want)
+	}
 }
 
 // start has a ready pod that acknowledged a table.
@@ -42,12 +54,17 @@ func (s *stream) report(targets ...traffic.Target) {
 	s.handle(control.Report{PodUID: "uid-1", Sequence: 5, Stats: control.Stats{Targets: targets}})
 }
 
+// failing is a thousand calls of which so many failed.
+func failing(errors int64) window.Counts {
+	return window.Counts{window.Answered: 1000 - errors, window.Failed: errors}
+}
+
 func called(route string, errors int64) traffic.Target {
-	return traffic.Target{Route: route, Name: "first", Samples: 10, ErrorPermille: errors}
+	return traffic.Target{Route: route, Name: "first", Calls: failing(errors)}
 }
 
 func blocked() traffic.Target {
-	return traffic.Target{Route: "chat", Name: "first", Block: traffic.CircuitOpen, Seconds: 10, Samples: 10, ErrorPermille: 1000}
+	return traffic.Target{Route: "chat", Name: "first", Block: traffic.CircuitOpen, Seconds: 10, Calls: failing(1000)}
 }
 
 func (w *world) expectTold(t *testing.T, when, want string) {
@@ -160,7 +177,7 @@ func TestFleetCountsReadyPodsOnly(t *testing.T) {
 	two.report(blocked())
 	w.told()
 	w.observe(podName("one"), observation{uid: "uid-1", addr: "10.0.0.1:8443"})
-	want := []Traffic{{Target: "first", Proxies: 1, Blocked: 1, Block: traffic.CircuitOpen, Figures: Figures{1000, Unknown, Unknown}}}
+	want := []Traffic{{Target: "first", Proxies: 1, Blocked: 1, Block: traffic.CircuitOpen, Figures: Figures{1000, Unknown, Unknown, Unknown}}}
 	if diff := cmp.Diff(want, w.Traffic("team-a", "chat")); diff != "" {
 		t.Errorf("traffic (-want +got):\n%s", diff)
 	}
@@ -210,7 +227,7 @@ func TestFleetKeepsManyRoutesQuiet(t *testing.T) {
 		one.report(targets...)
 	}
 	w.expectTold(t, "the same again and again", "")
-	targets[7].ErrorPermille = 400
+	targets[7].Calls = failing(400)
 	w.clock.Step(driftInterval)
 	one.report(targets...)
 	w.expectTold(t, "one of them fails", "team-a/"+targets[7].Route)

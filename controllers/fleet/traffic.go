@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"signalbox.dev/signalbox/proxy/traffic"
+	"signalbox.dev/signalbox/proxy/window"
 )
 
 const (
@@ -19,12 +20,10 @@ const (
 	maxModel = 256
 )
 
-// Bounds of what one proxy may claim. Their products fit into an int64 for any number of proxies.
+// Bounds of what one proxy may claim. Their sums fit into an int64 for any number of proxies.
 const (
-	maxSeconds      = 100_000
-	maxSamples      = 1_000_000
-	maxMilliseconds = 100_000_000
-	maxRate         = 1_000_000
+	maxSeconds = 100_000
+	maxLeft    = 1 << 50
 )
 
 // Traffic is what the ready proxies of a namespace together know of one target of a route.
@@ -38,7 +37,7 @@ type Traffic struct {
 	Proxies, Blocked int
 	// Block is why they do; Open if Blocked is 0.
 	Block traffic.Block
-	// Figures are averages over the calls of all proxies.
+	// Figures are those of the calls of all proxies together.
 	Figures
 }
 
@@ -90,11 +89,7 @@ func newClaim(target traffic.Target, before claim, now time.Time) claim {
 	if made.Block == traffic.Open {
 		return made
 	}
-	made.since = before.since
-	if made.since.IsZero() {
-		made.since = now
-	}
-	made.standing = before.standing || time.Duration(made.Seconds)*time.Second >= lasting || now.Sub(made.since) >= lasting
+	made.since, made.standing = stands(before.since, before.standing, made.Seconds, now)
 	if made.Block == traffic.Trying {
 		made.Block = traffic.CircuitOpen
 		if before.Block != traffic.Open {
@@ -102,6 +97,14 @@ func newClaim(target traffic.Target, before claim, now time.Time) claim {
 		}
 	}
 	return made
+}
+
+// stands is since when something has been left alone, and whether that counts: it has lasted, or is to last, long enough, or counted before.
+func stands(since time.Time, before bool, left int64, now time.Time) (time.Time, bool) {
+	if since.IsZero() {
+		since = now
+	}
+	return since, before || time.Duration(left)*time.Second >= lasting || now.Sub(since) >= lasting
 }
 
 // bounded keeps what a pod says within what can be added up and written into a status. A reason that this version does not know is like an open circuit.
@@ -113,10 +116,7 @@ func bounded(target traffic.Target) traffic.Target {
 		target.Successor = ""
 	}
 	target.Seconds = within(target.Seconds, maxSeconds)
-	target.Samples = within(target.Samples, maxSamples)
-	target.ErrorPermille = within(target.ErrorPermille, 1000)
-	target.FirstTokenMS = within(target.FirstTokenMS, maxMilliseconds)
-	target.TokensPerSecond = within(target.TokensPerSecond, maxRate)
+	target.Calls = target.Calls.Bounded()
 	return target
 }
 
@@ -170,13 +170,13 @@ func merge(pods []claims, route string) []Traffic {
 	return merged
 }
 
-// sum adds up claims of several pods. Averages are weighted by calls.
+// sum adds up claims of several pods.
 type sum struct {
-	proxies, blocked                       int
-	block                                  traffic.Block
-	successor                              string
-	samples, errors                        int64
-	firstToken, firstTokenOf, rate, rateOf int64
+	proxies, blocked int
+	block            traffic.Block
+	successor        string
+	calls            window.Counts
+	firstToken, rate window.Sketch
 }
 
 func (s *sum) add(said *claim) {
@@ -189,30 +189,13 @@ func (s *sum) add(said *claim) {
 	}
 	// While a change of successor spreads, the order in which pods are asked must not matter.
 	s.successor = max(s.successor, said.Successor)
-	s.samples += said.Samples
-	s.errors += said.ErrorPermille * said.Samples
-	if said.FirstTokenMS > 0 {
-		s.firstToken += said.FirstTokenMS * said.Samples
-		s.firstTokenOf += said.Samples
-	}
-	if said.TokensPerSecond > 0 {
-		s.rate += said.TokensPerSecond * said.Samples
-		s.rateOf += said.Samples
-	}
+	s.calls.Add(said.Calls)
+	s.firstToken.Merge(said.FirstToken)
+	s.rate.Merge(said.Rate)
 }
 
 func (s *sum) traffic(target string) Traffic {
 	return Traffic{
-		Target: target, Successor: s.successor, Proxies: s.proxies, Blocked: s.blocked, Block: s.block,
-		Figures: Figures{
-			ErrorPermille: average(s.errors, s.samples), FirstTokenMS: average(s.firstToken, s.firstTokenOf), TokensPerSecond: average(s.rate, s.rateOf),
-		},
+		Target: target, Successor: s.successor, Proxies: s.proxies, Blocked: s.blocked, Block: s.block, Figures: figuresOf(s.calls, &s.firstToken, &s.rate),
 	}
-}
-
-func average(total, weight int64) int64 {
-	if weight == 0 {
-		return Unknown
-	}
-	return (total + weight/2) / weight
 }

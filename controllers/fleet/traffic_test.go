@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"signalbox.dev/signalbox/proxy/traffic"
+	"signalbox.dev/signalbox/proxy/window"
 )
 
 // step is a report and the time since the one before it.
@@ -65,15 +66,15 @@ func TestClaimsLast(t *testing.T) {
 
 func TestClaimsAreBounded(t *testing.T) {
 	hostile := traffic.Target{
-		Route: "chat", Name: "first", Successor: strings.Repeat("ä", maxModel+1), Block: traffic.CircuitOpen, Seconds: math.MaxInt64, Samples: math.MaxInt64,
-		ErrorPermille: math.MaxInt64, FirstTokenMS: math.MaxInt64, TokensPerSecond: math.MaxInt64,
+		Route: "chat", Name: "first", Successor: strings.Repeat("ä", maxModel+1), Block: traffic.CircuitOpen, Seconds: math.MaxInt64,
+		Calls: window.Counts{window.Failed: math.MaxInt64}, FirstToken: window.Packed{167, 1, 255, 255, 255, 255, 15}, Rate: window.Packed("no sketch"),
 	}
 	negative := traffic.Target{
-		Route: "chat", Name: "second", Successor: strings.Repeat("ä", maxModel), Seconds: -1, Samples: math.MinInt64, ErrorPermille: -1, FirstTokenMS: -1, TokensPerSecond: -1,
+		Route: "chat", Name: "second", Successor: strings.Repeat("ä", maxModel), Seconds: -1, Calls: window.Counts{math.MinInt64, -1, -1},
 	}
 	said := newClaims([]traffic.Target{hostile, negative}, nil, time.Time{})
 	want := []Traffic{
-		{Target: "first", Proxies: 5000, Blocked: 5000, Block: traffic.CircuitOpen, Figures: Figures{1000, maxMilliseconds, maxRate}},
+		{Target: "first", Proxies: 5000, Blocked: 5000, Block: traffic.CircuitOpen, Figures: Figures{1000, 613_116, Unknown, 613_116}},
 		{Target: "second", Successor: strings.Repeat("ä", maxModel), Proxies: 5000, Figures: NoFigures()},
 	}
 	pods := make([]claims, 5000)
@@ -92,6 +93,15 @@ func TestClaimsAreBounded(t *testing.T) {
 	}
 }
 
+// packed is a sketch of one value, so many times.
+func packed(value int64, times int) window.Packed {
+	var sketch window.Sketch
+	for range times {
+		sketch.Add(value)
+	}
+	return sketch.Pack()
+}
+
 func TestMerge(t *testing.T) {
 	claimed := func(targets ...traffic.Target) claims {
 		for i := range targets {
@@ -99,8 +109,8 @@ func TestMerge(t *testing.T) {
 		}
 		return newClaims(targets, nil, time.Time{})
 	}
-	well := claimed(traffic.Target{Samples: 30, ErrorPermille: 100, FirstTokenMS: 100, TokensPerSecond: 50})
-	slow := claimed(traffic.Target{Samples: 10, ErrorPermille: 500, FirstTokenMS: 500})
+	well := claimed(traffic.Target{Calls: failing(100), FirstToken: packed(100, 30), Rate: packed(50, 30)})
+	slow := claimed(traffic.Target{Calls: failing(500), FirstToken: packed(500, 10)})
 	broken := claimed(traffic.Target{Block: traffic.CircuitOpen, Seconds: 9})
 	refused := claimed(traffic.Target{Block: traffic.KeyRefused, Seconds: 9})
 	cases := map[string]struct {
@@ -108,14 +118,14 @@ func TestMerge(t *testing.T) {
 		want Traffic
 		down bool
 	}{
-		"one pod":                           {pods: []claims{well}, want: Traffic{Proxies: 1, Figures: Figures{100, 100, 50}}},
-		"averages are weighted by calls":    {pods: []claims{well, slow}, want: Traffic{Proxies: 2, Figures: Figures{200, 200, 50}}},
-		"one of two leaves it alone":        {pods: []claims{well, broken}, want: Traffic{Proxies: 2, Blocked: 1, Block: traffic.CircuitOpen, Figures: Figures{100, 100, 50}}},
-		"all leave it alone":                {pods: []claims{broken, broken}, want: Traffic{Proxies: 2, Blocked: 2, Block: traffic.CircuitOpen, Figures: NoFigures()}, down: true},
-		"a pod that knows nothing":          {pods: []claims{broken, {}, {"other": nil}}, want: Traffic{Proxies: 1, Blocked: 1, Block: traffic.CircuitOpen, Figures: NoFigures()}, down: true},
-		"the heaviest reason":               {pods: []claims{broken, refused, broken}, want: Traffic{Proxies: 3, Blocked: 3, Block: traffic.KeyRefused, Figures: NoFigures()}, down: true},
-		"a block that does not count":       {pods: []claims{claimed(traffic.Target{Block: traffic.CoolingDown, Seconds: 1})}, want: Traffic{Proxies: 1, Figures: NoFigures()}},
-		"a successor that one pod knows of": {pods: []claims{well, claimed(traffic.Target{Successor: "new"})}, want: Traffic{Proxies: 2, Successor: "new", Figures: Figures{100, 100, 50}}},
+		"one pod":                            {pods: []claims{well}, want: Traffic{Proxies: 1, Figures: Figures{100, 100, 48, 100}}},
+		"percentiles are those of all calls": {pods: []claims{well, slow}, want: Traffic{Proxies: 2, Figures: Figures{300, 100, 48, 494}}},
+		"one of two leaves it alone":         {pods: []claims{well, broken}, want: Traffic{Proxies: 2, Blocked: 1, Block: traffic.CircuitOpen, Figures: Figures{100, 100, 48, 100}}},
+		"all leave it alone":                 {pods: []claims{broken, broken}, want: Traffic{Proxies: 2, Blocked: 2, Block: traffic.CircuitOpen, Figures: NoFigures()}, down: true},
+		"a pod that knows nothing":           {pods: []claims{broken, {}, {"other": nil}}, want: Traffic{Proxies: 1, Blocked: 1, Block: traffic.CircuitOpen, Figures: NoFigures()}, down: true},
+		"the heaviest reason":                {pods: []claims{broken, refused, broken}, want: Traffic{Proxies: 3, Blocked: 3, Block: traffic.KeyRefused, Figures: NoFigures()}, down: true},
+		"a block that does not count":        {pods: []claims{claimed(traffic.Target{Block: traffic.CoolingDown, Seconds: 1})}, want: Traffic{Proxies: 1, Figures: NoFigures()}},
+		"a successor that one pod knows of":  {pods: []claims{well, claimed(traffic.Target{Successor: "new"})}, want: Traffic{Proxies: 2, Successor: "new", Figures: Figures{100, 100, 48, 100}}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// DefaultSilence is how long a stream may be silent before the client gives it up: three reports that did not come.
-const DefaultSilence = 3 * DefaultInterval
+// DefaultSilence is how long a stream may be silent before the client gives it up: seven reports that did not come.
+const DefaultSilence = 15 * time.Second
 
 const dialTimeout = 5 * time.Second
 

@@ -41,19 +41,35 @@ type Stats struct {
 	// Targets are those that were called of late or that something is wrong with. A report holds at most traffic.MaxTargets of them, troubled ones first,
 	// and fewer where they do not fit into MaxReportBytes.
 	Targets []traffic.Target `json:"targets,omitempty"`
+	// Credentials are the providers' accounts that were called of late or that something is wrong with, at most traffic.MaxCredentials of them, troubled ones
+	// first, and fewer where they do not fit.
+	Credentials []traffic.Credential `json:"credentials,omitempty"`
 }
 
-// line is a report as it is sent, its end of line included. What does not fit is left out, the least interesting targets first.
+// line is a report as it is sent, its end of line included. What does not fit is left out: first the times of the less interesting half of the targets, which
+// are most of a report, and so on; then such targets, and then credentials, as a whole.
 func line(report Report) ([]byte, error) {
 	report.Targets = traffic.Bounded(report.Targets)
+	report.Credentials = traffic.BoundedCredentials(report.Credentials)
+	timed := len(report.Targets)
 	for {
 		text, err := json.Marshal(report)
 		if err != nil {
 			return nil, fmt.Errorf("encoding a report: %w", err)
 		}
-		if len(text) < MaxReportBytes || len(report.Targets) == 0 {
+		if len(text) < MaxReportBytes || len(report.Targets) == 0 && len(report.Credentials) == 0 {
 			return append(text, '\n'), nil
 		}
-		report.Targets = report.Targets[:len(report.Targets)/2]
+		switch {
+		case timed > 0:
+			timed /= 2
+			for i := range report.Targets[timed:] {
+				report.Targets[timed+i].FirstToken, report.Targets[timed+i].Rate = nil, nil
+			}
+		case len(report.Targets) > 0:
+			report.Targets = report.Targets[:len(report.Targets)/2]
+		default:
+			report.Credentials = report.Credentials[:len(report.Credentials)/2]
+		}
 	}
 }

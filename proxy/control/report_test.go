@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"signalbox.dev/signalbox/proxy/traffic"
+	"signalbox.dev/signalbox/proxy/window"
 )
 
 // crowd is so many targets with names of their own, each as long as can be.
@@ -20,8 +21,8 @@ func crowd(n int, successor string) []traffic.Target {
 	targets := make([]traffic.Target, n)
 	for i := range targets {
 		targets[i] = traffic.Target{
-			Route: strings.Repeat("r", 63), Name: strings.Repeat("t", 63), Successor: successor, Block: traffic.CircuitOpen, Seconds: 15, Samples: int64(n - i),
-			ErrorPermille: 1000, FirstTokenMS: 12345, TokensPerSecond: 123,
+			Route: strings.Repeat("r", 63), Name: strings.Repeat("t", 63), Successor: successor, Block: traffic.CircuitOpen, Seconds: 15, Calls: window.Counts{window.Failed: int64(n - i)},
+			FirstToken: window.Packed{1, 2, 3}, Rate: window.Packed{3, 2, 1},
 		}
 	}
 	return targets
@@ -49,7 +50,7 @@ func roundTrip(t *testing.T, report Report) Report {
 
 func TestReportsCarryTargets(t *testing.T) {
 	sent := Report{Pod: "p", PodUID: "u", Sequence: 3, StartedAt: time.Unix(1, 0).UTC(), Stats: Stats{InFlight: 2, Targets: []traffic.Target{
-		{Route: "chat", Name: "fast", Provider: "Groq", Successor: "new", Block: traffic.CoolingDown, Seconds: 4, Samples: 9, ErrorPermille: 30, FirstTokenMS: 120, TokensPerSecond: 80},
+		{Route: "chat", Name: "fast", Provider: "Groq", Successor: "new", Block: traffic.CoolingDown, Seconds: 4, Calls: window.Counts{9, 1}, FirstToken: window.Packed{1, 9}, Rate: window.Packed{2, 9}},
 		{Route: "chat", Name: "slow"},
 	}}}
 	if diff := cmp.Diff(sent, roundTrip(t, sent), cmpopts.IgnoreFields(traffic.Target{}, "Provider")); diff != "" {
@@ -73,8 +74,8 @@ func TestReportsAreBounded(t *testing.T) {
 			if len(got.Targets) != tc.want || got.Pod != "p" {
 				t.Errorf("%d targets of pod %q, want %d", len(got.Targets), got.Pod, tc.want)
 			}
-			if tc.want > 0 && got.Targets[0].Samples != int64(len(tc.targets)) {
-				t.Errorf("the first target has %d samples; the busiest has %d", got.Targets[0].Samples, len(tc.targets))
+			if tc.want > 0 && got.Targets[0].Calls.Total() != int64(len(tc.targets)) {
+				t.Errorf("the first target has %d calls; the busiest has %d", got.Targets[0].Calls.Total(), len(tc.targets))
 			}
 		})
 	}

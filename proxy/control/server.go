@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// DefaultInterval is the time between two reports when nothing changes.
-	DefaultInterval = 5 * time.Second
+	// DefaultInterval is the time between two reports when nothing changes. A provider's status follows what the reports say within seconds.
+	DefaultInterval = 2 * time.Second
 	// DefaultMaxStreams bounds the streams that are open at a time.
 	DefaultMaxStreams = 64
 

@@ -175,7 +175,10 @@ func (d *DataPlane) Close() error {
 }
 
 func (d *DataPlane) stats() control.Stats {
-	return control.Stats{Draining: d.server.Draining(), InFlight: d.server.InFlight(), Targets: d.server.Targets(time.Now())}
+	now := time.Now()
+	return control.Stats{
+		Draining: d.server.Draining(), InFlight: d.server.InFlight(), Targets: d.server.Targets(now), Credentials: d.server.Credentials(now),
+	}
 }
 
 // use puts a table in force: the ledgers' store must be chosen before budgets are asked, and what is acknowledged must be served already.

@@ -67,7 +67,7 @@ func (r *Registry) Say(now time.Time) json.RawMessage {
 // notices are the blocks that this replica found out itself and that still stand.
 func (r *Registry) notices(now instant) []notice {
 	var notices []notice
-	for _, u := range r.all() {
+	for _, u := range r.Upstreams() {
 		block, until := u.gate.own.load()
 		if block == Open || until <= now || !exchangeable(u.subject) {
 			continue

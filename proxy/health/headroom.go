@@ -13,8 +13,12 @@ const (
 	maxLeft = int64(1) << 50
 )
 
-// allowance is what is left of one rate limit. It is changed under the lock of its Upstream.
-type allowance struct{ left, reset atomic.Int64 }
+// allowance is what is left of one rate limit, and until when that is believed. It is changed under the lock of its Upstream.
+type allowance struct {
+	left, reset atomic.Int64
+	// full is when the provider says that it is full again, which can be hours away; 0 when it does not say.
+	full atomic.Int64
+}
 
 func (a *allowance) init() { a.left.Store(-1) }
 
@@ -23,7 +27,10 @@ func (a *allowance) tell(left int64, reset time.Duration, now instant) {
 	if left < 0 {
 		return
 	}
-	if reset <= 0 {
+	a.full.Store(0)
+	if reset > 0 {
+		a.full.Store(int64(now.after(reset)))
+	} else {
 		reset = believed // The provider did not say when it is full again.
 	}
 	a.left.Store(min(left, maxLeft))
@@ -35,6 +42,11 @@ func (a *allowance) take(n int64) {
 	if left := a.left.Load(); left >= 0 {
 		a.left.Store(max(left-max(n, 0), 0))
 	}
+}
+
+// fullAfter is how long until the limit is full again; 0 when that is not known or over.
+func (a *allowance) fullAfter(now instant) time.Duration {
+	return max(0, time.Duration(instant(a.full.Load())-now))
 }
 
 // read returns what is left and for how long; -1 when that is not known, and once the limit has been reset.

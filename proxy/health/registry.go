@@ -147,16 +147,13 @@ func (r *Registry) Retain(live func(credential, key string) bool) {
 
 // Each visits all states, those of keys too, whose Model is empty. What it visits may change meanwhile.
 func (r *Registry) Each(now time.Time, visit func(Subject, View)) {
-	t := r.at(now)
-	for _, u := range r.all() {
-		var v View
-		u.read(&v, t)
-		visit(u.subject, v)
+	for _, u := range r.Upstreams() {
+		visit(u.subject, u.Peek(now))
 	}
 }
 
-// all returns all states.
-func (r *Registry) all() []*Upstream {
+// Upstreams are all states, those of keys too, whose Model is empty.
+func (r *Registry) Upstreams() []*Upstream {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	states := make([]*Upstream, 0, len(r.models)+len(r.keys))

@@ -90,10 +90,7 @@ func (s *statistics) addTimes(o *Outcome, now instant) {
 
 // addTokens weighs rates by time and shares by tokens, so that they are those of all answers together.
 func (s *statistics) addTokens(o *Outcome, now instant) {
-	spent := o.Duration
-	if o.Stream {
-		spent -= max(o.FirstToken, 0)
-	}
+	spent := o.speaking()
 	if o.Completion > 0 && spent > 0 {
 		s.rate.add(float64(o.Completion)/spent.Seconds(), spent.Seconds(), now, speedTime)
 	}

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"signalbox.dev/signalbox/proxy/window"
 )
 
 // touchEvery is how exactly the last use of an upstream is noted; more would have every reader write.
@@ -29,6 +31,8 @@ type Upstream struct {
 	gate       gate
 	statistics statistics
 	retries    budget
+	// window is the last minute; nil before the first attempt that says something.
+	window *window.Window
 }
 
 func newUpstream(r *Registry, s Subject, key *Upstream) *Upstream {
@@ -112,7 +116,7 @@ func (u *Upstream) Begin(now time.Time, tokens int64, lastResort bool) (Attempt,
 	u.requests.take(1)
 	u.tokens.take(tokens)
 	u.retries.deposit()
-	return Attempt{&attempt{upstream: u, own: own, key: ofKey}}, true
+	return Attempt{&attempt{upstream: u, own: own, key: ofKey, began: t}}, true
 }
 
 // admit lets an attempt through to what is behind a key. Without a block, which is nearly always, no lock is taken.
@@ -154,8 +158,9 @@ type Attempt struct{ *attempt }
 type attempt struct {
 	upstream *Upstream
 	own, key pass
-	// answered tells that the rate limits are known already, ended that End was called.
-	answered, ended bool
+	began    instant
+	// answered tells that the rate limits are known already, spoke that its first token was, and ended that End was called.
+	answered, spoke, ended bool
 }
 
 // Answered tells what the head of the answer says, before its end.
@@ -182,7 +187,7 @@ func (a *attempt) tell(limits RateLimits, now instant) {
 	a.upstream.tokens.tell(limits.TokensLeft, limits.TokensReset, now)
 }
 
-// FirstToken tells that the answer has begun to come. It lets others in where this attempt was the single one that finds out whether the upstream is back,
+// FirstToken tells that the answer has begun to come. Only the first one counts. It lets others in where this attempt was the single one that finds out whether the upstream is back,
 // for the answer's end can be minutes away.
 func (a Attempt) FirstToken(now time.Time) {
 	if a.attempt == nil {
@@ -192,6 +197,11 @@ func (a Attempt) FirstToken(now time.Time) {
 	t := u.registry.at(now)
 	var told news
 	u.mu.Lock()
+	if !a.ended && !a.spoke {
+		// Not when the answer ends, which can be minutes later: whoever looks for slow providers wants to know now.
+		a.spoke = true
+		u.minute().FirstToken(time.Duration(t), t.since(a.began))
+	}
 	if !a.ended && (a.own.ticket != 0 || a.key.ticket != 0) {
 		told = a.judge(verdict{good: true}, verdict{good: true}, t)
 		a.own.ticket, a.key.ticket = 0, 0
@@ -219,6 +229,7 @@ func (a Attempt) End(now time.Time, o Outcome) {
 	told := a.judge(own, key, t)
 	if !o.Neutral {
 		u.statistics.add(&o, u.gate.failed.mean, t)
+		a.record(&o, t)
 	}
 	u.mu.Unlock()
 	u.registry.publish(told)

@@ -5,6 +5,7 @@ import (
 
 	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/traffic"
+	"signalbox.dev/signalbox/proxy/window"
 )
 
 // Targets tells how the targets of all routes have been doing of late; those without anything to tell are left out. Mirrors are not among them.
@@ -13,17 +14,23 @@ func (s *Server) Targets(now time.Time) []traffic.Target {
 	if current == nil {
 		return nil
 	}
-	var wild map[health.Subject][]health.View
+	var wild map[health.Subject][]*health.Upstream
 	var told []traffic.Target
 	for r, entry := range current.routes {
 		for i := range entry.targets {
 			t := &entry.targets[i]
 			if t.model == sameModel && wild == nil {
-				wild = s.viewsByKey(now)
+				wild = s.upstreamsByKey()
 			}
-			subject, views := t.traffic(now, wild)
+			subject, upstreams := t.traffic(now, wild)
 			subject.Route = r.Name
-			if target, ok := traffic.Describe(subject, views...); ok {
+			var minute window.Reading
+			views := make([]health.View, len(upstreams))
+			for i, upstream := range upstreams {
+				views[i] = upstream.Peek(now)
+				upstream.AddMinute(now, &minute)
+			}
+			if target, ok := traffic.Describe(subject, &minute, views...); ok {
 				told = append(told, target)
 			}
 		}
@@ -31,8 +38,13 @@ func (s *Server) Targets(now time.Time) []traffic.Target {
 	return told
 }
 
-// traffic is what there is to tell of a target; wild are the views of all upstreams by their keys.
-func (t *targetEntry) traffic(now time.Time, wild map[health.Subject][]health.View) (traffic.Subject, []health.View) {
+// Credentials tells how the providers' accounts have been doing of late, mirrored calls included.
+func (s *Server) Credentials(now time.Time) []traffic.Credential {
+	return traffic.DescribeAll(s.health.Upstreams(), now)
+}
+
+// traffic is what there is to tell of a target; wild are all upstreams by their keys.
+func (t *targetEntry) traffic(now time.Time, wild map[health.Subject][]*health.Upstream) (traffic.Subject, []*health.Upstream) {
 	subject := traffic.Subject{Name: t.name, Provider: t.provider}
 	if t.model == sameModel {
 		subject.AnyModel = true
@@ -42,18 +54,19 @@ func (t *targetEntry) traffic(now time.Time, wild map[health.Subject][]health.Vi
 	if model != t.model {
 		subject.Successor = model
 	}
-	return subject, []health.View{upstream.View(now)}
+	return subject, []*health.Upstream{upstream}
 }
 
-// viewsByKey are the views of all upstreams, by their keys.
-func (s *Server) viewsByKey(now time.Time) map[health.Subject][]health.View {
-	byKey := map[health.Subject][]health.View{}
-	s.health.Each(now, func(subject health.Subject, view health.View) {
+// upstreamsByKey are all upstreams but those of keys as a whole, by their keys.
+func (s *Server) upstreamsByKey() map[health.Subject][]*health.Upstream {
+	byKey := map[health.Subject][]*health.Upstream{}
+	for _, upstream := range s.health.Upstreams() {
+		subject := upstream.Subject()
 		if subject.Model == "" {
-			return
+			continue
 		}
 		subject.Model = ""
-		byKey[subject] = append(byKey[subject], view)
-	})
+		byKey[subject] = append(byKey[subject], upstream)
+	}
 	return byKey
 }

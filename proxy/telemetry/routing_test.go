@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"signalbox.dev/signalbox/proxy/traffic"
+	"signalbox.dev/signalbox/proxy/window"
 )
 
 // contains fails unless every line is on the page, and none of the others.
@@ -116,7 +117,7 @@ func TestLimitedIsSafeForManyGoroutines(t *testing.T) {
 func TestWatchTargetsShowsWhatIsTrueNow(t *testing.T) {
 	m := NewMetrics()
 	targets := []traffic.Target{
-		{Route: "chat", Name: "well", Provider: "Groq", Samples: 10},
+		{Route: "chat", Name: "well", Provider: "Groq", Calls: window.Counts{window.Answered: 10}},
 		{Route: "chat", Name: "ill", Provider: "Groq", Block: traffic.CircuitOpen},
 		{Route: "chat", Name: "old", Provider: "OpenAI", Successor: "new"},
 		{Route: "chat", Name: "lost", Provider: "OpenAI", Block: traffic.Withdrawn},

@@ -1,15 +1,13 @@
 package traffic
 
 import (
-	"math"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/health"
+	"signalbox.dev/signalbox/proxy/window"
 )
 
 const (
-	// recent is how long after its last call the figures of a target are told; by then they have lost nearly all of their weight.
-	recent = 2 * time.Minute
 	// tryingRecent is how long after its last call it is told that nobody knows whether a target is back. It is longer, so that a route that is called
 	// every few minutes does not seem well in between.
 	tryingRecent = 10 * time.Minute
@@ -26,12 +24,15 @@ type Subject struct {
 }
 
 // Describe puts together the views of all upstreams that a target may send to: one for each of its keys, and for each model of one that has AnyModel. The
-// target is left alone when all of them are. It is false when there is nothing to tell: no call of late, and nothing wrong.
-func Describe(s Subject, views ...health.View) (Target, bool) {
-	described := Target{Route: s.Route, Name: s.Name, Provider: s.Provider, Successor: s.Successor}
+// target is left alone when all of them are. minute is what their last minute adds up to. It is false when there is nothing to tell: no call of late, and
+// nothing wrong.
+func Describe(s Subject, minute *window.Reading, views ...health.View) (Target, bool) {
+	described := Target{
+		Route: s.Route, Name: s.Name, Provider: s.Provider, Successor: s.Successor, Calls: minute.Minute,
+		FirstToken: minute.FirstToken.Pack(), Rate: minute.Rate.Pack(),
+	}
 	described.Block, described.Seconds = block(s, views)
-	described.average(views)
-	return described, described.troubled() || described.Samples > 0
+	return described, described.troubled() || described.Calls.Total() > 0
 }
 
 // block is the lightest of all blocks, and the time until the first of those ends; Open if there is an upstream without one.
@@ -60,7 +61,14 @@ func block(s Subject, views []health.View) (Block, int64) {
 }
 
 func wordOf(view *health.View) Block {
-	switch view.Block {
+	if block := blockOf(view.Block); block != Open || !view.Probe {
+		return block
+	}
+	return Trying
+}
+
+func blockOf(block health.Block) Block {
+	switch block {
 	case health.CircuitOpen:
 		return CircuitOpen
 	case health.ErrorRate:
@@ -75,68 +83,5 @@ func wordOf(view *health.View) Block {
 		return Withdrawn
 	case health.Open, health.NoHeadroom:
 	}
-	if view.Probe {
-		return Trying
-	}
 	return Open
-}
-
-// average fills in the figures of the views that had calls of late, each by the number of its calls.
-func (t *Target) average(views []health.View) {
-	var samples float64
-	var errors, firstToken, tokens mean
-	for i := range views {
-		view := &views[i]
-		if !(view.Samples > 0) || view.Age > recent {
-			continue
-		}
-		weight := min(view.Samples, most)
-		samples += weight
-		errors.add(float64(view.ErrorPermille), weight)
-		if view.FirstToken > 0 {
-			firstToken.add(float64(view.FirstToken)/float64(time.Millisecond), weight)
-		}
-		if view.TokensPerSecond > 0 {
-			tokens.add(min(view.TokensPerSecond, most), weight)
-		}
-	}
-	t.Samples = whole(math.Ceil(samples))
-	t.ErrorPermille = min(errors.value(), 1000)
-	t.FirstTokenMS = atLeastOne(firstToken)
-	t.TokensPerSecond = atLeastOne(tokens)
-}
-
-// mean is a weighted average.
-type mean struct{ sum, weight float64 }
-
-func (m *mean) add(value, weight float64) {
-	m.sum += value * weight
-	m.weight += weight
-}
-
-// value is 0 without anything added.
-func (m *mean) value() int64 {
-	if m.weight == 0 {
-		return 0
-	}
-	return whole(math.Round(m.sum / m.weight))
-}
-
-// atLeastOne keeps a known average from looking like one that is not known.
-func atLeastOne(m mean) int64 {
-	if m.weight == 0 {
-		return 0
-	}
-	return max(1, m.value())
-}
-
-// most bounds what goes into an average and what comes out of it, so that it is always a number.
-const most = 1 << 40
-
-// whole is 0 for what is no number.
-func whole(f float64) int64 {
-	if !(f > 0) {
-		return 0
-	}
-	return int64(min(f, most))
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"signalbox.dev/signalbox/proxy/window"
 )
 
 // MaxTargets bounds the targets of one report.
@@ -52,14 +54,11 @@ type Target struct {
 	// Block is why the target is left alone, and Seconds how much longer, rounded up; 0 for Open and Trying.
 	Block   Block `json:"block,omitempty"`
 	Seconds int64 `json:"blockSeconds,omitempty"`
-	// Samples is the number of calls that the figures below rest on, decayed with time; 0 tells that none of them is known.
-	Samples int64 `json:"samples,omitempty"`
-	// ErrorPermille is the share of calls that failed by the target's fault.
-	ErrorPermille int64 `json:"errorPermille,omitempty"`
-	// FirstTokenMS is the average time to the first token of streams, in milliseconds; 0 when not known.
-	FirstTokenMS int64 `json:"firstTokenMS,omitempty"`
-	// TokensPerSecond is the average rate of completion tokens; 0 when not known.
-	TokensPerSecond int64 `json:"tokensPerSecond,omitempty"`
+	// Calls are those of about the last minute.
+	Calls window.Counts `json:"calls,omitzero"`
+	// FirstToken are the times to the first token of streams, in milliseconds, and Rate the completion tokens a second of answers, both of the last minute.
+	FirstToken window.Packed `json:"firstToken,omitempty"`
+	Rate       window.Packed `json:"rate,omitempty"`
 }
 
 // Withdrawn tells whether the provider does not offer the target's own model.
@@ -70,9 +69,6 @@ func (t *Target) troubled() bool { return t.Successor != "" || t.Block != Open }
 
 // Bounded is the part of targets that a report has room for: troubled ones first, then the busiest. It changes the order of its argument.
 func Bounded(targets []Target) []Target {
-	if len(targets) <= MaxTargets {
-		return targets
-	}
 	slices.SortFunc(targets, func(a, b Target) int {
 		if a.troubled() != b.troubled() {
 			if a.troubled() {
@@ -80,9 +76,9 @@ func Bounded(targets []Target) []Target {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(b.Samples, a.Samples), strings.Compare(a.Route, b.Route), strings.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(b.Calls.Total(), a.Calls.Total()), strings.Compare(a.Route, b.Route), strings.Compare(a.Name, b.Name))
 	})
-	return targets[:MaxTargets]
+	return targets[:min(len(targets), MaxTargets)]
 }
 
 // seconds rounds up, so that what stands for a moment more is not 0.
