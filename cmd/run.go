@@ -56,7 +56,7 @@ func NewRun() *cobra.Command {
 func run(command *cobra.Command, paths []string, options runOptions) (err error) {
 	ctx := command.Context()
 	loader, err := standalone.New(ctx, standalone.Options{
-		Paths: paths, Namespace: options.namespace, Stdin: command.InOrStdin(), Findings: command.ErrOrStderr(),
+		Paths: paths, Namespace: options.namespace, Stdin: command.InOrStdin(), Findings: command.ErrOrStderr(), Now: time.Now,
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"signalbox.dev/signalbox/manifest"
 	"signalbox.dev/signalbox/manifest/lint"
@@ -36,6 +37,8 @@ type Options struct {
 	Stdin io.Reader
 	// Findings gets what is wrong with the manifests, and what became of them after a change.
 	Findings io.Writer
+	// Now tells the time, from which the overlap of a replaced key counts.
+	Now func() time.Time
 }
 
 // Loader makes the table of one namespace from files. It is used by one goroutine at a time.
@@ -51,6 +54,8 @@ type Loader struct {
 	complaint string
 	set       *manifest.Set
 	current   *table.Table
+	// next is when the table is to be made anew though no file changed; zero for never.
+	next time.Time
 }
 
 // ErrRefused is the error for manifests that have errors; those were printed.
@@ -85,11 +90,11 @@ func (l *Loader) load(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	sum := digest(sources)
-	if sum == l.seen {
+	sum, now := digest(sources), l.options.Now()
+	if sum == l.seen && (l.next.IsZero() || now.Before(l.next)) {
 		return false, nil
 	}
-	l.seen = sum
+	l.seen, l.next = sum, time.Time{}
 	// The schemas and their compiled rules are megabytes that nobody needs until the next change; what they leave behind is given back at once.
 	defer debug.FreeOSMemory()
 	reader, err := manifest.NewReader()
@@ -107,12 +112,13 @@ func (l *Loader) load(ctx context.Context) (bool, error) {
 	in := set.Input(namespace)
 	in.Endpoints = table.EndpointRules{AllowCIDRs: Loopback()}
 	in.Previous = l.current
+	in.Now = now
 	in.Fresh.AccessKeySalt = l.salt
 	result := compile.Compile(in)
 	problems = append(problems, lint.Findings(set, namespace, result.Report)...)
 	manifest.Sort(problems)
 	fresh := l.current == nil || l.current.Revision != result.Table.Revision
-	l.namespace, l.set, l.current, l.complaint = namespace, set, &result.Table, ""
+	l.namespace, l.set, l.current, l.complaint, l.next = namespace, set, &result.Table, "", result.Next
 	return fresh, l.print(problems)
 }
 

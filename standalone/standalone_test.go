@@ -77,7 +77,7 @@ type running struct {
 func follow(t *testing.T, paths ...string) running {
 	t.Helper()
 	r := running{tables: make(chan *table.Table, 100), findings: &safeBuffer{}}
-	loader, err := standalone.New(context.Background(), standalone.Options{Paths: paths, Findings: r.findings})
+	loader, err := standalone.New(context.Background(), standalone.Options{Paths: paths, Findings: r.findings, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestNewRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(dir, "all.yaml")
 			write(t, path, tc.content)
-			loader, err := standalone.New(context.Background(), standalone.Options{Paths: []string{path}, Namespace: tc.namespace, Findings: &safeBuffer{}})
+			loader, err := standalone.New(context.Background(), standalone.Options{Paths: []string{path}, Namespace: tc.namespace, Findings: &safeBuffer{}, Now: time.Now})
 			if tc.want == "" {
 				if err != nil || loader.Table().Namespace != tc.namespace || len(loader.Table().Routes) != 1 {
 					t.Errorf("error %v", err)
@@ -302,7 +302,7 @@ func TestSummary(t *testing.T) {
 	at := standalone.Addresses{Requests: "127.0.0.1:8080", Metrics: "127.0.0.1:9090"}
 	summary := func(content string) string {
 		loader, err := standalone.New(context.Background(), standalone.Options{
-			Paths: []string{"-"}, Stdin: strings.NewReader(content), Findings: &safeBuffer{},
+			Paths: []string{"-"}, Stdin: strings.NewReader(content), Findings: &safeBuffer{}, Now: time.Now,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -136,7 +136,7 @@ func TestAccountsAreCompiledWhole(t *testing.T) {
 				stored("google", map[string]string{"key.json": "\n" + file + "\n"}),
 			)))
 			got := servedGroq(t, result)
-			ignore := []cmp.Option{cmpopts.IgnoreFields(table.Credential{}, "Object", "Prices"), cmpopts.IgnoreFields(table.Key{}, "Fingerprint")}
+			ignore := []cmp.Option{cmpopts.IgnoreFields(table.Credential{}, "Object", "Prices"), cmpopts.IgnoreFields(table.Key{}, "Fingerprint", "Weight")}
 			if diff := cmp.Diff(tc.want, got, ignore...); diff != "" {
 				t.Errorf("credential (-want +got):\n%s", diff)
 			}

@@ -61,6 +61,8 @@ type assembly struct {
 	listings listings
 	table    table.Table
 	objects  []ObjectReport
+	// waiting are the values of keys that do not go in.
+	waiting map[string][]table.Key
 	// again is when to compile again though nothing changed; zero for never.
 	again time.Time
 }
@@ -102,6 +104,7 @@ func (d *drafts) assemble(states map[objectKey]settled) Result {
 		states:   states,
 		backends: make(map[string]*table.Credential, len(d.credentials)),
 		listings: listings{},
+		waiting:  map[string][]table.Key{},
 		table: table.Table{
 			Format:        table.Format,
 			Namespace:     d.in.Namespace,
@@ -136,9 +139,10 @@ func (a *assembly) finish() Result {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Name, y.Name))
 	})
 	return Result{
-		Table:  a.table,
-		Report: Report{Sequence: a.table.Sequence, Revision: a.table.Revision, Objects: a.objects},
-		Next:   a.again,
+		Table:   a.table,
+		Report:  Report{Sequence: a.table.Sequence, Revision: a.table.Revision, Objects: a.objects},
+		Next:    a.again,
+		Waiting: a.waiting,
 	}
 }
 
@@ -171,8 +175,16 @@ func (a *assembly) addCredentials() {
 			a.serve(&report, placed.Object)
 			a.backends[d.key.name] = &placed
 			a.table.Credentials = append(a.table.Credentials, placed)
+			for i := range placed.Keys {
+				a.wake(placed.Keys[i].Until)
+			}
 		}
-		report.Keys = d.keyReports(entry)
+		kept := d.kept(entry)
+		report.Values = kept.values
+		report.Keys = KeyReports(kept.values, entry)
+		if len(kept.waiting) > 0 {
+			a.waiting[d.key.name] = kept.waiting
+		}
 		a.objects = append(a.objects, report)
 	}
 	slices.SortFunc(a.table.Credentials, func(x, y table.Credential) int { return cmp.Compare(x.Name, y.Name) })

@@ -105,7 +105,9 @@ func credential(name string, mods ...func(*v1alpha1.ProviderCredential)) v1alpha
 			Auth: v1alpha1.ProviderAuth{Keys: []v1alpha1.ProviderKey{{
 				Name: "primary", SecretKeyRef: v1alpha1.SecretKeyReference{Name: name, Key: "api-key"},
 			}}},
-			Prices: []v1alpha1.ModelPrice{{Model: "llama", TokenPrices: v1alpha1.TokenPrices{Input: "0.59", Output: "0.79"}}},
+			// What is replaced or taken away is gone at once; tests of rotation say otherwise.
+			Rotation: v1alpha1.KeyRotation{Overlap: &metav1.Duration{}},
+			Prices:   []v1alpha1.ModelPrice{{Model: "llama", TokenPrices: v1alpha1.TokenPrices{Input: "0.59", Output: "0.79"}}},
 		},
 	}
 	for _, mod := range mods {
@@ -127,10 +129,12 @@ func keyIn(secret, key string) func(*v1alpha1.ProviderCredential) {
 // editedOnce makes a credential the second generation of its spec.
 func editedOnce(c *v1alpha1.ProviderCredential) { c.Generation = 2 }
 
-func secret(name, key string) corev1.Secret {
+func secret(name, key string) corev1.Secret { return secretWith(name, "api-key", key) }
+
+func secretWith(name, dataKey, key string) corev1.Secret {
 	return corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{v1alpha1.LabelProviderKey: "true"}},
-		Data:       map[string][]byte{"api-key": []byte(key)},
+		Data:       map[string][]byte{dataKey: []byte(key)},
 	}
 }
 

@@ -76,6 +76,9 @@ type Input struct {
 
 // KeyVerdict is what is known of a key at its provider.
 type KeyVerdict struct {
+	// Provider and Account that was asked. A verdict of another one than the credential's is not used.
+	Provider string
+	Account  provider.Account
 	// State is what the last probe of the key said. KeyUnknown is not final while Pending.
 	State provider.KeyState
 	// Pending tells that the probe is to be repeated soon, for the provider did not answer properly.
@@ -122,6 +125,8 @@ type Result struct {
 	Report Report
 	// Next is when Compile is to run again although nothing else changed, for a key's time is over; zero for never.
 	Next time.Time
+	// Waiting are the values of keys that are in Secrets and not in the table, by the name of the credential. They are secret.
+	Waiting map[string][]table.Key
 }
 
 // Compile makes the table of a namespace and the report on its objects.

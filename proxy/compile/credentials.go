@@ -3,7 +3,7 @@ package compile
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"time"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/endpoint"
@@ -18,8 +18,8 @@ type credentialDraft struct {
 	draft[table.Credential]
 	// sources are the keys of the spec, in its order.
 	sources []keySource
-	// troubles are what is wrong with keys, by name.
-	troubles map[string]string
+	// freshKeys and lastKeys are what became of the values for the two entries.
+	freshKeys, lastKeys keptKeys
 }
 
 // credentialCompiler reads ProviderCredentials.
@@ -29,6 +29,8 @@ type credentialCompiler struct {
 	// check refuses endpoints that must not be called.
 	check    func(endpoint string) error
 	previous map[string]*table.Credential
+	now      time.Time
+	verdicts map[string]map[string]KeyVerdict
 }
 
 func newCredentialCompiler(in *Input, providers registry.Registry) credentialCompiler {
@@ -38,6 +40,8 @@ func newCredentialCompiler(in *Input, providers registry.Registry) credentialCom
 		registry: providers,
 		check:    check,
 		previous: map[string]*table.Credential{},
+		now:      in.Now,
+		verdicts: in.Verdicts,
 	}
 	if in.Previous != nil {
 		for i := range in.Previous.Credentials {
@@ -58,22 +62,24 @@ func endpointCheck(in *Input) func(string) error {
 }
 
 func (c credentialCompiler) compile(spec *v1alpha1.ProviderCredential) *credentialDraft {
-	d := &credentialDraft{
-		draft:    newDraft[table.Credential](KindProviderCredential, spec.ObjectMeta),
-		sources:  keySources(spec.Spec.Auth),
-		troubles: map[string]string{},
+	d := &credentialDraft{draft: newDraft[table.Credential](KindProviderCredential, spec.ObjectMeta), sources: keySources(spec.Spec.Auth)}
+	previous := c.previous[spec.Name]
+	if previous != nil && previous.UID != d.uid {
+		previous = nil
 	}
-	if previous := c.previous[spec.Name]; previous != nil && previous.UID == d.uid {
-		d.last, d.before = c.lastGood(previous, d.sources), previous.Object
+	if previous != nil {
+		c.keepLast(d, spec, previous)
+		d.before = previous.Object
 	}
 
 	fresh := table.Credential{Object: d.identity(), Provider: string(spec.Spec.Provider)}
 	defects := c.place(&fresh, &spec.Spec)
 	fresh.Keyless = spec.Spec.Auth.None != nil
+	fresh.SharesKeys = spec.Spec.Auth.KeyPolicy == v1alpha1.KeysShare
 	var priceDefects []Finding
 	fresh.Prices, priceDefects = priceList(spec)
 	defects = append(defects, priceDefects...)
-	keyFindings, serves := c.readKeys(d, &fresh)
+	keyFindings, serves := c.readKeys(d, &fresh, c.rotation(spec, &fresh, previous))
 	d.findings = defects
 	if serves {
 		d.accept(&fresh)
@@ -142,83 +148,4 @@ func priceList(spec *v1alpha1.ProviderCredential) (map[string]table.Prices, []Fi
 		read[list[i].Model] = price
 	}
 	return read, findings
-}
-
-// readKeys fills in the keys of a fresh entry and notes what is wrong with them. A key that is gone is left out. In place of a value that cannot be a
-// key the last good one stays, but it is never sent to another address: if that has changed too, readKeys returns false and the whole last good entry
-// stays in force.
-func (c credentialCompiler) readKeys(d *credentialDraft, fresh *table.Credential) (findings []Finding, serves bool) {
-	serves = true
-	for _, source := range d.sources {
-		key, problem := c.shop.readKey(source)
-		if problem == nil {
-			fresh.Keys = append(fresh.Keys, key)
-			continue
-		}
-		findings = append(findings, Finding{
-			Condition: v1alpha1.ConditionResolvedRefs,
-			Reason:    problem.reason,
-			Message:   problem.message,
-			Field:     problem.field,
-		})
-		d.troubles[source.name] = problem.message
-		if !problem.invalid() || d.last == nil {
-			continue
-		}
-		if d.last.Provider != fresh.Provider || provider.AccountOf(d.last) != provider.AccountOf(fresh) {
-			serves = false
-			continue
-		}
-		if at := keyIndex(d.last.Keys, source); at >= 0 {
-			fresh.Keys = append(fresh.Keys, d.last.Keys[at])
-		}
-	}
-	return findings, serves
-}
-
-// lastGood returns the entry in force with the keys that may still be used: those whose name is still in the spec and whose Secret still holds a value.
-// It is nil when the endpoint has been closed since.
-func (c credentialCompiler) lastGood(previous *table.Credential, sources []keySource) *table.Credential {
-	if c.check(previous.Endpoint) != nil {
-		return nil
-	}
-	last := *previous
-	last.Keys = nil
-	for _, key := range previous.Keys {
-		if !slices.ContainsFunc(sources, func(s keySource) bool { return s.makes(key) }) {
-			continue
-		}
-		current, problem := c.shop.readKey(sourceOf(key))
-		switch {
-		case problem == nil:
-			key = current
-		case !problem.invalid():
-			continue
-		}
-		last.Keys = append(last.Keys, key)
-	}
-	return &last
-}
-
-func keyIndex(keys []table.Key, source keySource) int {
-	return slices.IndexFunc(keys, source.makes)
-}
-
-// keyReports describes the keys of the spec as the chosen entry holds them; entry is nil when the table holds none.
-func (d *credentialDraft) keyReports(entry *table.Credential) []KeyReport {
-	var reports []KeyReport
-	for _, source := range d.sources {
-		report := KeyReport{Name: source.name, State: v1alpha1.KeyMissing, Message: d.troubles[source.name]}
-		if entry != nil {
-			if at := keyIndex(entry.Keys, source); at >= 0 {
-				report.State = v1alpha1.KeyActive
-				report.Fingerprint = entry.Keys[at].Fingerprint
-				if report.Message != "" {
-					report.Message += "; the last good key stays in use"
-				}
-			}
-		}
-		reports = append(reports, report)
-	}
-	return reports
 }

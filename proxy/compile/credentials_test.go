@@ -16,7 +16,7 @@ func TestCredentialIsCompiledWhole(t *testing.T) {
 	result := compile.Compile(input(withCredentials(credential("groq"))))
 	want := table.Credential{
 		Object: table.Object{Name: "groq", UID: "uid-groq", Generation: 1, Since: 1}, Provider: "OpenAICompatible", Endpoint: "https://api.provider.example/v1",
-		Keys:   []table.Key{{Name: "primary", Value: "sk-groq-1", Fingerprint: "3cc43878f81a", Secret: "groq", SecretKey: "api-key"}},
+		Keys:   []table.Key{{Name: "primary", Value: "sk-groq-1", Weight: 1, Fingerprint: "3cc43878f81a", Secret: "groq", SecretKey: "api-key"}},
 		Prices: map[string]table.Prices{"llama": {Input: 590_000_000, CachedInput: 590_000_000, Output: 790_000_000, Source: "ProviderCredential groq"}},
 	}
 	if diff := cmp.Diff(want, servedGroq(t, result)); diff != "" {
@@ -169,8 +169,8 @@ func TestKeyThatIsGone(t *testing.T) {
 			v1alpha1.ReasonSecretNotLabelled, "kubectl label secret groq -n team-a signalbox.dev/provider-key=true",
 		},
 		"no key": {
-			[]func(*compile.Input){withCredentials(credential("groq", keyIn("groq", "token")))},
-			v1alpha1.ReasonSecretKeyNotFound, `Secret "groq" has no key "token"`,
+			[]func(*compile.Input){withKeys(secretWith("groq", "token", "sk-groq-1"))},
+			v1alpha1.ReasonSecretKeyNotFound, `Secret "groq" has no key "api-key"`,
 		},
 	}
 	for name, tc := range cases {

@@ -33,9 +33,10 @@ const (
 
 // keySource is where the parts of one key are read from.
 type keySource struct {
-	name  string
-	kind  table.KeyKind
-	value keyPart
+	name   string
+	kind   table.KeyKind
+	value  keyPart
+	weight int32
 	// accessKeyID and sessionToken belong to keys of AWS; sessionToken is nil without one.
 	accessKeyID  keyPart
 	sessionToken *keyPart
@@ -56,11 +57,15 @@ func partOf(ref v1alpha1.SecretKeyReference, field string) keyPart {
 func keySources(auth v1alpha1.ProviderAuth) []keySource {
 	var sources []keySource
 	for i, key := range auth.Keys {
-		sources = append(sources, keySource{name: key.Name, value: partOf(key.SecretKeyRef, fmt.Sprintf("spec.auth.keys[%d].secretKeyRef", i))})
+		source := keySource{name: key.Name, weight: defaultWeight, value: partOf(key.SecretKeyRef, fmt.Sprintf("spec.auth.keys[%d].secretKeyRef", i))}
+		if key.Weight != nil {
+			source.weight = min(max(0, *key.Weight), maxWeight)
+		}
+		sources = append(sources, source)
 	}
 	if aws := auth.AWS; aws != nil && aws.AccessKeyIDRef != nil && aws.SecretAccessKeyRef != nil {
 		source := keySource{
-			name: awsKeyName, kind: table.AWSKey, value: partOf(*aws.SecretAccessKeyRef, "spec.auth.aws.secretAccessKeyRef"),
+			name: awsKeyName, kind: table.AWSKey, weight: defaultWeight, value: partOf(*aws.SecretAccessKeyRef, "spec.auth.aws.secretAccessKeyRef"),
 			accessKeyID: partOf(*aws.AccessKeyIDRef, "spec.auth.aws.accessKeyIDRef"),
 		}
 		if aws.SessionTokenRef != nil {
@@ -71,14 +76,14 @@ func keySources(auth v1alpha1.ProviderAuth) []keySource {
 	}
 	if google := auth.Google; google != nil && google.ServiceAccountKeyRef != nil {
 		part := partOf(*google.ServiceAccountKeyRef, "spec.auth.google.serviceAccountKeyRef")
-		sources = append(sources, keySource{name: googleKeyName, kind: table.GoogleKey, value: part})
+		sources = append(sources, keySource{name: googleKeyName, kind: table.GoogleKey, weight: defaultWeight, value: part})
 	}
 	return sources
 }
 
 // sourceOf is where a key of a table was read from.
 func sourceOf(key table.Key) keySource {
-	source := keySource{name: key.Name, kind: key.Kind, value: keyPart{SecretPlace: table.SecretPlace{Secret: key.Secret, Key: key.SecretKey}}}
+	source := keySource{name: key.Name, kind: key.Kind, weight: key.Weight, value: keyPart{SecretPlace: table.SecretPlace{Secret: key.Secret, Key: key.SecretKey}}}
 	if key.AWS != nil {
 		source.accessKeyID = keyPart{SecretPlace: key.AWS.AccessKeyIDFrom}
 		if key.AWS.SessionTokenFrom != nil {
@@ -87,9 +92,6 @@ func sourceOf(key table.Key) keySource {
 	}
 	return source
 }
-
-// makes tells whether a key of a table is this one.
-func (s keySource) makes(key table.Key) bool { return key.Name == s.name && key.Kind == s.kind }
 
 // keyShop is where keys are read from: the labelled Secrets of the namespace.
 type keyShop struct {
@@ -144,7 +146,7 @@ func (s keyShop) readKey(source keySource) (table.Key, *keyProblem) {
 // key is the key that a source makes; identity is what its fingerprint is of.
 func (s keySource) key(value, identity string) table.Key {
 	return table.Key{
-		Name: s.name, Kind: s.kind, Value: value, Fingerprint: fingerprint(identity), Secret: s.value.Secret, SecretKey: s.value.Key,
+		Name: s.name, Kind: s.kind, Value: value, Weight: s.weight, Fingerprint: fingerprint(identity), Secret: s.value.Secret, SecretKey: s.value.Key,
 	}
 }
 

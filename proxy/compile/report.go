@@ -68,8 +68,10 @@ type ObjectReport struct {
 	Targets []TargetReport `json:"targets,omitempty"`
 	// Mirror of a ModelRoute; nil without one.
 	Mirror *TargetReport `json:"mirror,omitempty"`
-	// Keys of a ProviderCredential, in the order of its spec.
-	Keys []KeyReport `json:"keys,omitempty"`
+	// Keys of a ProviderCredential, in the order of its spec. They change with every word of a provider's, so they are not stored.
+	Keys []KeyReport `json:"-"`
+	// Values are what Keys are told from, together with what the table holds.
+	Values []KeyValue `json:"-"`
 }
 
 // Finding is one thing that is wrong with an object. It never holds a key.
@@ -100,18 +102,6 @@ type TargetReport struct {
 	Listing string `json:"listing,omitempty"`
 	// Model is the successor that is called because the list does not have the target's model; empty when that itself is called.
 	Model string `json:"model,omitempty"`
-}
-
-// KeyReport is the state of one key of a credential.
-type KeyReport struct {
-	// Name of the key.
-	Name string `json:"name"`
-	// Fingerprint of the value that the table holds; empty when it holds none.
-	Fingerprint string `json:"fingerprint,omitempty"`
-	// State is Active or Missing.
-	State v1alpha1.ProviderKeyState `json:"state"`
-	// Message says what is wrong.
-	Message string `json:"message,omitempty"`
 }
 
 // EncodeReport returns the canonical, compressed form of a report.

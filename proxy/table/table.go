@@ -218,7 +218,8 @@ type Key struct {
 	// Role of the key, and Since when it has it.
 	Role  KeyRole   `json:"role,omitempty"`
 	Since time.Time `json:"since,omitzero"`
-	// Until is when a Previous key is dropped, by every proxy by its own clock, and when a Canary leads, which is the manager's to say; zero for one that leads.
+	// Until is when a Previous key is dropped, by every proxy by its own clock, and when a Canary leads, which is the manager's to say. One that leads has none, or,
+	// while its Secret is gone, the time at which it is dropped like a Previous one if the Secret does not come back.
 	Until time.Time `json:"until,omitzero"`
 	// Permille is a Canary's share.
 	Permille int32 `json:"permille,omitempty"`
