@@ -15,12 +15,14 @@ import (
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/klog/v2"
 
+	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/dataplane"
 	"signalbox.dev/signalbox/proxy/feed"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/ledger/kubernetes"
 	"signalbox.dev/signalbox/proxy/server"
 	"signalbox.dev/signalbox/proxy/usage/journal"
+	"signalbox.dev/signalbox/proxy/workload"
 )
 
 // proxyFlags are the flags of the proxy.
@@ -154,6 +156,9 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 		Owner:  ledger.NewOwner(flags.podUID, started), Store: kubernetes.New(core, flags.namespace, log).WithClock(clock), StartedAt: started,
 		OpenValkey: openValkey(log), LedgerStore: flags.ledgerStore, JournalDir: flags.journalDir, JournalBytes: flags.journalSize,
 		OpenPostgres: openPostgres, OpenOTLP: openOTLP(flags.namespace, flags.pod, command.Root().Version), Records: command.OutOrStdout(),
+		Tokens: workload.New(workload.Options{
+			ServiceAccounts: core.ServiceAccounts(flags.namespace), Name: v1alpha1.ProxyName, Pod: flags.pod, PodUID: flags.podUID,
+		}),
 		DrainDelay: flags.drainDelay, IdleGrace: dataplane.DefaultIdleGrace, DrainLimit: flags.drainLimit, Limits: flags.bounded(), HTTPProxy: http.ProxyFromEnvironment,
 		Log: log, AccessLog: command.OutOrStdout(),
 	})

@@ -117,7 +117,7 @@ func (c Caller) connect(l *line, policy endpoint.Policy) (err error) {
 	dialer := &endpoint.Dialer{Policy: policy, Resolver: c.Resolver}
 	l.transport = &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true}
 	credential := &table.Credential{Region: l.request.Region}
-	l.authorizer, err = auth.NewKeeper(c.Clock.Now).Authorizer(l.vendor, credential, l.request.key, l.transport)
+	l.authorizer, err = auth.NewKeeper(auth.Options{Now: c.Clock.Now}).Authorizer(l.vendor, credential, l.request.key, l.transport)
 	return err
 }
 

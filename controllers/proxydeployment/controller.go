@@ -68,6 +68,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=signalbox.dev,resources=modelroutes;providercredentials;spendbudgets,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;services;serviceaccounts,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=serviceaccounts/token,resourceNames=signalbox,verbs=create
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;update
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch;create;patch;delete

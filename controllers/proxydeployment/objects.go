@@ -86,6 +86,7 @@ type settings struct {
 	network          platform.NetworkPolicy
 	ledgers          []string // names of the ledger objects, sorted
 	ledgerStore      string   // digest of the store that holds the ledgers
+	ownTokens        bool     // whether a key is a token of the proxies' own ServiceAccount, or is had for one
 	journalBytes     int64    // what the journal of one proxy may take
 }
 
@@ -123,8 +124,8 @@ func serviceAccount(s settings) *corev1.ServiceAccount {
 	}
 }
 
-// role lets the proxies read their table and keep their ledgers, by name. A rule without names would mean every object, so there is none without
-// ledgers.
+// role lets the proxies read their table and keep their ledgers, by name, and ask for tokens of their own ServiceAccount where a key needs that. A rule
+// without names would mean every object, so there is none without ledgers.
 func role(s settings) *rbacv1.Role {
 	rules := []rbacv1.PolicyRule{{
 		APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{platform.TableSecret}, Verbs: []string{"get", "list", "watch"},
@@ -132,6 +133,11 @@ func role(s settings) *rbacv1.Role {
 	if len(s.ledgers) > 0 {
 		rules = append(rules, rbacv1.PolicyRule{
 			APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: s.ledgers, Verbs: []string{"get", "list", "watch", "update"},
+		})
+	}
+	if s.ownTokens {
+		rules = append(rules, rbacv1.PolicyRule{
+			APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, ResourceNames: []string{v1alpha1.ProxyName}, Verbs: []string{"create"},
 		})
 	}
 	return &rbacv1.Role{

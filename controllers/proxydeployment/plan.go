@@ -80,6 +80,7 @@ func makePlan(in *input) (*plan, error) {
 		return nil, err
 	}
 	s := in.settings(ledgerNames(in, compiled.Table))
+	s.ownTokens = needsOwnTokens(compiled.Table)
 	var err error
 	if s.ledgerStore, err = compiled.Table.Ledgers.Digest(); err != nil {
 		return nil, fmt.Errorf("telling the ledgers' store apart: %w", err)
@@ -283,6 +284,16 @@ func ledgerNames(in *input, compiled table.Table) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// needsOwnTokens tells whether the proxies need tokens of their ServiceAccount from the API server.
+func needsOwnTokens(compiled table.Table) bool {
+	for i := range compiled.Credentials {
+		if slices.ContainsFunc(compiled.Credentials[i].Keys, func(key table.Key) bool { return key.Kind.OwnToken() }) {
+			return true
+		}
+	}
+	return false
 }
 
 // addTimes finds out when to look again though nothing happened.

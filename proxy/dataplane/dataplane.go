@@ -96,7 +96,7 @@ func (d *DataPlane) build(ctx context.Context, metrics *telemetry.Metrics, befor
 	d.server = server.New(server.Options{
 		Book: book, Providers: registry.Default(), NewTransport: d.newTransport, Metrics: metrics, AccessLog: telemetry.NewAccessLog(d.lines),
 		Log: options.Log, Limits: options.Limits, Health: upstreams, CallerLimits: limits, Pod: options.Pod, Journal: d.journal, Recent: d.recent,
-		Generation: d.askGeneration,
+		Generation: d.askGeneration, Tokens: options.Tokens,
 	})
 	if err := metrics.WatchTargets(func() []traffic.Target { return d.server.Targets(time.Now()) }); err != nil {
 		return fmt.Errorf("registering the metrics of targets: %w", err)
@@ -192,6 +192,7 @@ func (d *DataPlane) use(parts context.Context, t *table.Table) {
 	if hasLimits(t) {
 		d.limited.Store(true)
 	}
+	d.limitTokens(t)
 	if err := d.server.Use(t); err != nil {
 		d.options.Log.Error("a routing table cannot be used; the one before it stays", "sequence", t.Sequence, "error", err)
 		return

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/ledger"
+	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/server"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -28,6 +29,13 @@ const (
 type Source interface {
 	// Run hands every new table to use until the context ends. It returns an error only for what cannot get better by waiting.
 	Run(ctx context.Context, use func(*table.Table)) error
+}
+
+// WorkloadTokens gives out tokens of the proxy's own ServiceAccount.
+type WorkloadTokens interface {
+	auth.Tokens
+	// Limit sets the longest lifetime that the proxies of the platform take.
+	Limit(longest time.Duration)
 }
 
 // Options are what a DataPlane is made of.
@@ -63,6 +71,8 @@ type Options struct {
 	// OpenPostgres and OpenOTLP open the sinks of a table that names them; nil means that there is no way to one.
 	OpenPostgres func(database table.Postgres, namespace string) (Sink, error)
 	OpenOTLP     func(endpoint string) (Sink, error)
+	// Tokens of the pod's own ServiceAccount; nil outside of a cluster.
+	Tokens WorkloadTokens
 	// StartedAt is when the process started; required.
 	StartedAt time.Time
 	// DrainDelay is the time between the end of Run's context and the refusal of new connections. 0 means none.

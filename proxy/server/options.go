@@ -10,6 +10,7 @@ import (
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/limit"
 	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
@@ -53,6 +54,8 @@ type Options struct {
 	Recent *usage.Recent
 	// Generation asks the other replicas for the usage record of an id; nil asks nobody.
 	Generation Generations
+	// Tokens of the proxy's own ServiceAccount; nil where there is none, so that keys that need them cannot be used.
+	Tokens auth.Tokens
 	// CallerLimits are those of the routes; nil means a set of the server's own, which no other replica shares.
 	CallerLimits *limit.Set
 }

@@ -94,7 +94,7 @@ func New(o Options) *Server {
 		s.recent = usage.NewRecent(usage.RecentOptions{Started: s.now()})
 	}
 	s.mirrors = newMirrors()
-	s.keeper = auth.NewKeeper(s.now)
+	s.keeper = auth.NewKeeper(auth.Options{Now: s.now, Tokens: o.Tokens})
 	s.handler = s.chain()
 	return s
 }

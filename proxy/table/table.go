@@ -170,6 +170,18 @@ const (
 	ServiceAccountToken KeyKind = "ServiceAccountToken"
 )
 
+// OwnToken tells whether a key of the kind is had for a token of the proxy's own ServiceAccount, which the API server gives.
+func (k KeyKind) OwnToken() bool {
+	switch k {
+	case AWSWebIdentity, AWSPodIdentity, GoogleWorkloadIdentity, AzureWorkloadIdentity, ServiceAccountToken:
+		return true
+	case APIKey, AWSKey, GoogleKey, AzureSecret:
+		return false
+	default:
+		return false
+	}
+}
+
 // KeyRole is what a key is for.
 type KeyRole string
 

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -26,20 +27,37 @@ type Static interface {
 	StaticHeader() http.Header
 }
 
+// Tokens gives out tokens of the proxy's own ServiceAccount. It keeps them as long as they are good; the error holds nothing secret.
+type Tokens interface {
+	Token(ctx context.Context, audience string) (string, error)
+}
+
+// Options are what a Keeper is made of.
+type Options struct {
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Tokens of the proxy's own ServiceAccount; nil outside of a cluster, and in the manager, which is not the proxy. Keys that need them are refused then.
+	Tokens Tokens
+}
+
 // Keeper makes Authorizers, and keeps tokens over changes of the routing table. It is safe for concurrent use.
 type Keeper struct {
-	now func() time.Time
+	now    func() time.Time
+	tokens Tokens
 
 	mutex   sync.Mutex
 	sources map[string]*source
 }
 
-// NewKeeper returns a Keeper that knows no tokens yet. A nil clock means time.Now.
-func NewKeeper(now func() time.Time) *Keeper {
-	if now == nil {
-		now = time.Now
+// ErrNoWorkload tells that a key needs a token of the proxy's ServiceAccount where there is none.
+var ErrNoWorkload = errors.New("it needs a token of the proxy's ServiceAccount, which there is only in the proxy of a cluster")
+
+// NewKeeper returns a Keeper that knows no tokens yet.
+func NewKeeper(options Options) *Keeper {
+	if options.Now == nil {
+		options.Now = time.Now
 	}
-	return &Keeper{now: now, sources: map[string]*source{}}
+	return &Keeper{now: options.Now, tokens: options.Tokens, sources: map[string]*source{}}
 }
 
 // Authorizer returns what authenticates with one key of a credential, or with none if key is nil. Tokens are fetched through
@@ -59,6 +77,8 @@ func (k *Keeper) Authorizer(p provider.Provider, c *table.Credential, key *table
 			return nil, err
 		}
 		return &bearer{source: k.source(key.Fingerprint, account), transport: transport}, nil
+	case table.ServiceAccountToken:
+		return k.workload(key)
 	default:
 		return nil, fmt.Errorf("this version cannot authenticate with keys of the kind %q", key.Kind)
 	}

@@ -58,7 +58,7 @@ func TestHeaderKeys(t *testing.T) {
 				line = "Authorization: Bearer sk-1"
 			}
 			header, value, _ := strings.Cut(line, ": ")
-			authorizer, err := auth.NewKeeper(nil).Authorizer(lookup(t, name), &table.Credential{}, &table.Key{Value: "sk-1"}, noNetwork(t))
+			authorizer, err := auth.NewKeeper(auth.Options{}).Authorizer(lookup(t, name), &table.Credential{}, &table.Key{Value: "sk-1"}, noNetwork(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +81,7 @@ func TestHeaderKeys(t *testing.T) {
 }
 
 func TestKeyless(t *testing.T) {
-	authorizer, err := auth.NewKeeper(nil).Authorizer(lookup(t, "OpenAICompatible"), &table.Credential{Keyless: true}, nil, noNetwork(t))
+	authorizer, err := auth.NewKeeper(auth.Options{}).Authorizer(lookup(t, "OpenAICompatible"), &table.Credential{Keyless: true}, nil, noNetwork(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestAuthorizerRefuses(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, err := auth.NewKeeper(nil).Authorizer(lookup(t, tc.provider), &table.Credential{Region: tc.region}, &tc.key, noNetwork(t))
+			_, err := auth.NewKeeper(auth.Options{}).Authorizer(lookup(t, tc.provider), &table.Credential{Region: tc.region}, &tc.key, noNetwork(t))
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("error %v, want %q", err, tc.want)
 			}

@@ -86,7 +86,7 @@ func TestSignsForAWS(t *testing.T) {
 			vendor := lookup(t, "AWSBedrock")
 			credential := &table.Credential{Region: "eu-central-1"}
 			key := &table.Key{Kind: table.AWSKey, Value: secretKey, AWS: &table.AWSKeyPair{AccessKeyID: "AKIDEXAMPLE", SessionToken: tc.token}}
-			authorizer, err := auth.NewKeeper(fixed).Authorizer(vendor, credential, key, noNetwork(t))
+			authorizer, err := auth.NewKeeper(auth.Options{Now: fixed}).Authorizer(vendor, credential, key, noNetwork(t))
 			if err != nil {
 				t.Fatal(err)
 			}

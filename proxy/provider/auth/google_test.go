@@ -186,7 +186,7 @@ func TestTokensAreRenewedInTime(t *testing.T) {
 	rsaKey(t)
 	synctest.Test(t, func(t *testing.T) {
 		endpoint := &google{t: t}
-		keeper := auth.NewKeeper(nil)
+		keeper := auth.NewKeeper(auth.Options{})
 		vertex := authorizer(t, keeper, endpoint)
 		wantToken(t, vertex, "token-1")
 		pass(45 * time.Minute)
@@ -214,7 +214,7 @@ func TestOneQuestionForManyRequests(t *testing.T) {
 			<-release
 			return answer(http.StatusOK, `{"access_token":"shared","expires_in":3600}`), nil
 		})
-		vertex := authorizer(t, auth.NewKeeper(nil), endpoint)
+		vertex := authorizer(t, auth.NewKeeper(auth.Options{}), endpoint)
 		var requests sync.WaitGroup
 		for range 20 {
 			requests.Go(func() { wantToken(t, vertex, "shared") })
@@ -237,7 +237,7 @@ func TestStuckEndpoint(t *testing.T) {
 			<-req.Context().Done()
 			return nil, req.Context().Err()
 		})
-		keeper := auth.NewKeeper(nil)
+		keeper := auth.NewKeeper(auth.Options{})
 		vertex := authorizer(t, keeper, stuck)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -267,7 +267,7 @@ func TestFailuresArePaced(t *testing.T) {
 	rsaKey(t)
 	synctest.Test(t, func(t *testing.T) {
 		endpoint := &google{t: t}
-		vertex := authorizer(t, auth.NewKeeper(nil), endpoint)
+		vertex := authorizer(t, auth.NewKeeper(auth.Options{}), endpoint)
 		wantToken(t, vertex, "token-1")
 		endpoint.answers(func(*http.Request) (*http.Response, error) {
 			return answer(http.StatusServiceUnavailable, "<html>"), nil
@@ -332,7 +332,7 @@ func TestTokenAnswers(t *testing.T) {
 				}
 				return answer(tc.status, tc.body), nil
 			})
-			_, err := token(t, authorizer(t, auth.NewKeeper(nil), transport))
+			_, err := token(t, authorizer(t, auth.NewKeeper(auth.Options{}), transport))
 			var failure *auth.TokenError
 			if !errors.As(err, &failure) {
 				t.Fatalf("error %v", err)
@@ -359,7 +359,7 @@ func TestOddLifetimes(t *testing.T) {
 			number++
 			return answer(http.StatusOK, fmt.Sprintf(`{"access_token":"t%d","expires_in":%d}`, number, seconds)), nil
 		})
-		vertex := authorizer(t, auth.NewKeeper(nil), transport)
+		vertex := authorizer(t, auth.NewKeeper(auth.Options{}), transport)
 		wantToken(t, vertex, "t1")
 		wantToken(t, vertex, "t2")
 		seconds = 1 << 40
@@ -374,7 +374,7 @@ func TestSourcesThatNobodyUsesAreDropped(t *testing.T) {
 	rsaKey(t)
 	synctest.Test(t, func(t *testing.T) {
 		endpoint := &google{t: t}
-		keeper := auth.NewKeeper(nil)
+		keeper := auth.NewKeeper(auth.Options{})
 		wantToken(t, authorizer(t, keeper, endpoint), "token-1")
 		pass(4 * time.Hour)
 		other := googleKey(t)
