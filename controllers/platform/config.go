@@ -172,6 +172,14 @@ func (c *Config) ProxyFor(namespace string) Proxy {
 	return c.Proxy
 }
 
+// TraceTarget is where the proxies send their traces.
+func (c *Config) TraceTarget() table.Tracing {
+	if c.Tracing.OTLPEndpoint == "" {
+		return table.Tracing{}
+	}
+	return table.Tracing{OTLPEndpoint: c.Tracing.OTLPEndpoint, SamplePermille: *c.Tracing.SamplePermille}
+}
+
 // EndpointRules are the rules for what may be called. The addresses of the API server may not.
 func (c *Config) EndpointRules(apiServers []string) table.EndpointRules {
 	return table.EndpointRules{AllowCIDRs: slices.Clone(c.Endpoints.AllowCIDRs), DenyCIDRs: slices.Clone(apiServers)}

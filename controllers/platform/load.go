@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
@@ -98,6 +99,9 @@ func (c *Config) setDefaults() {
 	}
 	c.Ledger.setDefaults()
 	c.Usage.setDefaults()
+	if c.Tracing.SamplePermille == nil {
+		c.Tracing.SamplePermille = ptr.To[int32](maxSamplePermille)
+	}
 	c.Proxy.setDefaults()
 }
 

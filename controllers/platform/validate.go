@@ -17,6 +17,8 @@ const (
 	maxDrainLimit  = 24 * time.Hour
 	minMaxLifetime = 10 * time.Minute
 	maxMaxLifetime = 8760 * time.Hour
+
+	maxSamplePermille = 1000
 )
 
 // validate returns everything that is wrong.
@@ -38,7 +40,8 @@ func (c *Config) validate() field.ErrorList {
 	problems = append(problems, checkDuration(c.Tokens.MaxLifetime.Duration, minMaxLifetime, maxMaxLifetime, field.NewPath("tokens", "maxLifetime"))...)
 	problems = append(problems, checkState(c.NetworkPolicy.State, field.NewPath("networkPolicy", "state"))...)
 	problems = append(problems, c.Ledger.validate(field.NewPath("ledger"))...)
-	return append(problems, c.Usage.validate(field.NewPath("usage"))...)
+	problems = append(problems, c.Usage.validate(field.NewPath("usage"))...)
+	return append(problems, c.Tracing.validate(field.NewPath("tracing"))...)
 }
 
 func (p Proxy) validate(path *field.Path) field.ErrorList {
@@ -78,6 +81,14 @@ func (e Endpoints) validate(path *field.Path) field.ErrorList {
 	}
 	for i, cidr := range e.ProbeAllowCIDRs {
 		problems = append(problems, checkCIDR(cidr, path.Child("probeAllowCIDRs").Index(i))...)
+	}
+	return problems
+}
+
+func (t Tracing) validate(path *field.Path) field.ErrorList {
+	problems := checkRange(*t.SamplePermille, 0, maxSamplePermille, path.Child("samplePermille"))
+	if t.OTLPEndpoint != "" {
+		problems = append(problems, checkEndpoint(t.OTLPEndpoint, path.Child("otlpEndpoint"))...)
 	}
 	return problems
 }

@@ -102,7 +102,7 @@ func checkEndpoint(endpoint string, path *field.Path) field.ErrorList {
 	parsed, err := url.Parse(endpoint)
 	switch {
 	case err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" || len(endpoint) > maxEndpointBytes:
-		return field.ErrorList{field.Invalid(path, "", "must be a URL such as http://collector.observability:4318/v1/logs")}
+		return field.ErrorList{field.Invalid(path, "", "must be a URL such as http://collector.observability:4318")}
 	case parsed.User != nil || parsed.Fragment != "":
 		return field.ErrorList{field.Invalid(path, "", "must have no user, password or fragment")}
 	default:

@@ -116,6 +116,7 @@ func (in *input) compileInput() compile.Input {
 		ClusterDomain:     in.config.ClusterDomain,
 		Ledgers:           in.stores.ledgers,
 		Usage:             in.stores.usage,
+		Tracing:           in.config.TraceTarget(),
 		Lists:             in.lists,
 		Previous:          in.previous,
 		Fresh:             in.fresh,

@@ -114,6 +114,7 @@ func (d *drafts) assemble(states map[objectKey]settled) Result {
 			Endpoints:     d.in.Endpoints,
 			Ledgers:       d.in.Ledgers,
 			Usage:         d.in.Usage,
+			Tracing:       d.in.Tracing,
 		},
 	}
 	slices.SortFunc(a.table.Issuers, func(x, y table.Issuer) int {

@@ -22,6 +22,7 @@ import (
 	"signalbox.dev/signalbox/proxy/server"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
+	"signalbox.dev/signalbox/proxy/tracing"
 	"signalbox.dev/signalbox/proxy/traffic"
 	"signalbox.dev/signalbox/proxy/upstream"
 	"signalbox.dev/signalbox/proxy/usage"
@@ -38,6 +39,8 @@ const (
 	ballastBytes = 32 << 20
 	// cutLimit is how long requests that were cut may take to settle.
 	cutLimit = 5 * time.Second
+	// traceFlushLimit is how long the collector may take for the last traces.
+	traceFlushLimit = 5 * time.Second
 	// quietLook is how often a draining proxy looks whether its clients have left.
 	quietLook = 20 * time.Millisecond
 	// operationsLimit is how long a scrape may take.
@@ -52,6 +55,7 @@ type DataPlane struct {
 	journal *journal.Journal
 	sinks   *sinks
 	recent  *usage.Recent
+	tracer  *tracing.Tracer
 	control *control.Server
 	mesh    *peers.Mesh  // nil without other replicas
 	limited atomic.Bool  // the table in use has limits
@@ -91,12 +95,16 @@ func (d *DataPlane) build(ctx context.Context, metrics *telemetry.Metrics, befor
 	options := &d.options
 	book := ledger.NewBook(options.Owner)
 	d.ledgers, d.sinks = &ledgers{options: options, book: book, before: before, wrote: metrics.LedgerWrote, begun: make(chan struct{})}, newSinks(options, d.journal)
+	d.tracer = tracing.New(tracing.Options{Pod: options.Pod, Version: options.Version, Log: options.Log})
+	if err := metrics.Register(d.tracer.Collector()); err != nil {
+		return fmt.Errorf("registering the metrics of traces: %w", err)
+	}
 	upstreams := health.NewRegistry(health.Options{Changed: d.changedHealth, Ended: d.endedHealth})
 	limits := limit.NewSet(limit.Options{Changed: d.changedLimits})
 	d.server = server.New(server.Options{
 		Book: book, Providers: registry.Default(), NewTransport: d.newTransport, Metrics: metrics, AccessLog: telemetry.NewAccessLog(d.lines),
 		Log: options.Log, Limits: options.Limits, Health: upstreams, CallerLimits: limits, Pod: options.Pod, Journal: d.journal, Recent: d.recent,
-		Generation: d.askGeneration, Tokens: options.Tokens,
+		Generation: d.askGeneration, Tokens: options.Tokens, Tracer: d.tracer,
 	})
 	if err := metrics.WatchTargets(func() []traffic.Target { return d.server.Targets(time.Now()) }); err != nil {
 		return fmt.Errorf("registering the metrics of targets: %w", err)
@@ -188,6 +196,7 @@ func (d *DataPlane) use(parts context.Context, t *table.Table) {
 		return
 	}
 	d.sinks.use(parts, t)
+	d.tracer.Use(t.Namespace, t.Tracing)
 	// Readiness must know of limits before they are in force.
 	if hasLimits(t) {
 		d.limited.Store(true)
@@ -257,8 +266,16 @@ func (d *DataPlane) settle(parts context.Context) error {
 	telling.Go(func() { d.goodbye(parts) })
 	telling.Go(func() { flushed = d.ledgers.flush(parts, d.journal.SetClean) })
 	telling.Go(func() { delivered = d.sinks.flush(parts) })
+	telling.Go(func() { d.flushTraces(parts) })
 	telling.Wait()
 	return errors.Join(flushed, delivered)
+}
+
+// flushTraces sends the last traces, if the collector takes them.
+func (d *DataPlane) flushTraces(parts context.Context) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(parts), traceFlushLimit)
+	defer cancel()
+	d.tracer.Flush(limited)
 }
 
 // serve answers requests until the drain closes the listener.

@@ -48,6 +48,8 @@ type Options struct {
 	ControlAddr string
 	// Pod and PodUID are told on the control port.
 	Pod, PodUID string
+	// Version of the program, for traces.
+	Version string
 	// PodIP is the address by which the other replicas know this one, and LookupPeers asks for the addresses of all of them. Without either, and without a
 	// control port, a proxy is the only one: it has all of every limit.
 	PodIP       netip.Addr

@@ -15,6 +15,7 @@ import (
 	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/tracing"
 	"signalbox.dev/signalbox/proxy/upstream"
 )
 
@@ -49,6 +50,8 @@ type attempt struct {
 	outputLimit int64
 	shrunkBy    string
 	spent       bill
+	// trace is nil without one.
+	trace *tracing.Attempt
 	// sent tells that the provider may have seen the request, charged that what it used is in spent, and ended that it is known how the attempt went.
 	sent, charged, ended bool
 }
@@ -124,6 +127,7 @@ func (a *attempt) release() {
 // note adds an attempt to the call's.
 func (c *call) note(a attempt) *attempt {
 	c.target, c.model = a.target, a.model
+	a.trace = c.traceAttempt(&a)
 	c.attempts = append(c.attempts, a)
 	return &c.attempts[len(c.attempts)-1]
 }
@@ -188,6 +192,7 @@ func (s *Server) endAttempt(parent context.Context, c *call, a *attempt) {
 		outcome.RetryAfter = a.failure.RetryAfter
 	}
 	a.health.End(now, outcome)
+	a.endTrace(now)
 	if !c.started() {
 		s.settleAttempt(c, a)
 	}
@@ -287,6 +292,10 @@ func (s *Server) roundTrip(ctx context.Context, x *exchange) (*http.Response, er
 	request, err := x.request(ctx, x.call)
 	if err != nil {
 		return nil, err
+	}
+	x.attempt.trace.SentTo(request.URL)
+	if x.attempt.target.callsProxy() {
+		x.attempt.trace.Inject(request.Header)
 	}
 	x.attempt.sent = true
 	response, err := x.transport.RoundTrip(request)

@@ -26,6 +26,8 @@ func (s *Server) authenticate(next handler) handler {
 			return unauthorized(err)
 		}
 		c.caller = c.grant.Caller
+		// Strangers can neither fill a collector nor choose the id of a trace.
+		c.trace = s.tracer.Begin(c.r.Header, c.start)
 		return next(c)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/tracing"
 	"signalbox.dev/signalbox/proxy/usage"
 )
 
@@ -77,6 +78,8 @@ type call struct {
 	everybody bool
 	// mirror tells that the call is a copy whose answer nobody gets.
 	mirror bool
+	// trace is nil without one.
+	trace *tracing.Call
 
 	// Most calls need no more than this.
 	firstLeg        [1]leg

@@ -117,7 +117,7 @@ func (s *Server) shadowOf(c *call, entry *mirrorEntry, body *buffer) *call {
 	request := &http.Request{Method: c.r.Method, URL: c.r.URL, Header: c.r.Header.Clone(), Body: http.NoBody}
 	shadow := &call{
 		w: discard{header: http.Header{}}, r: request.WithContext(s.mirrors.ctx), id: c.id, place: c.place, snapshot: c.snapshot, caller: c.caller, claimant: c.claimant,
-		body: body, inbound: c.inbound, bytesIn: c.bytesIn, bodyRead: true, mirror: true, route: entry.route, target: &entry.route.targets[0],
+		trace: c.trace, body: body, inbound: c.inbound, bytesIn: c.bytesIn, bodyRead: true, mirror: true, route: entry.route, target: &entry.route.targets[0],
 	}
 	shadow.control = http.NewResponseController(shadow.w)
 	shadow.inbound.Body = body.bytes
@@ -158,6 +158,7 @@ func (s *Server) serveMirror(m *mirrored) {
 func (s *Server) runMirror(m *mirrored) {
 	c := m.call
 	c.start = s.now()
+	c.trace = c.trace.Mirror(c.start)
 	ctx, cancel := context.WithTimeoutCause(s.mirrors.ctx, m.entry.route.Total, errTotalTimeout)
 	defer cancel()
 	outcome := s.success

@@ -135,8 +135,10 @@ func (s *Server) record(c *call, failure *Error) {
 	s.metricsOf(c).Observe(telemetry.Request{
 		Operation: c.place.operation(), Code: string(failure.Code), Duration: duration, FirstToken: c.firstToken, Added: added, Usage: usage,
 	})
-	s.accessLog.Write(s.entry(c, failure, usage, duration))
+	entry := s.entry(c, failure, usage, duration)
+	s.accessLog.Write(entry)
 	s.endRecord(c, failure)
+	s.endTrace(c, entry)
 }
 
 func (s *Server) entry(c *call, failure *Error, usage telemetry.Usage, duration time.Duration) *telemetry.Entry {
@@ -144,7 +146,7 @@ func (s *Server) entry(c *call, failure *Error, usage telemetry.Usage, duration 
 		Time: c.start, RequestID: c.id, Method: c.r.Method, Path: c.place.path, Operation: c.place.operation(),
 		Model: c.inbound.Head.Model, Stream: c.inbound.Head.Stream, Status: c.status, Code: string(failure.Code), Attempts: len(c.attempts),
 		Usage: usage, Priced: c.bill.priced, FirstToken: c.firstToken, Upstream: c.waited, Duration: duration,
-		BytesIn: c.bytesIn, BytesOut: c.bytesOut, Mirror: c.mirror, Queued: c.queued,
+		BytesIn: c.bytesIn, BytesOut: c.bytesOut, Mirror: c.mirror, Queued: c.queued, TraceID: c.trace.TraceID(),
 	}
 	if len(c.attempts) > 1 {
 		e.Retries, e.FallbackFrom = c.detours()

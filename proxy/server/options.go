@@ -14,6 +14,7 @@ import (
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
+	"signalbox.dev/signalbox/proxy/tracing"
 	"signalbox.dev/signalbox/proxy/usage"
 	"signalbox.dev/signalbox/proxy/usage/journal"
 )
@@ -56,6 +57,8 @@ type Options struct {
 	Generation Generations
 	// Tokens of the proxy's own ServiceAccount; nil where there is none, so that keys that need them cannot be used.
 	Tokens auth.Tokens
+	// Tracer makes traces; nil makes none.
+	Tracer *tracing.Tracer
 	// CallerLimits are those of the routes; nil means a set of the server's own, which no other replica shares.
 	CallerLimits *limit.Set
 }

@@ -15,6 +15,7 @@ import (
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
+	"signalbox.dev/signalbox/proxy/tracing"
 	"signalbox.dev/signalbox/proxy/usage"
 	"signalbox.dev/signalbox/proxy/usage/journal"
 )
@@ -41,6 +42,7 @@ type Server struct {
 	journal      journal.Noted
 	recent       *usage.Recent
 	generations  Generations
+	tracer       *tracing.Tracer
 	pod          string
 	mirrors      *mirrors
 	// success is what a request without error ends with. Nobody changes it.
@@ -76,6 +78,7 @@ func New(o Options) *Server {
 		journal:      o.Journal,
 		recent:       o.Recent,
 		generations:  o.Generation,
+		tracer:       o.Tracer,
 		pod:          o.Pod,
 	}
 	if s.now == nil {

@@ -49,6 +49,8 @@ type targetEntry struct {
 	listing  map[string]table.ModelListing
 	metrics  *telemetry.Target
 	header   []string
+	// remote is the route of another namespace that is called, by its proxy; empty for a provider's model.
+	remote string
 
 	registry *health.Registry
 	// primary is the state of model, unless that depends on the call, and heir that of successor, if there is one.
@@ -116,6 +118,9 @@ func (t *targetEntry) Prices(asked string) *table.Prices {
 // believesCost tells whether what the provider says that a call cost is what is charged. Only an aggregator knows better than a list of prices.
 func (t *targetEntry) believesCost() bool { return t.provider == openRouter }
 
+// callsProxy tells whether the target is a route of another namespace, which another proxy of Signalbox serves.
+func (t *targetEntry) callsProxy() bool { return t.remote != "" }
+
 // priced tells whether the cost of a call to the target will be known.
 func (t *targetEntry) priced(asked string) bool { return t.Prices(asked) != nil }
 
@@ -170,6 +175,7 @@ func (s *Server) compileTarget(next *snapshot, routeName string, t *table.Target
 	entry := targetEntry{
 		name: t.Name, credential: t.Credential, account: c.Object, fingerprint: fingerprintOf(c), provider: c.Provider, model: t.Model, successor: t.Successor, unlisted: t.Unlisted,
 		api: neutral.API(t.API), prices: t.Prices, byModel: c.Prices, preferences: t.OpenRouter, declared: t.Declared, listing: c.Listing, header: []string{t.Name}, registry: s.health,
+		remote: t.CalledRoute,
 	}
 	if t.Model != sameModel {
 		entry.primary = s.health.Upstream(entry.subject(t.Model))

@@ -164,6 +164,7 @@ func (t *trial) follow(place int, failure *Error) (int, bool) {
 	}
 	if next, ok := t.next(); ok {
 		target.metrics.FellBack(string(failure.Kind))
+		c.trace.FellBack(t.server.now(), target.name, string(failure.Kind))
 		return next, true
 	}
 	if spent || t.retries >= policy.MaxRetries || !policy.TriesAgain(failure.Kind) {
@@ -210,6 +211,7 @@ func (t *trial) retry(l *leg, target *targetEntry, failure *Error) bool {
 	}
 	t.retries++
 	target.metrics.Retried(string(failure.Kind))
+	t.call.trace.Retried(now, target.name, string(failure.Kind))
 	return t.sleep(wait)
 }
 

@@ -21,6 +21,8 @@ type Entry struct {
 	RequestID string
 	// Caller is the authenticated identity.
 	Caller string
+	// TraceID of the request in hexadecimal digits; empty without a trace.
+	TraceID string
 	// Method and Path of the request; Path without its query.
 	Method, Path string
 	// Operation that was asked for.
@@ -97,6 +99,7 @@ func (l *line) write(e *Entry) {
 	l.text = e.Time.AppendFormat(l.text, time.RFC3339Nano)
 	l.text = append(l.text, `","level":"INFO","msg":"request"`...)
 	l.string("request_id", e.RequestID)
+	l.known("trace_id", e.TraceID)
 	l.string("method", e.Method)
 	l.string("path", e.Path)
 	l.known("caller", e.Caller)

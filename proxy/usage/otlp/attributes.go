@@ -1,12 +1,11 @@
 package otlp
 
 import (
-	"strings"
-
 	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
 	logs "go.opentelemetry.io/proto/slim/otlp/logs/v1"
 
 	"signalbox.dev/signalbox/proxy/meter"
+	"signalbox.dev/signalbox/proxy/telemetry"
 	"signalbox.dev/signalbox/proxy/usage"
 )
 
@@ -67,7 +66,7 @@ func (a attributes) list(key string, values []string) attributes {
 func logRecord(r *usage.Record) *logs.LogRecord {
 	ended := r.Time.Add(r.Duration)
 	a := attributes{}.
-		text("gen_ai.operation.name", r.Operation).text("gen_ai.provider.name", providerName(r.Provider)).
+		text("gen_ai.operation.name", r.Operation).text("gen_ai.provider.name", telemetry.ProviderName(r.Provider)).
 		text("gen_ai.request.model", r.Model).text("gen_ai.response.model", r.Served).text("gen_ai.response.id", r.UpstreamID).
 		flags(flag{"gen_ai.request.stream", r.Stream})
 	if r.FirstToken > 0 {
@@ -122,39 +121,4 @@ func (a attributes) request(r *usage.Record) attributes {
 		a = a.text("signalbox.tag."+r.Tags[i].Key, r.Tags[i].Value)
 	}
 	return a
-}
-
-// providerName is a provider's name in the GenAI conventions; those that they do not know keep their own, in lower case.
-func providerName(provider string) string {
-	switch provider {
-	case "OpenAI":
-		return "openai"
-	case "Anthropic":
-		return "anthropic"
-	case "Groq":
-		return "groq"
-	case "GoogleAI":
-		return "gcp.gemini"
-	case "VertexAI":
-		return "gcp.vertex_ai"
-	case "AWSBedrock":
-		return "aws.bedrock"
-	case "AzureOpenAI":
-		return "azure.ai.openai"
-	case "Mistral":
-		return "mistral_ai"
-	case "DeepSeek":
-		return "deepseek"
-	default:
-		return otherName(provider)
-	}
-}
-
-func otherName(provider string) string {
-	switch provider {
-	case "XAI":
-		return "x_ai"
-	default:
-		return strings.ToLower(provider)
-	}
 }

@@ -5,36 +5,25 @@
 package otlp
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
-	"time"
 
-	collector "go.opentelemetry.io/proto/slim/otlp/collector/logs/v1"
+	logscollector "go.opentelemetry.io/proto/slim/otlp/collector/logs/v1"
 	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
 	logs "go.opentelemetry.io/proto/slim/otlp/logs/v1"
 	resource "go.opentelemetry.io/proto/slim/otlp/resource/v1"
 	"google.golang.org/protobuf/proto"
 
+	"signalbox.dev/signalbox/proxy/collector"
 	"signalbox.dev/signalbox/proxy/usage"
 	"signalbox.dev/signalbox/proxy/usage/journal"
 )
 
-const (
-	// logsPath is where a collector takes logs, behind an endpoint that names no path.
-	logsPath = "/v1/logs"
-	// sendTimeout bounds one batch.
-	sendTimeout = 30 * time.Second
-	// maxAnswer bounds what is read of an answer.
-	maxAnswer   = 64 << 10
-	contentType = "application/x-protobuf"
-)
+// logsPath is where a collector takes logs, behind an endpoint that names no path.
+const logsPath = "/v1/logs"
 
 // Options of an Exporter.
 type Options struct {
@@ -48,28 +37,19 @@ type Options struct {
 
 // Exporter is a sink of the journal.
 type Exporter struct {
-	url      string
-	client   *http.Client
+	client   *collector.Client
 	resource *resource.Resource
 	scope    *common.InstrumentationScope
 }
 
 // New returns an exporter. The error is that of an endpoint that is no URL of http or https.
 func New(o Options) (*Exporter, error) {
-	u, err := url.Parse(o.Endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("the collector's endpoint is not a URL of http or https")
+	client, err := collector.New(o.Endpoint, logsPath, o.Client)
+	if err != nil {
+		return nil, err
 	}
-	if strings.Trim(u.Path, "/") == "" {
-		u.Path = logsPath
-	}
-	client := http.Client{}
-	if o.Client != nil {
-		client = *o.Client
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Exporter{
-		url: u.String(), client: &client,
+		client: client,
 		resource: &resource.Resource{Attributes: attributes{}.
 			text("service.name", "signalbox").text("service.version", o.Version).
 			text("k8s.namespace.name", o.Namespace).text("k8s.pod.name", o.Pod)},
@@ -79,37 +59,14 @@ func New(o Options) (*Exporter, error) {
 
 // Write implements journal.Sink.
 func (e *Exporter) Write(ctx context.Context, records []*usage.Record) error {
-	body, err := proto.Marshal(e.request(records))
-	if err != nil {
+	answer, err := e.client.Send(ctx, e.request(records))
+	if errors.Is(err, collector.ErrEncoding) {
 		return &journal.RefusedError{Code: "encoding"}
 	}
-	ctx, stop := context.WithTimeout(ctx, sendTimeout)
-	defer stop()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("sending usage records to the collector: %w", err)
+		return fmt.Errorf("sending usage records: %w", err)
 	}
-	request.Header.Set("Content-Type", contentType)
-	answer, err := e.client.Do(request)
-	if err != nil {
-		return fmt.Errorf("sending usage records to the collector: %w", plain(err))
-	}
-	// What is left of the body is of no use.
-	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("reading the collector's answer: %w", err)
-	}
-	return judge(answer.StatusCode, text)
-}
-
-// plain leaves the URL out of an error, for it can hold a password.
-func plain(err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
+	return judge(answer.Status, answer.Body)
 }
 
 // judge reads what the collector says. Records that it refused must not be sent again; a collector that is not reached, not authenticated to or too busy has not
@@ -130,19 +87,19 @@ func judge(status int, body []byte) error {
 
 // rejectedIn is how many records the collector did not take of those that it was sent. An answer that is no message of the protocol says that it took them all.
 func rejectedIn(body []byte) int {
-	var answer collector.ExportLogsServiceResponse
+	var answer logscollector.ExportLogsServiceResponse
 	if proto.Unmarshal(body, &answer) != nil {
 		return 0
 	}
 	return int(max(0, answer.GetPartialSuccess().GetRejectedLogRecords()))
 }
 
-func (e *Exporter) request(records []*usage.Record) *collector.ExportLogsServiceRequest {
+func (e *Exporter) request(records []*usage.Record) *logscollector.ExportLogsServiceRequest {
 	list := make([]*logs.LogRecord, len(records))
 	for i, r := range records {
 		list[i] = logRecord(r)
 	}
-	return &collector.ExportLogsServiceRequest{ResourceLogs: []*logs.ResourceLogs{{
+	return &logscollector.ExportLogsServiceRequest{ResourceLogs: []*logs.ResourceLogs{{
 		Resource: e.resource, ScopeLogs: []*logs.ScopeLogs{{Scope: e.scope, LogRecords: list}},
 	}}}
 }
