@@ -152,7 +152,7 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 	plane, err := dataplane.New(command.Context(), dataplane.Options{
 		Addr: flags.addr, MetricsAddr: flags.metricsAddr, ControlAddr: flags.controlAddr, Pod: flags.pod, PodUID: flags.podUID,
 		Version: command.Root().Version,
-		PodIP: podIP, LookupPeers: lookup(flags.peers, podIP),
+		PodIP:   podIP, LookupPeers: lookup(flags.peers, podIP),
 		Source: &feed.Cluster{Secrets: core.Secrets(flags.namespace), Name: flags.tableSecret, Dir: flags.tableDir, Log: log},
 		Owner:  ledger.NewOwner(flags.podUID, started), Store: kubernetes.New(core, flags.namespace, log).WithClock(clock), StartedAt: started,
 		OpenValkey: openValkey(log), LedgerStore: flags.ledgerStore, JournalDir: flags.journalDir, JournalBytes: flags.journalSize,

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -177,7 +178,7 @@ func (c *Config) TraceTarget() table.Tracing {
 	if c.Tracing.OTLPEndpoint == "" {
 		return table.Tracing{}
 	}
-	return table.Tracing{OTLPEndpoint: c.Tracing.OTLPEndpoint, SamplePermille: *c.Tracing.SamplePermille}
+	return table.Tracing{OTLPEndpoint: c.Tracing.OTLPEndpoint, SamplePermille: ptr.Deref(c.Tracing.SamplePermille, maxSamplePermille)}
 }
 
 // EndpointRules are the rules for what may be called. The addresses of the API server may not.

@@ -118,6 +118,10 @@ func TestParseNamesTheFieldThatIsWrong(t *testing.T) {
 		"a probed address":     {"{proxy: {image: a}, endpoints: {probeAllowCIDRs: [10.0.0.0/8, x]}}", "endpoints.probeAllowCIDRs[1]: Invalid"},
 		"a short token":        {"{proxy: {image: a}, tokens: {maxLifetime: 1m}}", "tokens.maxLifetime: Invalid"},
 		"a state":              {"{proxy: {image: a}, networkPolicy: {state: 'On'}}", "networkPolicy.state: Unsupported"},
+		"a trace endpoint":     {"{proxy: {image: a}, tracing: {otlpEndpoint: 'collector:4318'}}", "tracing.otlpEndpoint: Invalid"},
+		"a trace password":     {"{proxy: {image: a}, tracing: {otlpEndpoint: 'http://u:hidden@c'}}", "tracing.otlpEndpoint: Invalid"},
+		"too large a share":    {"{proxy: {image: a}, tracing: {samplePermille: 1001}}", "tracing.samplePermille: Invalid"},
+		"a negative share":     {"{proxy: {image: a}, tracing: {samplePermille: -1}}", "tracing.samplePermille: Invalid"},
 		"several at one time":  {"{proxy: {replicas: -1}, clusterDomain: '-'}", "proxy.image: Required"},
 		"an override by force": {"{proxy: {image: a}, namespaces: {team: {image: null}}}", "namespaces[team].image: Required"},
 	}
@@ -155,5 +159,23 @@ func TestEndpointRules(t *testing.T) {
 	want := table.EndpointRules{AllowCIDRs: []string{"127.0.0.0/8"}, DenyCIDRs: []string{"10.0.0.1:443"}}
 	if diff := cmp.Diff(want, config.EndpointRules([]string{"10.0.0.1:443"})); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+}
+
+func TestTraceTarget(t *testing.T) {
+	for name, tc := range map[string]struct {
+		yaml string
+		want table.Tracing
+	}{
+		"none":      {"{proxy: {image: a}}", table.Tracing{}},
+		"a share":   {"{proxy: {image: a}, tracing: {samplePermille: 5}}", table.Tracing{}},
+		"all":       {"{proxy: {image: a}, tracing: {otlpEndpoint: 'http://c:4318'}}", table.Tracing{OTLPEndpoint: "http://c:4318", SamplePermille: 1000}},
+		"only ours": {"{proxy: {image: a}, tracing: {otlpEndpoint: 'http://c:4318', samplePermille: 0}}", table.Tracing{OTLPEndpoint: "http://c:4318"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, parse(t, tc.yaml).TraceTarget()); diff != "" {
+				t.Errorf("TraceTarget() (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

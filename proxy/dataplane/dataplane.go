@@ -95,10 +95,7 @@ func (d *DataPlane) build(ctx context.Context, metrics *telemetry.Metrics, befor
 	options := &d.options
 	book := ledger.NewBook(options.Owner)
 	d.ledgers, d.sinks = &ledgers{options: options, book: book, before: before, wrote: metrics.LedgerWrote, begun: make(chan struct{})}, newSinks(options, d.journal)
-	d.tracer = tracing.New(tracing.Options{Pod: options.Pod, Version: options.Version, Log: options.Log})
-	if err := metrics.Register(d.tracer.Collector()); err != nil {
-		return fmt.Errorf("registering the metrics of traces: %w", err)
-	}
+	d.tracer = tracing.New(tracing.Options{Pod: options.Pod, Version: options.Version, Log: options.Log, Metrics: telemetry.NewSpans(metrics)})
 	upstreams := health.NewRegistry(health.Options{Changed: d.changedHealth, Ended: d.endedHealth})
 	limits := limit.NewSet(limit.Options{Changed: d.changedLimits})
 	d.server = server.New(server.Options{

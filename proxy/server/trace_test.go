@@ -33,7 +33,9 @@ const (
 // traced has a tracer that sends to a collector.
 func traced(t *testing.T, to *tracingtest.Receiver) setup {
 	t.Helper()
-	tracer := tracing.New(tracing.Options{Pod: "signalbox-1", Version: "v1", Log: slog.New(slog.DiscardHandler)})
+	tracer := tracing.New(tracing.Options{
+		Pod: "signalbox-1", Version: "v1", Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewSpans(telemetry.NewMetrics()),
+	})
 	tracer.Use("team-a", table.Tracing{OTLPEndpoint: to.URL, SamplePermille: 1000})
 	t.Cleanup(func() { tracer.Flush(t.Context()) })
 	return func(o *Options, _ *table.Table) { o.Tracer = tracer }
@@ -110,21 +112,31 @@ func TestTraceOfACallThatFellBack(t *testing.T) {
 	if diff := cmp.Diff(want, tracingtest.Values(server.GetAttributes()), ignore); diff != "" {
 		t.Errorf("attributes of the server's span (-want +got):\n%s", diff)
 	}
+	checkFallback(t, server)
+	checkAttempts(t, h, spans, server)
+	checkSecrets(t, collector)
+	if line := h.log.request(t, "req-1"); line["trace_id"] != callerTrace {
+		t.Errorf("the access log has the trace %v", line["trace_id"])
+	}
+}
+
+func checkFallback(t *testing.T, server *traces.Span) {
+	t.Helper()
 	if len(server.GetEvents()) != 1 || server.GetEvents()[0].GetName() != "signalbox.fallback" {
 		t.Fatalf("its events are %v", server.GetEvents())
 	}
-	want = map[string]string{"signalbox.target": "t0", "signalbox.reason": "Unavailable"}
+	want := map[string]string{"signalbox.target": "t0", "signalbox.reason": "Unavailable"}
 	if diff := cmp.Diff(want, tracingtest.Values(server.GetEvents()[0].GetAttributes())); diff != "" {
 		t.Errorf("attributes of the fallback (-want +got):\n%s", diff)
 	}
-	checkAttempts(t, h, spans, server)
+}
+
+func checkSecrets(t *testing.T, collector *tracingtest.Receiver) {
+	t.Helper()
 	for _, secret := range []string{secretPrompt, secretAnswer, secretHeader, secretEndUser, appKey, providerKey, "Bearer"} {
 		if bytes.Contains(collector.Raw(), []byte(secret)) {
 			t.Errorf("the collector was told %q", secret)
 		}
-	}
-	if line := h.log.request(t, "req-1"); line["trace_id"] != callerTrace {
-		t.Errorf("the access log has the trace %v", line["trace_id"])
 	}
 }
 
@@ -202,7 +214,7 @@ func TestTraceparents(t *testing.T) {
 		"sampled and random": {header: map[string]string{"Traceparent": callerParent[:53] + "03"}, wantTrace: callerTrace},
 	}
 	collector := tracingtest.NewReceiver(t)
-	h := newHarness(t, []http.HandlerFunc{answering(goodAnswer)}, traced(t, collector))
+	h := newHarness(t, []http.HandlerFunc{answerWell}, traced(t, collector))
 	for name, tc := range cases {
 		header := map[string]string{"X-Request-Id": strings.ReplaceAll(name, " ", "-")}
 		maps.Copy(header, tc.header)
@@ -222,16 +234,14 @@ func TestTraceparents(t *testing.T) {
 	}
 }
 
-func answering(text string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, text)
-	}
+func answerWell(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, goodAnswer)
 }
 
 func TestTracesThatAreNotMade(t *testing.T) {
 	collector := tracingtest.NewReceiver(t)
-	h := newHarness(t, []http.HandlerFunc{answering(goodAnswer)}, traced(t, collector))
+	h := newHarness(t, []http.HandlerFunc{answerWell}, traced(t, collector))
 	h.sendTraced(goodBody, map[string]string{"Traceparent": callerParent[:53] + "00"})
 	h.sendTraced(goodBody, map[string]string{"Authorization": "Bearer wrong", "Traceparent": callerParent})
 	h.sendTraced(goodBody, map[string]string{"X-Request-Id": "kept"})
@@ -243,7 +253,7 @@ func TestTracesThatAreNotMade(t *testing.T) {
 
 func TestTraceOfARequestWithoutRoute(t *testing.T) {
 	collector := tracingtest.NewReceiver(t)
-	h := newHarness(t, []http.HandlerFunc{answering(goodAnswer)}, traced(t, collector))
+	h := newHarness(t, []http.HandlerFunc{answerWell}, traced(t, collector))
 	h.sendTraced(`{"model":"`+secretPrompt+`","messages":[]}`, nil)
 	span := collector.Wait(t, 1)[0]
 	values := tracingtest.Values(span.GetAttributes())
@@ -257,7 +267,7 @@ func TestTraceGoesOnToAnotherProxy(t *testing.T) {
 	got := make(chan http.Header, 1)
 	h := newHarness(t, []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
 		got <- r.Header.Clone()
-		answering(goodAnswer)(w, r)
+		answerWell(w, r)
 	}}, traced(t, collector), withTable(func(t *table.Table) { t.Routes[0].Targets[0].CalledRoute = "ai-platform/llama" }))
 	h.sendTraced(goodBody, map[string]string{"Traceparent": callerParent, "Tracestate": "a=b", "Baggage": "k=" + secretHeader})
 	attempt := named(t, collector.Wait(t, 2), "chat upstream-0", traces.Span_SPAN_KIND_CLIENT)
@@ -270,7 +280,7 @@ func TestTraceGoesOnToAnotherProxy(t *testing.T) {
 
 func TestTraceOfAMirror(t *testing.T) {
 	collector := tracingtest.NewReceiver(t)
-	h := newHarness(t, []http.HandlerFunc{answering(goodAnswer), answering(goodAnswer)}, traced(t, collector), withTable(func(t *table.Table) {
+	h := newHarness(t, []http.HandlerFunc{answerWell, answerWell}, traced(t, collector), withTable(func(t *table.Table) {
 		r := &t.Routes[0]
 		r.Mirror = &table.Mirror{Target: r.Targets[1], Percent: 100, MaxConcurrency: 1}
 		r.Targets = r.Targets[:1]
@@ -290,7 +300,7 @@ func TestTraceOfAMirror(t *testing.T) {
 
 func TestTraceOfAPanic(t *testing.T) {
 	collector := tracingtest.NewReceiver(t)
-	h := newHarness(t, []http.HandlerFunc{answering(goodAnswer)}, traced(t, collector), func(o *Options, _ *table.Table) {
+	h := newHarness(t, []http.HandlerFunc{answerWell}, traced(t, collector), func(o *Options, _ *table.Table) {
 		o.NewTransport = func(table.EndpointRules) (http.RoundTripper, error) { return panickingNow{}, nil }
 	})
 	h.sendTraced(goodBody, nil)

@@ -25,9 +25,17 @@ func (a *attributes) count(key string, value int64) {
 	}
 }
 
-func (a *attributes) flag(key string, value bool) {
-	if value {
-		*a = append(*a, attribute.Bool(key, true))
+// mark is an attribute that is there only when it is so.
+type mark struct {
+	key string
+	set bool
+}
+
+func (a *attributes) marks(marks ...mark) {
+	for _, m := range marks {
+		if m.set {
+			*a = append(*a, attribute.Bool(m.key, true))
+		}
 	}
 }
 
@@ -37,15 +45,17 @@ func (a *attributes) seconds(key string, value time.Duration) {
 	}
 }
 
-// usage is what was used, if anything was, with its cost if that is known.
-func (a *attributes) usage(u *telemetry.Usage, priced bool) {
+// usage is what was used, if anything was.
+func (a *attributes) usage(u *telemetry.Usage) {
 	a.count("gen_ai.usage.input_tokens", u.Prompt)
 	a.count("gen_ai.usage.output_tokens", u.Completion)
 	a.count("gen_ai.usage.cache_read.input_tokens", u.Cached)
-	a.flag("signalbox.estimated", u.Estimated)
-	if priced {
-		*a = append(*a, attribute.Int64("signalbox.cost_nanodollars", u.Cost))
-	}
+	a.marks(mark{"signalbox.estimated", u.Estimated})
+}
+
+// cost is there where it is known, also when it is nothing.
+func (a *attributes) cost(nano int64) {
+	*a = append(*a, attribute.Int64("signalbox.cost_nanodollars", nano))
 }
 
 // failure is the code of an error.

@@ -88,15 +88,23 @@ func (c *Call) End(o *Outcome) {
 
 func (c *Call) describe(o *Outcome) {
 	e := o.Entry
+	if isServerFailure(e) {
+		c.span.SetStatus(codes.Error, "")
+	}
 	a := make(attributes, 0, 32)
 	a.text("signalbox.request.id", e.RequestID)
 	a.text("signalbox.caller", e.Caller)
 	a.count("http.response.status_code", int64(e.Status))
-	if e.Operation == telemetry.OtherOperation {
-		a.failure(e.Code)
-		c.finish(a, isServerFailure(e))
-		return
+	a.failure(e.Code)
+	if e.Operation != telemetry.OtherOperation {
+		c.describeCall(&a, o)
 	}
+	c.span.SetAttributes(a...)
+}
+
+// describeCall tells what a model was asked for.
+func (c *Call) describeCall(a *attributes, o *Outcome) {
+	e := o.Entry
 	name := e.Operation.String()
 	a.text("gen_ai.operation.name", name)
 	if e.Route != "" {
@@ -111,28 +119,21 @@ func (c *Call) describe(o *Outcome) {
 	a.text("gen_ai.provider.name", telemetry.ProviderName(e.Provider))
 	a.text("gen_ai.response.model", e.UpstreamModel)
 	a.text("gen_ai.response.id", o.ResponseID)
-	a.flag("gen_ai.request.stream", e.Stream)
+	a.marks(mark{"gen_ai.request.stream", e.Stream}, mark{"signalbox.mirror", e.Mirror})
 	a.seconds("gen_ai.response.time_to_first_chunk", e.FirstToken)
-	a.usage(&e.Usage, e.Priced)
+	a.usage(&e.Usage)
+	if e.Priced {
+		a.cost(e.Usage.Cost)
+	}
 	a.text("signalbox.record.id", o.RecordID)
 	a.text("signalbox.route", e.Route)
 	a.text("signalbox.routed_from", o.RoutedFrom)
 	a.text("signalbox.target", e.Target)
-	a.flag("signalbox.mirror", e.Mirror)
 	a.count("signalbox.attempts", int64(e.Attempts))
 	a.count("signalbox.excluded", int64(e.Excluded))
 	a.count("signalbox.queue_us", e.Queued.Microseconds())
-	a.failure(e.Code)
-	c.finish(a, isServerFailure(e))
 	if e.FirstToken > 0 {
 		c.span.AddEvent("first_token", trace.WithTimestamp(e.Time.Add(e.FirstToken)))
-	}
-}
-
-func (c *Call) finish(a attributes, failed bool) {
-	c.span.SetAttributes(a...)
-	if failed {
-		c.span.SetStatus(codes.Error, "")
 	}
 }
 
@@ -229,7 +230,10 @@ func (a *Attempt) End(o *Answered) {
 		list := make(attributes, 0, 8)
 		list.count("http.response.status_code", int64(o.Status))
 		list.seconds("gen_ai.response.time_to_first_chunk", o.FirstToken)
-		list.usage(&o.Usage, o.Priced)
+		list.usage(&o.Usage)
+		if o.Priced {
+			list.cost(o.Usage.Cost)
+		}
 		list.failure(o.Code)
 		a.span.SetAttributes(list...)
 		if o.Code != codeOK && o.Code != codeClientClosed {

@@ -146,6 +146,6 @@ func valueOf(value attribute.Value) *common.AnyValue {
 	case attribute.FLOAT64:
 		return &common.AnyValue{Value: &common.AnyValue_DoubleValue{DoubleValue: value.AsFloat64()}}
 	default:
-		return &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: value.Emit()}}
+		return &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: value.String()}}
 	}
 }

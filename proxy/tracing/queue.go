@@ -7,8 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"signalbox.dev/signalbox/proxy/telemetry"
 )
 
 const (
@@ -28,6 +29,7 @@ type queue struct {
 	waiting  chan sdktrace.ReadOnlySpan
 	exporter atomic.Pointer[exporter]
 	log      *slog.Logger
+	metrics  *telemetry.Spans
 	// ctx is that of all sending, closing is closed when no more spans come, and done when all were sent or given up.
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -35,22 +37,13 @@ type queue struct {
 	done    chan struct{}
 	// troubled tells that the collector did not take the last batch. It belongs to run.
 	troubled bool
-
-	spans *prometheus.CounterVec
-	// delivered were taken by the collector, dropped found no room or no collector, and failed were not taken.
-	delivered, dropped, failed prometheus.Counter
 }
 
-func newQueue(log *slog.Logger) *queue {
+func newQueue(log *slog.Logger, metrics *telemetry.Spans) *queue {
 	q := &queue{
-		waiting: make(chan sdktrace.ReadOnlySpan, maxWaiting), log: log, closing: make(chan struct{}), done: make(chan struct{}),
-		spans: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "signalbox_trace_spans_total",
-			Help: "Spans by what became of them: delivered, dropped for want of room, or failed, when the collector did not take them.",
-		}, []string{"result"}),
+		waiting: make(chan sdktrace.ReadOnlySpan, maxWaiting), log: log, metrics: metrics, closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
-	q.delivered, q.dropped, q.failed = q.spans.WithLabelValues("delivered"), q.spans.WithLabelValues("dropped"), q.spans.WithLabelValues("failed")
 	return q
 }
 
@@ -62,7 +55,7 @@ func (q *queue) OnEnd(span sdktrace.ReadOnlySpan) {
 	select {
 	case q.waiting <- span:
 	default:
-		q.dropped.Inc()
+		q.metrics.Dropped(1)
 	}
 }
 
@@ -127,19 +120,19 @@ func (q *queue) deliver(batch []sdktrace.ReadOnlySpan) {
 	for try := 1; ; try++ {
 		exporter := q.exporter.Load()
 		if exporter == nil {
-			q.dropped.Add(float64(len(batch)))
+			q.metrics.Dropped(len(batch))
 			return
 		}
 		rejected, err := q.send(exporter, batch)
 		if err == nil {
-			q.delivered.Add(float64(len(batch) - rejected))
-			q.failed.Add(float64(rejected))
+			q.metrics.Delivered(len(batch) - rejected)
+			q.metrics.Failed(rejected)
 			q.tell(nil)
 			return
 		}
 		q.tell(err)
 		if errors.Is(err, errRefused) || try == mostTries || !q.sleep(pause) {
-			q.failed.Add(float64(len(batch)))
+			q.metrics.Failed(len(batch))
 			return
 		}
 		pause *= 2

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -16,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"signalbox.dev/signalbox/proxy/table"
+	"signalbox.dev/signalbox/proxy/telemetry"
 )
 
 const (
@@ -38,6 +38,8 @@ type Options struct {
 	Pod, Version string
 	// Log is told when the collector takes no traces, and when it does again; required.
 	Log *slog.Logger
+	// Metrics count spans; required.
+	Metrics *telemetry.Spans
 	// Client sends; nil is one with the standard transport. It follows no redirect.
 	Client *http.Client
 }
@@ -62,11 +64,8 @@ type pipeline struct {
 
 // New returns a tracer that makes no traces before Use says where to.
 func New(o Options) *Tracer {
-	return &Tracer{options: o, queue: newQueue(o.Log)}
+	return &Tracer{options: o, queue: newQueue(o.Log, o.Metrics)}
 }
-
-// Collector returns the metrics of spans.
-func (t *Tracer) Collector() prometheus.Collector { return t.queue.spans }
 
 // Use sends traces where the table of a namespace says. Those under way are not lost by a change; what waits when there is no endpoint any more is dropped.
 func (t *Tracer) Use(namespace string, config table.Tracing) {

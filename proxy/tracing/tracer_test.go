@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +16,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	tracecollector "go.opentelemetry.io/proto/slim/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -61,21 +62,34 @@ func hangs(r *http.Request) (int, string, error) {
 	return 0, "", r.Context().Err()
 }
 
-func newTracer(n *network, log io.Writer) *Tracer {
-	return New(Options{Pod: "p", Version: "v", Log: slog.New(slog.NewTextHandler(log, nil)), Client: &http.Client{Transport: n}})
+// subject is a tracer with its metrics.
+type subject struct {
+	*Tracer
+	metrics *telemetry.Metrics
+}
+
+func newTracer(n *network, log io.Writer) subject {
+	metrics := telemetry.NewMetrics()
+	return subject{metrics: metrics, Tracer: New(Options{
+		Pod: "p", Version: "v", Log: slog.New(slog.NewTextHandler(log, nil)), Client: &http.Client{Transport: n}, Metrics: telemetry.NewSpans(metrics),
+	})}
 }
 
 // trace makes a trace of one span.
-func (t *Tracer) trace(model string) {
+func (s subject) trace(model string) {
 	now := time.Now()
-	t.Begin(nil, now).End(&Outcome{Entry: &telemetry.Entry{Time: now, Operation: telemetry.Chat, Route: "r", Model: model, Code: codeOK, Status: http.StatusOK}})
+	s.Begin(nil, now).End(&Outcome{Entry: &telemetry.Entry{Time: now, Operation: telemetry.Chat, Route: "r", Model: model, Code: codeOK, Status: http.StatusOK}})
 }
 
 // results are what became of spans.
-func (t *Tracer) results() map[string]float64 {
+func (s subject) results() map[string]float64 {
+	recorder := httptest.NewRecorder()
+	s.metrics.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/metrics", http.NoBody))
 	results := map[string]float64{}
-	for _, name := range []string{"delivered", "dropped", "failed"} {
-		results[name] = testutil.ToFloat64(t.queue.spans.WithLabelValues(name))
+	for line := range strings.Lines(recorder.Body.String()) {
+		if name, value, ok := strings.Cut(strings.TrimPrefix(line, `signalbox_trace_spans_total{result="`), `"} `); ok && strings.HasPrefix(line, "signalbox_trace_spans_total{") {
+			results[name], _ = strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
 	}
 	return results
 }
@@ -127,7 +141,7 @@ func TestWhatBecomesOfSpans(t *testing.T) {
 				if !time.Now().Equal(began) {
 					t.Error("making traces took time")
 				}
-				time.Sleep(time.Hour)
+				<-time.After(time.Hour)
 				synctest.Wait()
 				if diff := cmp.Diff(tc.want, tracer.results()); diff != "" {
 					t.Errorf("spans (-want +got):\n%s", diff)
@@ -157,7 +171,7 @@ func TestCollectorComesBack(t *testing.T) {
 		tracer := newTracer(n, log)
 		tracer.Use("team-a", somewhere)
 		tracer.trace("m")
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		tracer.Flush(t.Context())
 		if diff := cmp.Diff(map[string]float64{"delivered": 1, "dropped": 0, "failed": 0}, tracer.results()); diff != "" {
 			t.Errorf("spans (-want +got):\n%s", diff)
@@ -178,7 +192,7 @@ func TestEndpointChangesWithoutALoss(t *testing.T) {
 		tracer.Use("team-a", table.Tracing{OTLPEndpoint: "http://other:4318", SamplePermille: 1000})
 		open.End(&Outcome{Entry: &telemetry.Entry{Time: time.Now(), Operation: telemetry.Chat}})
 		tracer.trace("after it")
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if diff := cmp.Diff(map[string]float64{"delivered": 3, "dropped": 0, "failed": 0}, tracer.results()); diff != "" {
 			t.Errorf("spans (-want +got):\n%s", diff)
 		}
@@ -271,7 +285,7 @@ func TestSamples(t *testing.T) {
 
 func TestNamesFromClients(t *testing.T) {
 	receiver := tracingtest.NewReceiver(t)
-	tracer := New(Options{Pod: "p", Version: "v", Log: slog.New(slog.DiscardHandler)})
+	tracer := subject{Tracer: New(Options{Pod: "p", Version: "v", Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewSpans(telemetry.NewMetrics())})}
 	tracer.Use("team-a", table.Tracing{OTLPEndpoint: receiver.URL, SamplePermille: 1000})
 	tracer.trace("bad \xff\xfe text")
 	tracer.trace(strings.Repeat("ü", 5000))

@@ -78,7 +78,7 @@ func TestMetrics(t *testing.T) {
 func TestAccessLog(t *testing.T) {
 	var line bytes.Buffer
 	telemetry.NewAccessLog(&line).Write(&telemetry.Entry{
-		Time: time.Unix(1, 0), RequestID: "a", Caller: "a", Method: "a", Path: "a", Operation: telemetry.Chat, Route: "a", Target: "a", Provider: "a",
+		Time: time.Unix(1, 0), RequestID: "a", TraceID: "a", Caller: "a", Method: "a", Path: "a", Operation: telemetry.Chat, Route: "a", Target: "a", Provider: "a",
 		Model: "a", UpstreamModel: "a", Stream: true, Status: 200, Code: "ok", Detail: "a", Attempts: 1, Priced: true,
 		Mirror: true, Retries: 1, FallbackFrom: []string{"a"}, Excluded: 1, Queued: time.Second,
 		Usage: telemetry.Usage{Prompt: 1, Cached: 1, Completion: 1, Cost: 1}, FirstToken: time.Second, Upstream: time.Second, Duration: time.Second,

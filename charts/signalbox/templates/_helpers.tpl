@@ -35,6 +35,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- $_ := set $config "networkPolicy" $policy -}}
 {{- $_ := set $config "ledger" (include "signalbox.ledger" . | fromYaml) -}}
 {{- $_ := set $config "usage" (include "signalbox.usage" . | fromYaml) -}}
+{{- with .Values.tracing -}}{{- $_ := set $config "tracing" . -}}{{- end -}}
 {{- with .Values.watchNamespaces -}}{{- $_ := set $config "watchNamespaces" . -}}{{- end -}}
 {{- with .Values.namespaces -}}{{- $_ := set $config "namespaces" . -}}{{- end -}}
 {{- toYaml $config -}}
