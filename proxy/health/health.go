@@ -75,6 +75,8 @@ type View struct {
 	Probe, Busy bool
 	// Was is why it was left alone, when Probe.
 	Was Block
+	// KeyBlock is why the key as a whole is left alone, or was until single attempts find out whether it is back; Open for no such reason.
+	KeyBlock Block
 	// Ramp is the share of its calls that it should get, in permille: below 1000 while it is left alone and for some seconds after it came back.
 	Ramp int
 	// InFlight is how many attempts are under way.

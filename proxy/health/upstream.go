@@ -61,9 +61,12 @@ func (u *Upstream) read(v *View, now instant) {
 	v.Ramp = rampFull
 	v.InFlight = u.inFlight.Load()
 	u.gate.read(v, now)
+	of := &u.gate
 	if u.key != nil {
-		u.key.gate.read(v, now)
+		of = &u.key.gate
+		of.read(v, now)
 	}
+	v.KeyBlock, _ = of.all.load()
 	if v.Block != Open {
 		// Single attempts have to wait for the other of the two.
 		v.Probe, v.Busy = false, false

@@ -30,6 +30,7 @@ type attempt struct {
 	// leg is the number of the call's leg that it belongs to, and account that of the one that is charged.
 	leg, account int
 	model        string // that the provider was asked for
+	key          string // its name; empty without one
 	prices       *table.Prices
 	secrets      []string // to keep them out of everything that the provider says
 	began        time.Time
@@ -54,32 +55,51 @@ type attempt struct {
 	trace *tracing.Attempt
 	// sent tells that the provider may have seen the request, charged that what it used is in spent, and ended that it is known how the attempt went.
 	sent, charged, ended bool
+	// again tells that it was made with another key because the one before could not be used, and dropped that its own key had to be given up before it was sent.
+	again, dropped bool
 }
 
 // mayRepeat tells whether the request can be sent again: a form whose client broke off cannot.
 func (c *call) mayRepeat() bool { return c.form == nil || c.form.spool.whole() }
 
 // attempt calls a candidate's target and relays its answer. A nil failure means that the client has its answer. A target that is passed over is no attempt.
-// Where another call is finding out whether a withdrawn model is back, this one goes to the successor.
+// A key that cannot be used is no matter of the route's: the target is called again with another one, if it has one.
 func (s *Server) attempt(parent context.Context, c *call, candidate route.Candidate) (failure *Error, passed route.Exclusion) {
-	failure, passed = s.attemptOnce(parent, c, candidate)
-	t := &c.legs[candidate.Route].route.targets[candidate.Index]
+	v := visit{candidate: candidate}
+	failure, passed = s.attemptServing(parent, c, &v)
+	for passed == 0 && s.hasOtherKey(parent, c, &v, failure) {
+		again, out := s.attemptServing(parent, c, &v)
+		if out != 0 {
+			break
+		}
+		failure = again
+	}
+	return v.conclude(failure), passed
+}
+
+// attemptServing is one attempt. Where another call is finding out whether a withdrawn model is back, this one goes to the successor.
+func (s *Server) attemptServing(parent context.Context, c *call, v *visit) (failure *Error, passed route.Exclusion) {
+	failure, passed = s.attemptOnce(parent, c, v)
+	t := &c.legs[v.candidate.Route].route.targets[v.candidate.Index]
 	if passed == outBegun && t.heir != nil && t.withdrawn(s.now()) {
-		return s.attemptOnce(parent, c, candidate)
+		return s.attemptOnce(parent, c, v)
 	}
 	return failure, passed
 }
 
-// attemptOnce is attempt with the model that serves now.
-func (s *Server) attemptOnce(parent context.Context, c *call, candidate route.Candidate) (failure *Error, passed route.Exclusion) {
+// attemptOnce is attempt with the model that serves now, and with one key.
+func (s *Server) attemptOnce(parent context.Context, c *call, v *visit) (failure *Error, passed route.Exclusion) {
+	candidate := v.candidate
 	l := &c.legs[candidate.Route]
 	t := &l.route.targets[candidate.Index]
 	// The key and the endpoint that belongs to it come from the newest table, so that a new key is used and a removed one is not.
 	newest := s.current.Load()
 	credential := newest.credentials[t.credential]
 	now := s.now()
-	model, upstreamHealth := s.serving(t, credential, now, l.model)
-	next := attempt{target: t, leg: candidate.Route, account: l.account, model: model, prices: t.pricesOf(model), began: now}
+	upstream := s.serving(t, credential, now, l.model)
+	next := attempt{
+		target: t, leg: candidate.Route, account: l.account, model: upstream.model, prices: t.pricesOf(upstream.model), began: now, again: v.tried.Count() > 0,
+	}
 	if why := unusable(credential, t); why != "" {
 		next.failure = next.fail(table.Unreachable, CodeUpstreamUnreachable, http.StatusBadGateway, why)
 		s.endAttempt(parent, c, c.note(next))
@@ -98,7 +118,7 @@ func (s *Server) attemptOnce(parent context.Context, c *call, candidate route.Ca
 	if l.wantsAllParameters() && len(x.report.Dropped) > 0 {
 		return passedOver(c.unsuitable(t, &neutral.UnsupportedError{Field: x.report.Dropped[0], Reason: parameterDropped}))
 	}
-	begun, may := upstreamHealth.Begin(next.began, l.query.PromptTokens+l.query.MaxOutputTokens, candidate.LastResort)
+	place, begun, may := upstream.begin(s.choosing(l, v, next.began))
 	if !may {
 		return nil, outBegun
 	}
@@ -106,14 +126,16 @@ func (s *Server) attemptOnce(parent context.Context, c *call, candidate route.Ca
 	defer func() {
 		begun.End(s.now(), health.Outcome{Neutral: true, Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}})
 	}()
+	x.key = &credential.keys[place]
+	next.health, next.key, next.secrets = begun, x.key.name, credential.secrets
 	if full := s.journalAttempt(c, &next); full != nil {
 		return full, 0
 	}
-	next.health, next.secrets = begun, credential.secrets
 	x.attempt, x.transport, c.report = c.note(next), newest.transport, x.report
 	next.reservation = nil
 	x.attempt.failure = s.runExchange(parent, x, l)
 	s.endAttempt(parent, c, x.attempt)
+	v.add(x.key, x.attempt.failure)
 	return x.attempt.failure, 0
 }
 
@@ -140,13 +162,13 @@ func passedOver(refusal *Error) (*Error, route.Exclusion) {
 	return refusal, 0
 }
 
-// serving is the upstream model that a target's calls go to now, and its state under the newest key.
-func (s *Server) serving(t *targetEntry, credential *credentialEntry, now time.Time, asked string) (string, *health.Upstream) {
-	model, known := t.serving(now, asked)
-	if credential == nil || credential.fingerprint == t.fingerprint {
-		return model, known
+// serving is the upstream model that a target's calls go to now, and its state under the newest keys.
+func (s *Server) serving(t *targetEntry, credential *credentialEntry, now time.Time, asked string) pool {
+	upstream := t.serving(now, asked)
+	if credential != nil {
+		upstream = upstream.under(credential.ring)
 	}
-	return model, s.health.Upstream(health.Subject{Credential: t.credential, Key: credential.fingerprint, Model: model})
+	return upstream
 }
 
 // runExchange makes the exchange within the timeouts that its kind of answer has.
@@ -183,7 +205,7 @@ func (s *Server) endAttempt(parent context.Context, c *call, a *attempt) {
 		c.waited += a.duration
 	}
 	outcome := health.Outcome{
-		Kind: kind, Neutral: a.failure != nil && (kind == table.None || a.tooLargeAlone() || a.cutShort(parent, c.total())),
+		Kind: kind, Neutral: a.failure != nil && (kind == table.None || a.dropped || a.tooLargeAlone() || a.cutShort(parent, c.total())),
 		Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1},
 		Stream: c.inbound.Head.Stream, FirstToken: a.firstToken, Duration: a.duration,
 		Prompt: a.usage.Prompt, Cached: a.usage.Cached, Completion: a.usage.Completion,
@@ -279,6 +301,11 @@ func (x *exchange) limitBegin(cancel context.CancelCauseFunc) *time.Timer {
 
 // unanswered is the failure of an exchange in which no answer began.
 func (x *exchange) unanswered(ctx context.Context, err error) *Error {
+	kind, known := upstream.KindOf(err)
+	if known && kind == upstream.NotSent && x.key.dropped() {
+		x.attempt.dropped = true
+		return x.keyDropped()
+	}
 	var token *auth.TokenError
 	if errors.As(err, &token) && token.Refused() {
 		return x.keyRefused(table.KeyRejected, token.Status)
@@ -289,6 +316,9 @@ func (x *exchange) unanswered(ctx context.Context, err error) *Error {
 // roundTrip sends the request, and returns once the head of the answer is there. What was sent counts towards the memory of all bodies only so long: the
 // answer may take its time.
 func (s *Server) roundTrip(ctx context.Context, x *exchange) (*http.Response, error) {
+	if x.key.limited() {
+		ctx = upstream.WithCheck(ctx, x.key.check)
+	}
 	request, err := x.request(ctx, x.call)
 	if err != nil {
 		return nil, err

@@ -1,14 +1,12 @@
 package server
 
 import (
-	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 
+	"signalbox.dev/signalbox/proxy/keyring"
 	"signalbox.dev/signalbox/proxy/provider"
-	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -17,21 +15,18 @@ type credentialEntry struct {
 	name     string
 	provider provider.Provider
 	account  provider.Account
-	// header is sent with every request. It may hold the key and is never logged.
-	header http.Header
-	// authorizer proves who sends a request; nil where the header does already.
-	authorizer auth.Authorizer
-	// secrets must not appear in anything that is said of the provider.
+	// ring chooses among keys, which stand at the same places.
+	ring *keyring.Ring
+	keys []keyEntry
+	// secrets are those of all keys, and must not appear in anything that is said of the provider. The longest comes first, for it can hold another.
 	secrets []string
 	// templates are requests for the offers whose address depends on nothing of the call, by path; without header and body.
 	templates map[string]*http.Request
 	excluded  string
-	// fingerprint of the key in use; empty without one.
-	fingerprint string
 }
 
 func (s *Server) compileCredential(c *table.Credential, transport http.RoundTripper) *credentialEntry {
-	entry := &credentialEntry{name: c.Name, fingerprint: fingerprintOf(c)}
+	entry := &credentialEntry{name: c.Name, ring: keyring.New(c, s.random)}
 	vendor, known := s.providers.Lookup(c.Provider)
 	if !known {
 		entry.excluded = fmt.Sprintf("this proxy does not know the provider %s of ProviderCredential %q", c.Provider, c.Name)
@@ -39,13 +34,11 @@ func (s *Server) compileCredential(c *table.Credential, transport http.RoundTrip
 	}
 	entry.account = provider.AccountOf(c)
 	entry.provider = vendor.For(entry.account)
-	entry.header = ownHeader(entry.provider)
 	if len(c.Keys) == 0 && !c.Keyless {
 		entry.excluded = fmt.Sprintf("ProviderCredential %q has no usable key", c.Name)
 		return entry
 	}
-	if err := entry.useKey(s.keeper, c, transport); err != nil {
-		s.log.Error("a key cannot be used", "credential", c.Name, "error", err)
+	if !s.compileKeys(entry, c, transport) {
 		entry.excluded = fmt.Sprintf("the key of ProviderCredential %q cannot be used", c.Name)
 		return entry
 	}
@@ -54,33 +47,6 @@ func (s *Server) compileCredential(c *table.Credential, transport http.RoundTrip
 		entry.excluded = fmt.Sprintf("the endpoint of ProviderCredential %q cannot be used", c.Name)
 	}
 	return entry
-}
-
-// useKey prepares how requests are authorized.
-func (e *credentialEntry) useKey(keeper *auth.Keeper, c *table.Credential, transport http.RoundTripper) error {
-	var key *table.Key
-	if len(c.Keys) > 0 {
-		key = &c.Keys[0]
-		e.secrets = secretsOf(key)
-	}
-	authorizer, err := keeper.Authorizer(e.provider, c, key, transport)
-	if err != nil {
-		return err
-	}
-	if static, ok := authorizer.(auth.Static); ok {
-		maps.Copy(e.header, static.StaticHeader())
-		return nil
-	}
-	e.authorizer = authorizer
-	return nil
-}
-
-func secretsOf(key *table.Key) []string {
-	secrets := []string{key.Value}
-	if key.AWS != nil && key.AWS.SessionToken != "" {
-		secrets = append(secrets, key.AWS.SessionToken)
-	}
-	return secrets
 }
 
 // prepareRequests makes templates of the requests whose address depends on nothing of the call.
@@ -101,12 +67,4 @@ func (e *credentialEntry) prepareRequests() error {
 
 func newRequest(address *url.URL) *http.Request {
 	return &http.Request{Method: http.MethodPost, URL: address, Host: address.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
-}
-
-// authorize proves who sends the request, where its header does not already. It comes last, for signatures cover all of the request.
-func (e *credentialEntry) authorize(ctx context.Context, request *http.Request, body []byte) error {
-	if e.authorizer == nil {
-		return nil
-	}
-	return e.authorizer.Authorize(ctx, request, body)
 }

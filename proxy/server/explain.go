@@ -186,7 +186,8 @@ func (s *Server) explainTarget(c *call, candidate route.Candidate) ExplainedTarg
 	spec := &l.route.Targets[candidate.Index]
 	credential := c.snapshot.credentials[t.credential]
 	c.route = l.route
-	model, _ := t.serving(s.now(), l.model)
+	upstream := s.serving(t, credential, s.now(), l.model)
+	model := upstream.model
 	told := ExplainedTarget{
 		Route: l.route.Name, Target: t.name, Provider: t.provider, Model: model, Priority: spec.Priority, Weight: spec.Weight, LastResort: candidate.LastResort,
 	}

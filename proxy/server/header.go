@@ -17,7 +17,7 @@ import (
 // openRouter is the provider that asks for the calling app's name.
 const openRouter = "OpenRouter"
 
-// ownHeader is what every request to a provider has, the key too.
+// ownHeader is what every request to a provider has, whatever the key.
 func ownHeader(vendor provider.Provider) http.Header {
 	header := http.Header{"User-Agent": {"signalbox"}}
 	for name, value := range vendor.Headers {
@@ -26,11 +26,11 @@ func ownHeader(vendor provider.Provider) http.Header {
 	return header
 }
 
-// header adds to the credential's own header what of the client's a provider gets to see: never credentials or cookies, nothing that names the client's
+// header adds to the key's own header what of the client's a provider gets to see: never credentials or cookies, nothing that names the client's
 // organisation or network, and nothing that selects an account, for the account is ours.
 func (w *work) header(c *call) http.Header {
 	values := [...]string{w.accepts(c), c.id, contentTypeJSON}
-	header := maps.Clone(w.credential.header)
+	header := maps.Clone(w.key.header)
 	header["Accept"] = values[0:1:1]
 	header[headerRequestID] = values[1:2:2]
 	header[headerContentType] = values[2:3:3]

@@ -32,9 +32,9 @@ func (c *call) routingMetadata(now time.Time) *dialect.RoutingMetadata {
 	for _, candidate := range c.candidates {
 		l := &c.legs[candidate.Route]
 		t := &l.route.targets[candidate.Index]
-		model, _ := t.serving(l.query.Now, l.model)
+		upstream := t.serving(l.query.Now, l.model)
 		told.Endpoints = append(told.Endpoints, dialect.RoutingEndpoint{
-			Target: t.name, Provider: t.provider, Model: model, Selected: t == c.target && candidate.Route == served, Excluded: c.reason(candidate),
+			Target: t.name, Provider: t.provider, Model: upstream.model, Selected: t == c.target && candidate.Route == served, Excluded: c.reason(candidate),
 		})
 	}
 	return told

@@ -30,7 +30,7 @@ type snapshot struct {
 // uses tells whether a key of a credential is in the table.
 func (n *snapshot) uses(credential, key string) bool {
 	entry, ok := n.credentials[credential]
-	return ok && entry.fingerprint == key
+	return ok && entry.ring.Has(key)
 }
 
 // authenticators is the snapshot's authenticator; nil without a snapshot.

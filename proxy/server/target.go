@@ -7,6 +7,7 @@ import (
 
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/health"
+	"signalbox.dev/signalbox/proxy/keyring"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
@@ -33,7 +34,7 @@ type targetEntry struct {
 	name        string
 	credential  string
 	account     table.Object // that credential was compiled from
-	fingerprint string
+	ring        *keyring.Ring
 	provider    string
 	model       string
 	successor   string
@@ -53,36 +54,27 @@ type targetEntry struct {
 	remote string
 
 	registry *health.Registry
-	// primary is the state of model, unless that depends on the call, and heir that of successor, if there is one.
-	primary, heir *health.Upstream
+	// primary is the state of model, unless that depends on the call, and heir that of successor, if there is one; nil otherwise.
+	primary, heir *pool
 }
 
 // sameModel is the upstream model of a target that sends on what the client asked for.
 const sameModel = "*"
 
 // serving is the upstream model that the target's calls go to now, with its state: the successor, while the provider does not offer the model.
-func (t *targetEntry) serving(now time.Time, asked string) (string, *health.Upstream) {
-	if t.model == sameModel {
-		return asked, t.registry.Upstream(t.subject(asked))
+func (t *targetEntry) serving(now time.Time, asked string) pool {
+	switch {
+	case t.model == sameModel:
+		return pool{ring: t.ring, registry: t.registry, credential: t.credential, model: asked}
+	case t.heir != nil && (t.unlisted || t.withdrawn(now)):
+		return *t.heir
+	default:
+		return *t.primary
 	}
-	if t.heir == nil {
-		return t.model, t.primary
-	}
-	if t.unlisted || t.withdrawn(now) {
-		return t.successor, t.heir
-	}
-	return t.model, t.primary
 }
 
 // withdrawn tells whether the provider does not offer the model; a single call at a time finds out whether it does again.
-func (t *targetEntry) withdrawn(now time.Time) bool {
-	view := t.primary.View(now)
-	return view.Block == health.Withdrawn || view.Probe && view.Busy && view.Was == health.Withdrawn
-}
-
-func (t *targetEntry) subject(model string) health.Subject {
-	return health.Subject{Credential: t.credential, Key: t.fingerprint, Model: model}
-}
+func (t *targetEntry) withdrawn(now time.Time) bool { return t.primary.withdrawn(now) }
 
 // succeeded tells whether the target has a successor of the model, which was found to be withdrawn.
 func (t *targetEntry) succeeded(withdrawn string) bool {
@@ -91,16 +83,16 @@ func (t *targetEntry) succeeded(withdrawn string) bool {
 
 // always is the upstream that all calls of the target go to; nil when that depends on the call.
 func (t *targetEntry) always() *health.Upstream {
-	if t.heir != nil {
+	if t.heir != nil || t.primary == nil || !t.ring.Single() {
 		return nil
 	}
-	return t.primary
+	return t.primary.state(0)
 }
 
-// View is the health of the upstream.
+// View is the health of the upstream, behind all keys together.
 func (t *targetEntry) View(now time.Time, asked string) health.View {
-	_, upstream := t.serving(now, asked)
-	return upstream.View(now)
+	upstream := t.serving(now, asked)
+	return upstream.view(now)
 }
 
 // Prices are what the target charges; nil when that is not known.
@@ -173,14 +165,14 @@ func (s *Server) compileTarget(next *snapshot, routeName string, t *table.Target
 		exclude(t, next.credentials[t.Credential].excluded)
 	}
 	entry := targetEntry{
-		name: t.Name, credential: t.Credential, account: c.Object, fingerprint: fingerprintOf(c), provider: c.Provider, model: t.Model, successor: t.Successor, unlisted: t.Unlisted,
+		name: t.Name, credential: t.Credential, account: c.Object, ring: s.ringOf(next, c), provider: c.Provider, model: t.Model, successor: t.Successor, unlisted: t.Unlisted,
 		api: neutral.API(t.API), prices: t.Prices, byModel: c.Prices, preferences: t.OpenRouter, declared: t.Declared, listing: c.Listing, header: []string{t.Name}, registry: s.health,
 		remote: t.CalledRoute,
 	}
 	if t.Model != sameModel {
-		entry.primary = s.health.Upstream(entry.subject(t.Model))
+		entry.primary = newPool(entry.ring, s.health, t.Credential, t.Model)
 		if t.Successor != "" {
-			entry.heir = s.health.Upstream(entry.subject(t.Successor))
+			entry.heir = newPool(entry.ring, s.health, t.Credential, t.Successor)
 		}
 	}
 	if account, ok := next.credentials[t.Credential]; ok {
@@ -190,12 +182,12 @@ func (s *Server) compileTarget(next *snapshot, routeName string, t *table.Target
 	return entry
 }
 
-// fingerprintOf is that of the key in use; empty without one.
-func fingerprintOf(c *table.Credential) string {
-	if len(c.Keys) == 0 {
-		return ""
+// ringOf is the ring of a credential of the table, or that of one which does not exist.
+func (s *Server) ringOf(next *snapshot, c *table.Credential) *keyring.Ring {
+	if entry, ok := next.credentials[c.Name]; ok {
+		return entry.ring
 	}
-	return c.Keys[0].Fingerprint
+	return keyring.New(c, s.random)
 }
 
 // exclude keeps the reason that the table gives, which knows more.

@@ -48,13 +48,23 @@ func (t *targetEntry) traffic(now time.Time, wild map[health.Subject][]*health.U
 	subject := traffic.Subject{Name: t.name, Provider: t.provider}
 	if t.model == sameModel {
 		subject.AnyModel = true
-		return subject, wild[t.subject("")]
+		return subject, t.anyModel(now, wild)
 	}
-	model, upstream := t.serving(now, t.model)
-	if model != t.model {
-		subject.Successor = model
+	upstream := t.serving(now, t.model)
+	if upstream.model != t.model {
+		subject.Successor = upstream.model
 	}
-	return subject, []*health.Upstream{upstream}
+	return subject, upstream.live(now)
+}
+
+// anyModel are the upstreams of all models behind the keys that calls are made with.
+func (t *targetEntry) anyModel(now time.Time, wild map[health.Subject][]*health.Upstream) []*health.Upstream {
+	keys := pool{ring: t.ring, registry: t.registry, credential: t.credential}
+	var upstreams []*health.Upstream
+	for _, key := range keys.live(now) {
+		upstreams = append(upstreams, wild[key.Subject()]...)
+	}
+	return upstreams
 }
 
 // upstreamsByKey are all upstreams but those of keys as a whole, by their keys.

@@ -173,11 +173,11 @@ func (t *trial) follow(place int, failure *Error) (int, bool) {
 	return place, t.retry(l, target, failure)
 }
 
-// attemptsOf counts the attempts at targets of one route.
+// attemptsOf counts the attempts at targets of one route. One with another key of the same target is the same attempt for the route.
 func (c *call) attemptsOf(account int) int {
 	count := 0
 	for i := range c.attempts {
-		if c.attempts[i].account == account {
+		if a := &c.attempts[i]; a.account == account && !a.again {
 			count++
 		}
 	}
@@ -197,16 +197,19 @@ func (t *trial) leaveRoute(account int) {
 // never amplify an outage.
 func (t *trial) retry(l *leg, target *targetEntry, failure *Error) bool {
 	now := t.server.now()
-	_, upstream := target.serving(now, l.model)
-	left := upstream.View(now)
+	upstream := target.serving(now, l.model)
+	left := upstream.view(now)
 	if left.Block == health.CircuitOpen || left.Block == health.ErrorRate {
 		return false // It has failed often enough.
 	}
-	wait := max(failure.RetryAfter, left.For)
+	wait := left.For
+	if target.ring.Single() {
+		wait = max(wait, failure.RetryAfter) // Of several keys the others have not said so.
+	}
 	if failure.RetryAfter == 0 {
 		wait += time.Duration(t.server.random(int64(min(firstBackoff<<t.retries, maxBackoff))))
 	}
-	if !t.hasTimeFor(wait) || !upstream.AllowRetry(now) {
+	if !t.hasTimeFor(wait) || !upstream.allowRetry(now) {
 		return false
 	}
 	t.retries++

@@ -24,9 +24,11 @@ const editRoom = 64
 // work is a request written for a target.
 type work struct {
 	credential *credentialEntry
-	offer      provider.Offer
-	joint      dialect.Joint
-	model      string
+	// key that the request is sent with; nil until it is chosen.
+	key   *keyEntry
+	offer provider.Offer
+	joint dialect.Joint
+	model string
 	// preferences is OpenRouter's "provider", where the provider is OpenRouter.
 	preferences []byte
 	// outputLimit is the number of tokens of each choice that the request is to be limited to; 0 leaves it as it is.
@@ -215,7 +217,7 @@ func (w *work) request(ctx context.Context, c *call) (*http.Request, error) {
 
 // authorize proves who sends the request. What fails there happens before a byte was sent.
 func (w *work) authorize(ctx context.Context, request *http.Request, body []byte) error {
-	err := w.credential.authorize(ctx, request, body)
+	err := w.key.authorize(ctx, request, body)
 	if err == nil {
 		return nil
 	}

@@ -22,6 +22,7 @@ const (
 type routing struct {
 	fallbacks *prometheus.CounterVec
 	retries   *prometheus.CounterVec
+	switches  *prometheus.CounterVec
 	mirrored  *prometheus.CounterVec
 	limited   *prometheus.CounterVec
 }
@@ -31,18 +32,19 @@ func newRouting() routing {
 	return routing{
 		fallbacks: counters("signalbox_fallbacks_total", "Attempts at a target that failed, so that the call moved on to another, by kind of failure.", append(target, labelKind)),
 		retries:   counters("signalbox_retries_total", "Attempts at a target that were made again, by kind of the failure before.", append(target, labelKind)),
+		switches:  counters("signalbox_key_switches_total", "Attempts at a target whose key could not be used, so that another key of the account was tried, by kind of failure.", append(target, labelKind)),
 		mirrored:  counters("signalbox_mirrored_requests_total", "Copies of requests for a mirror, by outcome.", append(target, labelOutcome)),
 		limited:   counters("signalbox_limited_requests_total", "Requests that a limit of their route refused or made wait.", []string{labelRoute, labelPer, labelWhat, labelResult}),
 	}
 }
 
 func (r *routing) collectors() []prometheus.Collector {
-	return []prometheus.Collector{r.fallbacks, r.retries, r.mirrored, r.limited}
+	return []prometheus.Collector{r.fallbacks, r.retries, r.switches, r.mirrored, r.limited}
 }
 
 // drop removes the series of labels. A limit belongs to a route, whose own handle is the one without target.
 func (r *routing) drop(l Labels) {
-	for _, vec := range []*prometheus.CounterVec{r.fallbacks, r.retries, r.mirrored} {
+	for _, vec := range []*prometheus.CounterVec{r.fallbacks, r.retries, r.switches, r.mirrored} {
 		vec.DeletePartialMatch(l.values())
 	}
 	if l.Target == "" {
@@ -55,6 +57,9 @@ func (t *Target) FellBack(kind string) { t.count(&t.fallbacks, t.metrics.routing
 
 // Retried counts an attempt that was made again, by the kind of the failure before.
 func (t *Target) Retried(kind string) { t.count(&t.retries, t.metrics.routing.retries, kind) }
+
+// SwitchedKey counts an attempt whose key could not be used, so that another key of the same account was tried, by the kind of failure.
+func (t *Target) SwitchedKey(kind string) { t.count(&t.switches, t.metrics.routing.switches, kind) }
 
 // Mirrored counts a copy of a request, or one that was not made, by its outcome, a word of a closed list. The target is the mirror.
 func (t *Target) Mirrored(outcome string) { t.count(&t.mirrored, t.metrics.routing.mirrored, outcome) }

@@ -56,9 +56,10 @@ type Target struct {
 	series   atomic.Pointer[series]
 	requests outcomes
 	attempts outcomes
-	// fallbacks, retries, mirrored and limits are those of routing.
+	// fallbacks, retries, switches, mirrored and limits are those of routing.
 	fallbacks outcomes
 	retries   outcomes
+	switches  outcomes
 	mirrored  outcomes
 	limits    limits
 	duration  [operationCount]atomic.Pointer[prometheus.Observer]

@@ -127,8 +127,13 @@ func handshakeRefused(err error) bool {
 
 // roundTripStandard sends the request through the standard library and gives its errors their kind.
 func (s *Selecting) roundTripStandard(req *http.Request) (*http.Response, error) {
-	progress := &progress{}
-	ctx := httptrace.WithClientTrace(req.Context(), progress.trace())
+	if err := checked(req.Context()); err != nil {
+		closeBody(req)
+		return nil, fail(req.Context(), nil, NotSent, err)
+	}
+	ctx, giveUp := context.WithCancelCause(req.Context())
+	progress := &progress{giveUp: giveUp}
+	ctx = httptrace.WithClientTrace(ctx, progress.trace(ctx))
 	traced := req.WithContext(ctx)
 	if _, given := req.Header["User-Agent"]; !given {
 		// The standard library adds its own name where there is none.
@@ -140,21 +145,29 @@ func (s *Selecting) roundTripStandard(req *http.Request) (*http.Response, error)
 	}
 	resp, err := s.standard.RoundTrip(traced)
 	if err != nil {
-		return nil, progress.fail(ctx, err)
+		failure := progress.fail(ctx, err)
+		giveUp(nil)
+		return nil, failure
 	}
 	resp.Request = req
-	resp.Body = &standardBody{ReadCloser: resp.Body, ctx: ctx}
+	resp.Body = &standardBody{ReadCloser: resp.Body, ctx: ctx, giveUp: giveUp}
 	return resp, nil
 }
 
 // progress is how far a request got in the standard library's transport, whose errors do not tell.
 type progress struct {
 	wrote, answered, reused atomic.Bool
+	giveUp                  context.CancelCauseFunc
 }
 
-func (p *progress) trace() *httptrace.ClientTrace {
+func (p *progress) trace(ctx context.Context) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GotConn:              func(info httptrace.GotConnInfo) { p.reused.Store(info.Reused) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			p.reused.Store(info.Reused)
+			if err := checked(ctx); err != nil {
+				p.giveUp(err)
+			}
+		},
 		WroteHeaderField:     func(string, []string) { p.wrote.Store(true) },
 		GotFirstResponseByte: func() { p.answered.Store(true) },
 	}
@@ -177,7 +190,14 @@ func (p *progress) fail(ctx context.Context, err error) *Error {
 // standardBody gives the errors of a response body of the standard library their kind.
 type standardBody struct {
 	io.ReadCloser
-	ctx context.Context // a body outlives RoundTrip and is cancelled with its request
+	ctx    context.Context // a body outlives RoundTrip and is cancelled with its request
+	giveUp context.CancelCauseFunc
+}
+
+// Close ends the request.
+func (b *standardBody) Close() error {
+	defer b.giveUp(nil)
+	return b.ReadCloser.Close()
 }
 
 // Read returns io.EOF or an *Error of kind BodyBroken.

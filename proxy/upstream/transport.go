@@ -156,6 +156,10 @@ func repeatable(req *http.Request) bool {
 
 // run writes the request and reads the response's head.
 func (a *attempt) run() (*http.Response, error) {
+	if err := checked(a.req.Context()); err != nil {
+		a.conn.close()
+		return nil, fail(a.req.Context(), a.conn, NotSent, err)
+	}
 	stop := a.conn.watch(a.req.Context())
 	keepAlive, err := a.write()
 	if err == nil {

@@ -1,0 +1,95 @@
+package keyring
+
+import (
+	"sync/atomic"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+// Ring is the keys of one credential. It never changes but for turns, and may be used by any number of goroutines.
+type Ring struct {
+	keys  []table.Key
+	names []name
+	// shares tells that names share the calls; otherwise the first one that can be used leads.
+	shares bool
+}
+
+// name is a key with all of its values. Those are places in Ring.keys, -1 for none.
+type name struct {
+	lead, canary int
+	// previous are the replaced ones, youngest first.
+	previous []int
+	weight   int32
+	// permille is the canary's share, and turns count the calls that it is a share of.
+	permille uint64
+	turns    *atomic.Uint64
+}
+
+const none = -1
+
+// New returns the ring of a credential's keys; one without any has a single key without name and value. Canaries' shares are exact over time from a random
+// beginning on, so that tables that follow each other quickly do not keep a canary from its calls.
+func New(c *table.Credential, random func(int64) int64) *Ring {
+	r := &Ring{keys: c.Keys, shares: c.SharesKeys}
+	if len(r.keys) == 0 {
+		r.keys = make([]table.Key, 1)
+	}
+	at := map[string]int{}
+	for place := range r.keys {
+		key := &r.keys[place]
+		index, known := at[key.Name]
+		if !known {
+			index = len(r.names)
+			at[key.Name] = index
+			r.names = append(r.names, name{lead: none, canary: none})
+		}
+		r.names[index].add(key, place, random)
+	}
+	return r
+}
+
+func (n *name) add(key *table.Key, place int, random func(int64) int64) {
+	n.weight = max(n.weight, key.Weight)
+	switch {
+	case key.Role == table.Previous:
+		n.previous = append(n.previous, place)
+	case key.Role == table.Canary && n.canary == none:
+		n.canary, n.permille, n.turns = place, uint64(min(max(key.Permille, 0), 1000)), &atomic.Uint64{}
+		n.turns.Store(uint64(random(1000)))
+	case n.lead == none:
+		n.lead = place
+	}
+}
+
+// Len is the number of keys, at least 1.
+func (r *Ring) Len() int { return len(r.keys) }
+
+// Key is the key at a place, which must not be changed.
+func (r *Ring) Key(place int) *table.Key { return &r.keys[place] }
+
+// Single tells that there is nothing to choose: there is one key, and it has no deadline.
+func (r *Ring) Single() bool { return len(r.keys) == 1 && r.keys[0].Role != table.Previous }
+
+// Has tells whether a key is in the ring.
+func (r *Ring) Has(fingerprint string) bool {
+	for place := range r.keys {
+		if r.keys[place].Fingerprint == fingerprint {
+			return true
+		}
+	}
+	return false
+}
+
+// Expired tells whether a key must not be sent any more. A replaced key without a deadline never may.
+func Expired(key *table.Key, now time.Time) bool {
+	return key.Role == table.Previous && !now.Before(key.Until)
+}
+
+// isTurn takes a turn, and tells whether it is the canary's: of any 1000 in a row exactly its share are, evenly spread.
+func (n *name) isTurn() bool { return turnOf(n.turns.Add(1), n.permille) }
+
+// wouldBeTurn is isTurn without taking the turn.
+func (n *name) wouldBeTurn() bool { return turnOf(n.turns.Load()+1, n.permille) }
+
+func turnOf(turn, permille uint64) bool { return turn*permille/1000 != (turn-1)*permille/1000 }

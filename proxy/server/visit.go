@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/keyring"
+	"signalbox.dev/signalbox/proxy/route"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+// visit is what a call does at one candidate's target: an attempt, and further ones with other keys where a key cannot be used.
+type visit struct {
+	candidate route.Candidate
+	tried     keyring.Tried
+	// limited counts the keys whose rate limit was reached.
+	limited int
+}
+
+// mostLimited is how many keys a call tries that are at their rate limits. Such limits are often those of the account, which all of its keys share; the
+// cool-downs of the keys keep calls from finding that out over and over.
+const mostLimited = 2
+
+// add notes that an attempt was made with a key.
+func (v *visit) add(key *keyEntry, failure *Error) {
+	refused := failure != nil && (failure.Kind == table.KeyRejected || failure.Kind == table.QuotaExhausted)
+	if failure != nil && failure.Kind == table.RateLimited {
+		v.limited++
+	}
+	v.tried.Add(key.fingerprint, refused)
+}
+
+// hasOtherKey tells whether a failure is one of the key alone, and the target has another one that can be used.
+func (s *Server) hasOtherKey(ctx context.Context, c *call, v *visit, failure *Error) bool {
+	if failure == nil || !v.mayTurn(failure.Kind) || c.started() || !c.mayRepeat() || ctx.Err() != nil || len(c.attempts) >= mostAttempts {
+		return false
+	}
+	l := &c.legs[v.candidate.Route]
+	t := &l.route.targets[v.candidate.Index]
+	credential := s.current.Load().credentials[t.credential]
+	if unusable(credential, t) != "" {
+		return false
+	}
+	now := s.now()
+	upstream := s.serving(t, credential, now, l.model)
+	q := upstream.query(s.choosing(l, v, now))
+	_, found := upstream.ring.Peek(&q)
+	if found {
+		t.metrics.SwitchedKey(string(failure.Kind))
+	}
+	return found
+}
+
+// mayTurn tells whether another key may be tried after such a failure.
+func (v *visit) mayTurn(kind table.FailureKind) bool {
+	switch kind {
+	case table.KeyRejected, table.QuotaExhausted:
+		return v.tried.Count() > 0 && !v.tried.Full()
+	case table.RateLimited:
+		return v.limited < mostLimited && !v.tried.Full()
+	default:
+		return false
+	}
+}
+
+// choosing is what the choice of a key depends on.
+func (s *Server) choosing(l *leg, v *visit, now time.Time) choosing {
+	return choosing{
+		now: now, tokens: l.query.PromptTokens + l.query.MaxOutputTokens, lastResort: v.candidate.LastResort, tried: v.tried, random: s.random,
+	}
+}
+
+// conclude says it when none of several keys is taken.
+func (v *visit) conclude(failure *Error) *Error {
+	if failure != nil && v.tried.Count() > 1 && v.tried.AllRefused() {
+		failure.Message += fmt.Sprintf("; none of the %d keys that were tried can be used, and the ProviderCredential's status says what is wrong with each", v.tried.Count())
+	}
+	return failure
+}
+
+// keyDropped is the failure of an attempt whose key had to be given up before it was sent.
+func (x *exchange) keyDropped() *Error {
+	return x.attempt.fail(table.KeyRejected, CodeUpstreamAuthFailed, http.StatusBadGateway,
+		fmt.Sprintf("the overlap of the replaced key of ProviderCredential %q is over", x.attempt.target.credential))
+}
