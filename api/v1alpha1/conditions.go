@@ -10,7 +10,7 @@ const (
 	ConditionResolvedRefs = "ResolvedRefs"
 	// ConditionProgrammed tells whether every ready proxy pod, and at least one, serves this generation.
 	ConditionProgrammed = "Programmed"
-	// ConditionHealthy tells whether the provider answered its last probe; of a ModelRoute, whether that of at least one target did that calls can go to.
+	// ConditionHealthy tells whether calls to the provider work, at least in part: its state is Healthy or Degraded; of a ModelRoute, whether that is so of at least one target that calls can go to.
 	ConditionHealthy = "Healthy"
 	// ConditionModelsAvailable tells whether the providers offer the models of all targets.
 	ConditionModelsAvailable = "ModelsAvailable"
@@ -124,6 +124,8 @@ const (
 	ReasonNoKeyNeeded = "NoKeyNeeded"
 	// ReasonProbeSucceeded: the provider answered the probe.
 	ReasonProbeSucceeded = "ProbeSucceeded"
+	// ReasonCallsSucceed: calls to the provider work.
+	ReasonCallsSucceed = "CallsSucceed"
 	// ReasonProbeFailed: the provider did not answer the probe, or with an error.
 	ReasonProbeFailed = "ProbeFailed"
 	// ReasonProbeNotPermitted: the endpoint is not one that the manager may call, so its health is not known.

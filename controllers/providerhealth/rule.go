@@ -1,0 +1,175 @@
+package providerhealth
+
+import (
+	"cmp"
+	"time"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/window"
+)
+
+const (
+	// Settle is for how long a provider must do better before it is said to.
+	Settle = 3 * time.Second
+	// forgotten is how long a state is told that nothing speaks for or against any more.
+	forgotten = 5 * time.Minute
+	// urgent is the time between two probes while calls are in trouble, and confirm that while one more answer decides.
+	urgent  = 5 * time.Second
+	confirm = 3 * time.Second
+)
+
+// Input is all that a state is found from.
+type Input struct {
+	// Now is the time.
+	Now time.Time
+	// Probe is what probes found, and Calls what proxies saw.
+	Probe Probe
+	Calls Calls
+	// SlowAfter is the time to the first token from which on a provider is slow.
+	SlowAfter time.Duration
+	// AnswersOthers tells that the same provider, at the same endpoint, does well for other credentials of the cluster.
+	AnswersOthers bool
+}
+
+// Health is a state with its reason, and what the next one depends on.
+type Health struct {
+	// State of the provider, and Reason and Message for it.
+	State   v1alpha1.HealthState
+	Reason  string
+	Message string
+	// Since is when it came into this state.
+	Since time.Time
+	// ProbeWithin is how long after the last probe the next one is to be made, sooner than the configured interval; 0 for no hurry.
+	ProbeWithin time.Duration
+	// LookAgain is when the state may change without any news; 0 if it does not.
+	LookAgain time.Duration
+
+	// calls is the last sign of calls, and callsSince how long it has been of the same kind.
+	calls      sign
+	callsSince time.Time
+	// betterSince is since when all signs are of a better state; zero while they are not.
+	betterSince time.Time
+	// heard is when anything was last told.
+	heard time.Time
+}
+
+// Restore is what a status that was written before tells, for a manager that has just started.
+func Restore(state v1alpha1.HealthState, reason, message string, since, heard time.Time) Health {
+	return Health{State: state, Reason: reason, Message: message, Since: since, heard: heard}
+}
+
+// finding is a line of the rule: a state and its reason. Without a state nothing is found, and what stands goes on.
+type finding struct {
+	state  v1alpha1.HealthState
+	reason string
+}
+
+// Assess finds the state now from the one before, whose zero value is none.
+func Assess(before Health, in Input) Health {
+	after := before
+	after.calls = in.Calls.sign(in.SlowAfter)
+	if after.callsSince.IsZero() || after.calls.kind() != before.calls.kind() {
+		after.callsSince = in.Now
+	}
+	if after.calls != silent || in.Probe.Result != NotTold && in.Probe.At.After(before.heard) {
+		after.heard = in.Now
+	}
+	found := find(&in, after.calls, after.callsSince, before.unknown())
+	if found.state == "" && after.calls == silent && in.Probe.Result == NotTold && (before.unknown() || in.Now.Sub(after.heard) >= forgotten) {
+		found = finding{v1alpha1.HealthUnknown, cmp.Or(in.Probe.Reason, v1alpha1.ReasonPending)}
+	}
+	if before.State == "" && found.state == "" {
+		found = finding{v1alpha1.HealthUnknown, v1alpha1.ReasonPending}
+	}
+	after.take(found, &in)
+	after.ProbeWithin, after.LookAgain = after.hurry(&in), after.next(&in)
+	return after
+}
+
+func (h *Health) unknown() bool { return h.State == "" || h.State == v1alpha1.HealthUnknown }
+
+// kinds of signs: whether they are of the same kind decides whether a probe is as new as they are.
+func (s sign) kind() int {
+	switch s {
+	case well, someUnusable, slow:
+		return 1
+	case suspect, broken, refused:
+		return 2
+	case silent, unsure, inPart, limited, exhausted:
+	}
+	return 0
+}
+
+// take moves to what was found: to what is worse at once, for it is not found without evidence; to what is better once all has been better for a while.
+func (h *Health) take(found finding, in *Input) {
+	switch {
+	case found.state == "":
+		return
+	case found.state == h.State:
+		h.betterSince = time.Time{}
+		if h.State == v1alpha1.HealthHealthy {
+			return // How it is known is no news.
+		}
+	case h.unknown() || rank(found.state) > rank(h.State):
+		h.State, h.Since, h.betterSince = found.state, in.Now, time.Time{}
+	case h.betterSince.IsZero():
+		h.betterSince = in.Now
+		return
+	case in.Now.Sub(h.betterSince) < Settle || !in.twice(h.calls):
+		return
+	default:
+		h.State, h.Since, h.betterSince = found.state, in.Now, time.Time{}
+	}
+	h.Reason, h.Message = found.reason, in.message(found)
+}
+
+// twice tells whether more than one sign says that the provider does better.
+func (in *Input) twice(calls sign) bool {
+	switch calls {
+	case silent:
+		return in.Probe.Streak >= repeated || in.Probe.Result == NotTold
+	case limited, exhausted:
+		return true
+	}
+	return in.Calls.Short[window.Answered] >= 2 || in.Probe.Result == Good
+}
+
+// rank orders states: the worse, the higher.
+func rank(state v1alpha1.HealthState) int {
+	switch state {
+	case v1alpha1.HealthDegraded:
+		return 1
+	case v1alpha1.HealthRateLimited:
+		return 2
+	case v1alpha1.HealthDown:
+		return 3
+	case v1alpha1.HealthHealthy, v1alpha1.HealthUnknown:
+	}
+	return 0
+}
+
+// hurry is how soon after the last one a probe is wanted.
+func (h *Health) hurry(in *Input) time.Duration {
+	asked := in.Probe.Result
+	switch {
+	case h.calls == silent && !h.betterSince.IsZero(), h.calls == silent && asked.bad() && in.Probe.Streak < confirmed,
+		h.calls == silent && asked == KeyRefused && in.Probe.Streak < repeated:
+		return confirm
+	case h.calls.trouble(), h.calls.kind() == 1 && asked != Good && asked != NotTold, h.State == v1alpha1.HealthDown && h.calls != silent:
+		return urgent
+	}
+	return 0
+}
+
+// next is when to look again although nothing was told.
+func (h *Health) next(in *Input) time.Duration {
+	switch {
+	case !h.betterSince.IsZero():
+		return max(time.Second, h.betterSince.Add(Settle).Sub(in.Now))
+	case h.calls != silent && (h.calls != well || h.State != v1alpha1.HealthHealthy):
+		return time.Second
+	case !h.unknown() && in.Probe.Result == NotTold:
+		return max(time.Second, h.heard.Add(forgotten).Sub(in.Now))
+	}
+	return 0
+}

@@ -1,0 +1,166 @@
+package providerhealth
+
+import (
+	"time"
+
+	"signalbox.dev/signalbox/proxy/window"
+)
+
+// The evidence that it takes.
+const (
+	// confirmed is how many probes in a row must fail to be believed without calls that say the same, and repeated how many must say that limits or keys are
+	// the matter.
+	confirmed = 3
+	repeated  = 2
+	// consecutive is how many calls in a row must fail where there are few.
+	consecutive = 3
+	// failing is how many calls of the last five seconds must fail, and half is their share, where there are more.
+	failing = 4
+	half    = 500
+	// partly is how many calls of the last fifteen seconds must fail, and fifth is their share, for a provider that works in part.
+	partly = 5
+	fifth  = 200
+	// calm is the share of failures that a provider may have and still be well.
+	calm = 50
+	// many is how many calls of five seconds tell by themselves that failures have stopped.
+	many = 50
+	// streams is how many streams it takes to call a provider slow.
+	streams = 3
+)
+
+// Result is what a probe found.
+type Result int
+
+// The results.
+const (
+	// NotTold: nobody asked, the manager may not ask, or the answer does not tell.
+	NotTold Result = iota
+	// Good: the provider answered as it should, and did not refuse the key.
+	Good
+	// Failed: it answered with an error.
+	Failed
+	// Unreachable: there was no answer.
+	Unreachable
+	// Limited: it limits the rate of calls.
+	Limited
+	// Exhausted: the account has no credit left.
+	Exhausted
+	// KeyRefused: it refuses the keys that calls would be made with.
+	KeyRefused
+)
+
+// Alike tells whether two results are counted together.
+func (r Result) Alike(other Result) bool { return r == other || r.bad() && other.bad() }
+
+// bad tells whether the provider did not answer as it should.
+func (r Result) bad() bool { return r == Failed || r == Unreachable }
+
+// Probe is what the manager's probes found.
+type Probe struct {
+	// Result of the last one.
+	Result Result
+	// Reason is why it is NotTold: a reason of a condition.
+	Reason string
+	// Streak is how many probes in a row, with the last one, had this result; those that failed and those without an answer count together.
+	Streak int
+	// At is when the last one began.
+	At time.Time
+	// Message says more of it.
+	Message string
+}
+
+// Keys count the keys that calls are made with, and those that the proxies leave alone for a reason. An endpoint that takes no key has one.
+type Keys struct{ Usable, Refused, Exhausted, Limited int }
+
+// left is how many keys the proxies use.
+func (k Keys) left() int { return k.Usable - k.Refused - k.Exhausted - k.Limited }
+
+// Calls is what all ready proxies together saw.
+type Calls struct {
+	// Brief and Short count the calls of the last 5 and 15 seconds.
+	Brief, Short window.Counts
+	// Streams is how many began in the last seconds, and FirstToken the median of how long that took.
+	Streams    uint64
+	FirstToken time.Duration
+	// Keys that they use.
+	Keys Keys
+}
+
+// sign is what calls say.
+type sign int
+
+const (
+	// silent: there were none.
+	silent sign = iota
+	// unsure: they can be read one way or the other.
+	unsure
+	// well: they work.
+	well
+	// someUnusable: they work with some of the keys.
+	someUnusable
+	// slow: they work and take too long to begin.
+	slow
+	// inPart: many fail.
+	inPart
+	// suspect: the last few failed.
+	suspect
+	// broken: they fail.
+	broken
+	// limited: there is no key whose limit is not reached, exhausted: and that is for the quota.
+	limited
+	exhausted
+	// refused: there is no key that the provider takes.
+	refused
+)
+
+// sign reads calls. The first line that fits counts.
+func (c *Calls) sign(slowAfter time.Duration) sign {
+	failures := c.Short.Failures()
+	switch total := c.Short.Total(); {
+	case c.Keys.Usable > 0 && c.Keys.left() <= 0:
+		return c.Keys.sign()
+	case total == 0:
+		return silent
+	case c.Brief.Failures() >= failing && c.Brief.Permille() >= half, failures >= consecutive && c.Short[window.Answered] == 0:
+		return broken
+	case failures >= 2 && c.Brief[window.Answered] == 0 && c.Short.Permille() >= half:
+		return suspect
+	case failures >= partly && c.Short.Permille() >= fifth && !c.stopped():
+		return inPart
+	case c.Streams >= streams && c.FirstToken >= slowAfter:
+		return slow
+	case !c.good():
+		return unsure
+	case c.Keys.Refused+c.Keys.Exhausted > 0:
+		return someUnusable
+	}
+	return well
+}
+
+// sign is that of keys none of which is used.
+func (k Keys) sign() sign {
+	switch {
+	case k.Limited > 0:
+		return limited
+	case k.Exhausted > 0:
+		return exhausted
+	}
+	return refused
+}
+
+// good tells whether the last calls worked, a failure now and then aside.
+func (c *Calls) good() bool {
+	if c.Brief.Total() == 0 {
+		return c.Short[window.Answered] > 0 && c.Short.Failures() == 0
+	}
+	return c.Brief[window.Answered] > 0 && c.Brief.Permille() <= calm
+}
+
+// unreachable tells whether most failures are for want of a connection.
+func (c *Calls) unreachable() bool { return 2*c.Short[window.Unreachable] > c.Short.Failures() }
+
+// stopped tells whether failures of the last fifteen seconds are over, for there were many calls since.
+func (c *Calls) stopped() bool { return c.Brief.Total() >= many && c.Brief.Permille() <= calm }
+
+// trouble tells whether a sign asks for a probe: whether the provider itself is the matter is to be known soon. A provider that limits the rate is not asked.
+func (s sign) trouble() bool { return s == suspect || s == broken || s == inPart || s == refused }
