@@ -59,6 +59,9 @@ func (f Figures) Settle(before Figures) Figures {
 	}
 }
 
+// Settle rounds one figure in the same way.
+func Settle(now, before int64) int64 { return settle(now, before, fifth(before), roundDigits) }
+
 // permilleStep is what shares of errors are rounded to, and by how much one must move.
 const permilleStep = 10
 

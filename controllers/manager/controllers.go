@@ -130,7 +130,7 @@ func (p *parts) addModelRoute() error {
 func (p *parts) addProviderCredential() error {
 	reconciler := &providercredential.Reconciler{
 		Client: p.mgr.GetClient(), Lookup: p.lookup, Facts: p.facts, Config: p.options.Config,
-		Prober: p.prober, Status: p.statusWriter(), Clock: p.clock,
+		Prober: p.prober, Traffic: p.fleet, Status: p.statusWriter(), Clock: p.clock,
 	}
 	return reconciler.SetupWithManager(p.mgr, p.secrets.ProviderKeys)
 }

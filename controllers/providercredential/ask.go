@@ -161,10 +161,34 @@ func (c Caller) probe(ctx context.Context, l *line, outcome Outcome) (Outcome, [
 		return outcome.noAnswer(fmt.Errorf("reading the answer: %w", err)), nil
 	}
 	outcome = outcome.answered(response.StatusCode, l.vendor.Interpret(response.StatusCode, body))
+	if outcome.good() {
+		outcome.Balance = c.balance(ctx, l, body)
+	}
 	if l.probe != l.list || !outcome.good() {
 		return outcome, nil
 	}
 	return outcome, c.rest(body, response.Body)
+}
+
+// balance is what the account still has: in the answer to the probe, or that of a call of its own. Trouble with it is no trouble with the provider.
+func (c Caller) balance(ctx context.Context, l *line, probed []byte) string {
+	address, err := l.vendor.BalanceURL(l.request.Account)
+	if err != nil {
+		return ""
+	}
+	if address == "" {
+		return l.vendor.ReadBalance(probed)
+	}
+	response, err := l.get(ctx, address)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil || !isSuccess(response.StatusCode) {
+		return ""
+	}
+	return l.vendor.ReadBalance(body)
 }
 
 // rest reads what follows the beginning of an answer, up to one byte more than a list may have; nil if that breaks off. Long answers are read a few at a time, for every one takes

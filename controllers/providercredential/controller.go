@@ -53,10 +53,15 @@ type Reconciler struct {
 	Config *platform.Config
 	// Prober asks providers.
 	Prober *Prober
+	// Traffic is what the proxies saw of calls.
+	Traffic Traffic
 	// Status writes.
 	Status status.Writer
 	// Clock tells the time.
 	Clock clock.PassiveClock
+
+	memories memories
+	pace     status.Pace
 }
 
 // +kubebuilder:rbac:groups=signalbox.dev,resources=providercredentials,verbs=get;list;watch
@@ -74,6 +79,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, keys cache.Cache) error 
 		For(&v1alpha1.ProviderCredential{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Kind(keys, &corev1.Secret{}, handler.TypedEnqueueRequestsFromMapFunc(r.requestUsers))).
 		WatchesRawSource(r.Prober.Source()).
+		WatchesRawSource(r.Traffic.CredentialSource()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter()}).
 		Complete(r)
 }
@@ -84,6 +90,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	err := r.Client.Get(ctx, request.NamespacedName, &credential)
 	if apierrors.IsNotFound(err) || err == nil && !credential.DeletionTimestamp.IsZero() {
 		r.Prober.Forget(request.NamespacedName)
+		r.memories.forget(request.NamespacedName)
+		r.pace.Forget(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	if err != nil {
@@ -100,16 +108,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if planned.probe != nil {
 		r.Prober.Probe(request.NamespacedName, *planned.probe)
 	}
-	after := credential.DeepCopy()
-	after.Status = planned.status
-	_, err = r.Status.Patch(ctx, &credential, after)
+	r.memories.put(request.NamespacedName, in.health)
+	wait, err := r.writeStatus(ctx, in, planned.status)
 	switch {
 	case apierrors.IsConflict(err):
 		return reconcile.Result{RequeueAfter: retry.Soon}, nil
 	case err != nil:
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	return reconcile.Result{RequeueAfter: planned.next}, nil
+	return reconcile.Result{RequeueAfter: sooner(planned.next, wait)}, nil
 }
 
 // requestUsers asks for every credential that takes a key from a Secret.

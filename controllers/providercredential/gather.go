@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/fleet"
 	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/secrets"
 	"signalbox.dev/signalbox/proxy/compile"
@@ -27,6 +28,11 @@ type input struct {
 	incomplete bool
 	// outcome is what the last probe of this process found; nil if there was none.
 	outcome *Outcome
+	// traffic is what the proxies saw of calls.
+	traffic fleet.Credential
+	// health is what was known of the provider's health, and with assess is. answersOthers tells that the provider does well for other credentials.
+	health        memory
+	answersOthers bool
 }
 
 // gather reads everything about one credential. It compiles the credential by itself, with the compiler that makes the tables: a namespace without
@@ -52,6 +58,11 @@ func (r *Reconciler) gather(ctx context.Context, credential *v1alpha1.ProviderCr
 	name := types.NamespacedName{Namespace: credential.Namespace, Name: credential.Name}
 	if outcome, ok := r.Prober.Outcome(name); ok {
 		in.outcome = &outcome
+	}
+	in.traffic = r.Traffic.Credential(credential.Namespace, credential.Name)
+	in.health = r.memories.get(name)
+	if in.answersOthers, err = r.answersOthers(ctx, in); err != nil {
+		return nil, err
 	}
 	return in, nil
 }

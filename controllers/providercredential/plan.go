@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/secrets"
@@ -42,7 +41,7 @@ func makePlan(in *input) plan {
 	}
 	if in.usable() {
 		request := in.request()
-		due := in.due(request.Subject, planned.status.Conditions)
+		due := in.due(request.Subject)
 		if due <= 0 {
 			planned.probe = &request
 			// The prober asks again for a look once it has an answer; this one is for an answer that got lost.
@@ -50,6 +49,9 @@ func makePlan(in *input) plan {
 		}
 		if planned.next == 0 || due < planned.next {
 			planned.next = due
+		}
+		if again := in.health.LookAgain; again > 0 && again < planned.next {
+			planned.next = again
 		}
 	}
 	return planned
@@ -78,6 +80,9 @@ func (in *input) request() Request {
 	if request.Timeout == 0 {
 		request.Timeout = defaultTimeout
 	}
+	if in.health.Impatient {
+		request.Timeout = min(request.Timeout, patientFor)
+	}
 	return request
 }
 
@@ -98,7 +103,7 @@ func (in *input) interval() time.Duration {
 }
 
 // due is how long until the next probe of a subject. Something that was not probed yet is due at once.
-func (in *input) due(subject Subject, conditions []metav1.Condition) time.Duration {
+func (in *input) due(subject Subject) time.Duration {
 	var last time.Time
 	switch {
 	case in.outcome != nil && in.outcome.Subject == subject:
@@ -108,17 +113,19 @@ func (in *input) due(subject Subject, conditions []metav1.Condition) time.Durati
 	default:
 		return 0
 	}
-	return max(0, last.Add(in.jittered(last, in.pause(last, conditions))).Sub(in.now))
+	return max(0, last.Add(in.jittered(last, in.pause(last))).Sub(in.now))
 }
 
-// pause is the time between a probe and the next one: the interval, but no longer than the provider has been failing, so that one that was only starting is
-// soon known to work.
-func (in *input) pause(last time.Time, conditions []metav1.Condition) time.Duration {
-	healthy := meta.FindStatusCondition(conditions, v1alpha1.ConditionHealthy)
-	if healthy == nil || healthy.Status != metav1.ConditionFalse {
-		return in.interval()
+// pause is the time between a probe and the next one: the interval, but no longer than the provider has been down, so that one that was only starting is
+// soon known to work, and less while its health is in question.
+func (in *input) pause(last time.Time) time.Duration {
+	switch {
+	case in.health.ProbeWithin > 0:
+		return min(in.interval(), in.health.ProbeWithin)
+	case in.health.State == v1alpha1.HealthDown:
+		return min(in.interval(), max(minimumWait, last.Sub(in.health.Since)))
 	}
-	return min(in.interval(), max(minimumWait, last.Sub(healthy.LastTransitionTime.Time)))
+	return in.interval()
 }
 
 // remembered tells whether the status, written before this process started, speaks of the subject.

@@ -62,10 +62,10 @@ func answered(key provider.KeyState, health provider.Health) Outcome {
 // failingSince lets the status say since when the provider has failed.
 func failingSince(ago time.Duration) func(*input) {
 	return func(in *input) {
-		in.credential.Status.Conditions = []metav1.Condition{{
-			Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonProbeFailed,
-			ObservedGeneration: 2, LastTransitionTime: metav1.NewTime(in.now.Add(-ago)),
-		}}
+		in.credential.Status.Endpoint = baseURL
+		in.credential.Status.Health = &v1alpha1.ProviderHealth{
+			State: v1alpha1.HealthDown, Reason: v1alpha1.ReasonProbeFailed, Since: metav1.NewTime(in.now.Add(-ago)),
+		}
 	}
 }
 
@@ -105,7 +105,7 @@ func TestConditions(t *testing.T) {
 		},
 		"the provider refused the key": {
 			in:   newInput(probed(0, answered(provider.KeyInvalid, provider.Healthy))),
-			want: "Ready=False KeyRejected, ResolvedRefs=True ResolvedRefs, KeyValid=False KeyRejected, Healthy=True ProbeSucceeded",
+			want: "Ready=False KeyRejected, ResolvedRefs=True ResolvedRefs, KeyValid=False KeyRejected, Healthy=False KeyRejected",
 		},
 		"the provider is ill": {
 			in:   newInput(probed(0, answered(provider.KeyUnknown, provider.Unhealthy))),
@@ -117,7 +117,7 @@ func TestConditions(t *testing.T) {
 		},
 		"no answer": {
 			in:   newInput(probed(0, Outcome{Result: NoAnswer, Message: "connection refused"})),
-			want: "Ready=False ProbeFailed, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown ProbeInconclusive, Healthy=False ProbeFailed",
+			want: "Ready=False Unreachable, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown ProbeInconclusive, Healthy=False Unreachable",
 		},
 		"the manager may not ask": {
 			in:   newInput(probed(0, Outcome{Result: NotPermitted, Message: "not permitted"})),
@@ -246,7 +246,10 @@ func TestKeysAndHealth(t *testing.T) {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
 	latency := int64(40)
-	wantHealth := &v1alpha1.ProviderHealth{LastProbe: metav1.NewTime(noon()), LatencyMilliseconds: &latency, HTTPStatus: 200}
+	wantHealth := &v1alpha1.ProviderHealth{
+		State: v1alpha1.HealthHealthy, Reason: v1alpha1.ReasonProbeSucceeded, Message: "the provider answered", Since: since,
+		LastProbe: metav1.NewTime(noon()), LatencyMilliseconds: &latency, HTTPStatus: 200,
+	}
 	if diff := cmp.Diff(wantHealth, first.Health); diff != "" {
 		t.Errorf("health (-want +got):\n%s", diff)
 	}

@@ -65,6 +65,8 @@ type Outcome struct {
 	Verdict provider.Verdict
 	// Message tells a user what happened. It holds no key.
 	Message string
+	// Balance is what the account still has, in US dollars, where the provider tells.
+	Balance string
 	// List is what the provider offered when it was last asked with success for the same account; nil when it never told.
 	List *provider.ModelList
 	// ListAsked is when it was last asked for; zero if never.

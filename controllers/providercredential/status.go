@@ -13,13 +13,14 @@ import (
 	"signalbox.dev/signalbox/proxy/provider"
 )
 
-// makeStatus builds the whole status. It is pure.
+// makeStatus builds the whole status, and finds in.health for it. It is pure.
 func makeStatus(in *input) v1alpha1.ProviderCredentialStatus {
+	in.assess()
 	built := v1alpha1.ProviderCredentialStatus{
 		Conditions:         slices.Clone(in.credential.Status.Conditions),
 		ObservedGeneration: in.credential.Generation,
 		Endpoint:           in.credential.Spec.Endpoint,
-		Health:             in.health(),
+		Health:             in.healthStatus(),
 	}
 	if in.entry != nil {
 		built.Endpoint = in.entry.Endpoint
@@ -109,26 +110,6 @@ func (in *input) keyValid() metav1.Condition {
 	return condition
 }
 
-func (in *input) healthy() metav1.Condition {
-	kind := v1alpha1.ConditionHealthy
-	outcome := in.current()
-	if outcome == nil {
-		return in.unknown(kind)
-	}
-	condition := metav1.Condition{Type: kind, Message: outcome.Message}
-	switch {
-	case outcome.Result == NotPermitted:
-		condition.Status, condition.Reason = metav1.ConditionUnknown, v1alpha1.ReasonProbeNotPermitted
-	case outcome.Result == NoAnswer || outcome.Verdict.Health == provider.Unhealthy:
-		condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonProbeFailed
-	case outcome.Verdict.Health == provider.Healthy:
-		condition.Status, condition.Reason, condition.Message = metav1.ConditionTrue, v1alpha1.ReasonProbeSucceeded, "the provider answered"
-	default:
-		condition.Status, condition.Reason = metav1.ConditionUnknown, v1alpha1.ReasonProbeInconclusive
-	}
-	return condition
-}
-
 // ready sums up: a finding of its own, then the first condition that is false, then one that is still to come. A provider that may not be probed, or
 // whose answer tells nothing, can still be called.
 func (in *input) ready(conditions ...metav1.Condition) metav1.Condition {
@@ -173,24 +154,4 @@ func (in *input) since(key v1alpha1.ProviderKeyStatus) metav1.Time {
 		}
 	}
 	return metav1.NewTime(in.now.Truncate(time.Second))
-}
-
-// health is what the last probe found; of an earlier process, if it still speaks of what is configured now.
-func (in *input) health() *v1alpha1.ProviderHealth {
-	outcome := in.current()
-	if outcome == nil {
-		if in.usable() && in.remembered(in.subject()) {
-			return in.credential.Status.Health
-		}
-		return nil
-	}
-	if outcome.Result == NotPermitted {
-		return nil
-	}
-	health := &v1alpha1.ProviderHealth{LastProbe: metav1.NewTime(outcome.At.Truncate(time.Second))}
-	if outcome.Result == Answered {
-		latency := outcome.Latency.Milliseconds()
-		health.LatencyMilliseconds, health.HTTPStatus = &latency, outcome.HTTPStatus
-	}
-	return health
 }

@@ -41,6 +41,8 @@ type Health struct {
 	Since time.Time
 	// ProbeWithin is how long after the last probe the next one is to be made, sooner than the configured interval; 0 for no hurry.
 	ProbeWithin time.Duration
+	// Impatient tells that calls are in trouble, so that a probe that takes long is of no use.
+	Impatient bool
 	// LookAgain is when the state may change without any news; 0 if it does not.
 	LookAgain time.Duration
 
@@ -82,7 +84,7 @@ func Assess(before Health, in Input) Health {
 		found = finding{v1alpha1.HealthUnknown, v1alpha1.ReasonPending}
 	}
 	after.take(found, &in)
-	after.ProbeWithin, after.LookAgain = after.hurry(&in), after.next(&in)
+	after.ProbeWithin, after.Impatient, after.LookAgain = after.hurry(&in), after.calls.trouble(), after.next(&in)
 	return after
 }
 
@@ -150,12 +152,11 @@ func rank(state v1alpha1.HealthState) int {
 
 // hurry is how soon after the last one a probe is wanted.
 func (h *Health) hurry(in *Input) time.Duration {
-	asked := in.Probe.Result
+	asked, down := in.Probe.Result, h.State == v1alpha1.HealthDown
 	switch {
-	case h.calls == silent && !h.betterSince.IsZero(), h.calls == silent && asked.bad() && in.Probe.Streak < confirmed,
-		h.calls == silent && asked == KeyRefused && in.Probe.Streak < repeated:
+	case h.calls == silent && !h.betterSince.IsZero(), h.calls == silent && !down && (asked.bad() || asked == KeyRefused):
 		return confirm
-	case h.calls.trouble(), h.calls.kind() == 1 && asked != Good && asked != NotTold, h.State == v1alpha1.HealthDown && h.calls != silent:
+	case h.calls.trouble(), h.calls.kind() == 1 && asked != Good && asked != NotTold, down && h.calls != silent:
 		return urgent
 	}
 	return 0

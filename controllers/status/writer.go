@@ -79,6 +79,10 @@ func (w Writer) announce(object client.Object, old *metav1.Condition, condition 
 }
 
 func (w Writer) emit(object client.Object, kind string, condition metav1.Condition) {
-	note := truncate(condition.Type+": "+condition.Message, maxNote)
-	w.Events.Eventf(object, nil, kind, condition.Reason, action, "%s", note)
+	w.Tell(object, kind, condition.Reason, condition.Type+": "+condition.Message)
+}
+
+// Tell emits an event of a kind, Normal or Warning, that no condition makes.
+func (w Writer) Tell(object client.Object, kind, reason, note string) {
+	w.Events.Eventf(object, nil, kind, reason, action, "%s", truncate(note, maxNote))
 }

@@ -40,6 +40,8 @@ type Provider struct {
 	Probe Probe
 	// List says where the list of models is.
 	List List
+	// Balance says where the vendor tells what an account still has.
+	Balance Balance
 	// CacheLifetime is how long prompts stay in the vendor's cache after their last use; 0 where that is not known.
 	CacheLifetime time.Duration
 }

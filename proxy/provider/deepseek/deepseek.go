@@ -2,6 +2,7 @@
 package deepseek
 
 import (
+	"encoding/json"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
@@ -30,7 +31,27 @@ func New() provider.Provider {
 		NoJSONSchema:     true,
 		OneChoice:        true,
 	}
+	p.Balance = provider.Balance{RootPath: "/user/balance", Read: readBalance}
 	// Unused entries of the disk cache are cleared "within a few hours to a few days".
 	p.CacheLifetime = 2 * time.Hour
 	return p
+}
+
+// readBalance takes the dollars out of the balances in several currencies, which are texts. An account in yuan alone has none.
+func readBalance(answer []byte) (json.Number, bool) {
+	var balance struct {
+		Infos []struct {
+			Currency string      `json:"currency"`
+			Total    json.Number `json:"total_balance"`
+		} `json:"balance_infos"`
+	}
+	if json.Unmarshal(answer, &balance) != nil {
+		return "", false
+	}
+	for _, info := range balance.Infos {
+		if info.Currency == "USD" {
+			return info.Total, true
+		}
+	}
+	return "", false
 }

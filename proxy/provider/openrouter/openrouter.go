@@ -2,6 +2,8 @@
 package openrouter
 
 import (
+	"encoding/json"
+
 	"signalbox.dev/signalbox/proxy/dialect"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/provider"
@@ -20,10 +22,25 @@ func New() provider.Provider {
 	p.Offers = append(p.Offers, provider.Offers(neutral.Completions, neutral.Embeddings, neutral.Rerank)...)
 	p.Quirks = dialect.Quirks{ReasoningMember: "reasoning", ReasoningRequest: "reasoning"}
 	p.Probe.Path = "/key"
+	p.Balance = provider.Balance{Read: readLimit}
 	p.List = provider.List{
 		Path: "/models?output_modalities=all&limit=1000", Aliases: []string{"canonical_slug"}, Mark: ":", Unlisted: []string{"~*", "openrouter/*", "*@preset/*"},
 	}
 	return p
+}
+
+// readLimit takes what is left of the key's own credit limit, in dollars, out of its description. A key without a limit has null there; what is left of the
+// account can be asked for with a management key only.
+func readLimit(answer []byte) (json.Number, bool) {
+	var key struct {
+		Data struct {
+			LimitRemaining *json.Number `json:"limit_remaining"`
+		} `json:"data"`
+	}
+	if json.Unmarshal(answer, &key) != nil || key.Data.LimitRemaining == nil {
+		return "", false
+	}
+	return *key.Data.LimitRemaining, true
 }
 
 // byAuthor is one API, for each author of models whose seals it can take back.
