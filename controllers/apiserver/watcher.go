@@ -17,6 +17,8 @@ const (
 	refreshInterval = 30 * time.Second
 	// retryInterval is how soon it is asked again when it did not answer.
 	retryInterval = 2 * time.Second
+	// nudgeGap is the shortest time between two rounds of questions, however often somebody asks for one.
+	nudgeGap = time.Second
 	// askTimeout bounds one round of questions.
 	askTimeout = 10 * time.Second
 )
@@ -26,6 +28,8 @@ type Watcher struct {
 	asker Asker
 	clock clock.Clock
 	log   logr.Logger
+	// nudges holds a token when there is reason to ask at once.
+	nudges chan struct{}
 
 	mutex     sync.Mutex
 	facts     Facts
@@ -35,7 +39,7 @@ type Watcher struct {
 
 // NewWatcher returns a Watcher that asks once it is started.
 func NewWatcher(asker Asker, clock clock.Clock, log logr.Logger) *Watcher {
-	return &Watcher{asker: asker, clock: clock, log: log}
+	return &Watcher{asker: asker, clock: clock, log: log, nudges: make(chan struct{}, 1)}
 }
 
 // Facts returns what is known; ok is false before the first answer.
@@ -62,10 +66,22 @@ func (w *Watcher) Source(requests func(ctx context.Context) []reconcile.Request)
 // NeedLeaderElection tells the manager to run the watcher also before it leads, so that a new leader knows the facts at once.
 func (w *Watcher) NeedLeaderElection() bool { return false }
 
-// Start asks at an interval until the context ends.
+// KeysWanted has the API server asked at once, or as soon as the last time is nudgeGap ago, when the issuer is the cluster's: a token has come that was
+// signed with a key that was not among its keys. It does not wait.
+func (w *Watcher) KeysWanted(issuer string) {
+	if facts, _ := w.Facts(); facts.Issuer != issuer {
+		return
+	}
+	select {
+	case w.nudges <- struct{}{}:
+	default:
+	}
+}
+
+// Start asks at an interval, and when it is nudged, until the context ends.
 func (w *Watcher) Start(ctx context.Context) error {
 	for {
-		wait := refreshInterval
+		wait, asked := refreshInterval, w.clock.Now()
 		if err := w.Refresh(ctx); err != nil {
 			w.log.Error(err, "asking the API server about itself")
 			wait = retryInterval
@@ -74,6 +90,13 @@ func (w *Watcher) Start(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-w.clock.After(wait):
+			continue
+		case <-w.nudges:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.clock.After(max(0, nudgeGap-w.clock.Since(asked))):
 		}
 	}
 }

@@ -238,3 +238,49 @@ func TestStartAsksAgain(t *testing.T) {
 		t.Error("a new leader would have to ask first")
 	}
 }
+
+// TestNewKeysAreAskedForAtOnce shows that a wanted key has the API server asked before its time, but never twice within a second.
+func TestNewKeysAreAskedForAtOnce(t *testing.T) {
+	server := newServer(t)
+	clock := turnstile{testclock.NewFakeClock(time.Now()), make(chan time.Duration, 10)}
+	watcher := NewWatcher(server.asker(t, cluster()), clock, logr.Discard())
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- watcher.Start(ctx) }()
+	if wait := <-clock.waits; wait != refreshInterval {
+		t.Fatalf("it waits %s", wait)
+	}
+	clock.Step(400 * time.Millisecond)
+	watcher.KeysWanted("https://somebody.else")
+	rotated := goodAnswers()
+	rotated[keysPath] = `{"keys":[{"kid":"new"}]}`
+	server.play(rotated)
+	for range 10 {
+		watcher.KeysWanted("https://kubernetes.default.svc")
+	}
+	if wait := <-clock.waits; wait != 600*time.Millisecond {
+		t.Errorf("wanted keys are asked for after %s, want what is left of a second", wait)
+	}
+	clock.Step(600 * time.Millisecond)
+	if wait := <-clock.waits; wait != refreshInterval {
+		t.Errorf("then it waits %s", wait)
+	}
+	if facts, _ := watcher.Facts(); string(facts.JWKS) != rotated[keysPath] {
+		t.Errorf("the keys are %s", facts.JWKS)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnlyTheClustersKeysAreAskedFor(t *testing.T) {
+	watcher := newWatcher(newServer(t).asker(t, cluster()))
+	if err := watcher.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	watcher.KeysWanted("https://somebody.else")
+	if len(watcher.nudges) > 0 {
+		t.Error("somebody else's keys have the API server asked")
+	}
+}

@@ -31,6 +31,8 @@ type Options struct {
 	Stream Stream
 	// Clock paces new attempts.
 	Clock clock.Clock
+	// KeysWanted is told the URL of an issuer of tokens for whose newest keys requests wait at a proxy. It must not wait. nil means that nobody is told.
+	KeysWanted func(issuer string)
 	// Log takes broken streams.
 	Log logr.Logger
 }

@@ -13,6 +13,7 @@ import (
 	"signalbox.dev/signalbox/controllers/apiserver"
 	"signalbox.dev/signalbox/controllers/fleet"
 	"signalbox.dev/signalbox/controllers/modelroute"
+	"signalbox.dev/signalbox/controllers/oidc"
 	"signalbox.dev/signalbox/controllers/providercredential"
 	"signalbox.dev/signalbox/controllers/proxydeployment"
 	"signalbox.dev/signalbox/controllers/report"
@@ -37,6 +38,7 @@ type parts struct {
 	lookup  *secrets.Lookup
 	tables  *report.Reader
 	facts   *apiserver.Watcher
+	issuers *oidc.Watcher
 	fleet   *fleet.Fleet
 	prober  *providercredential.Prober
 	// standing tells how the namespaces' users in the stores stand.
@@ -79,9 +81,17 @@ func newParts(mgr ctrl.Manager, restConfig *rest.Config, options Options) (*part
 		tables: report.NewReader(caches.Managed),
 		facts:  apiserver.NewWatcher(asker, wall, mgr.GetLogger().WithName("apiserver")),
 	}
+	p.issuers = oidc.NewWatcher(oidc.Options{
+		Issuers: options.Config.Tokens.Issuers, Ask: oidc.Asker{Config: options.Config, Facts: p.facts}.Keys, Facts: p.facts, Clock: wall,
+		Log: mgr.GetLogger().WithName("oidc"),
+	})
 	p.standing = stores.NewStanding()
 	p.fleet = fleet.New(fleet.Options{
 		Identities: p.identity, Stream: control.Client{}.Stream, Clock: wall, Log: mgr.GetLogger().WithName("fleet"),
+		KeysWanted: func(issuer string) {
+			p.facts.KeysWanted(issuer)
+			p.issuers.KeysWanted(issuer)
+		},
 	})
 	caller := providercredential.Caller{
 		Config: options.Config, Facts: p.facts, Providers: registry.Default(), Clock: wall,
@@ -90,6 +100,9 @@ func newParts(mgr ctrl.Manager, restConfig *rest.Config, options Options) (*part
 	p.prober = providercredential.NewProber(caller.Ask)
 	if err := mgr.Add(p.facts); err != nil {
 		return nil, fmt.Errorf("adding the watcher of the API server: %w", err)
+	}
+	if err := mgr.Add(p.issuers); err != nil {
+		return nil, fmt.Errorf("adding the watcher of OIDC issuers: %w", err)
 	}
 	return p, nil
 }
@@ -112,12 +125,12 @@ func (p *parts) addProxyDeployment() error {
 	reconciler := &proxydeployment.Reconciler{
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), AccessKeys: p.secrets.AccessKeys, Lookup: p.lookup, Tables: p.tables, Facts: p.facts,
 		Config: p.options.Config, Events: p.mgr.GetEventRecorder(eventSource), Clock: p.clock, Pace: proxydeployment.NewPace(),
-		Lists: p.prober, Stores: p.standing,
+		Lists: p.prober, Stores: p.standing, IssuerKeys: p.issuers,
 	}
 	if p.options.InCluster {
 		reconciler.ManagerNamespace = p.options.Namespace
 	}
-	return reconciler.SetupWithManager(p.mgr, proxydeployment.Sources{Secrets: p.secrets, Facts: p.facts.Source, Lists: p.prober.ListSource, Stores: p.standing.LedgerSource})
+	return reconciler.SetupWithManager(p.mgr, proxydeployment.Sources{Secrets: p.secrets, Facts: p.facts.Source, IssuerKeys: p.issuers.Source, Lists: p.prober.ListSource, Stores: p.standing.LedgerSource})
 }
 
 func (p *parts) addModelRoute() error {

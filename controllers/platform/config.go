@@ -124,6 +124,9 @@ type OIDCIssuer struct {
 	MaxLifetime metav1.Duration `json:"maxLifetime,omitzero"`
 }
 
+// CA reads the authorities of the issuer anew, for the file may be replaced at any time; nil without a file.
+func (i *OIDCIssuer) CA() ([]byte, error) { return readFile(i.CAFile) }
+
 // Tracing says where traces go.
 type Tracing struct {
 	// OTLPEndpoint is the URL of a collector that takes traces over HTTP, such as http://otel-collector.monitoring:4318. Without one there are no traces.

@@ -91,6 +91,9 @@ func (c *Config) setDefaults() {
 	if c.Tokens.MaxLifetime.Duration == 0 {
 		c.Tokens.MaxLifetime.Duration = defaultMaxLifetime
 	}
+	for i := range c.Tokens.Issuers {
+		c.Tokens.Issuers[i].setDefaults()
+	}
 	if c.NetworkPolicy.State == "" {
 		c.NetworkPolicy.State = Enabled
 	}

@@ -3,12 +3,14 @@ package platform_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"signalbox.dev/signalbox/controllers/platform"
 	"signalbox.dev/signalbox/proxy/table"
@@ -117,6 +119,22 @@ func TestParseNamesTheFieldThatIsWrong(t *testing.T) {
 		"an allowed address":   {"{proxy: {image: a}, endpoints: {allowCIDRs: [127.0.0.1]}}", "endpoints.allowCIDRs[0]: Invalid"},
 		"a probed address":     {"{proxy: {image: a}, endpoints: {probeAllowCIDRs: [10.0.0.0/8, x]}}", "endpoints.probeAllowCIDRs[1]: Invalid"},
 		"a short token":        {"{proxy: {image: a}, tokens: {maxLifetime: 1m}}", "tokens.maxLifetime: Invalid"},
+		"an issuer's name":     {issuers("name: Corp, url: https://corp.example, audience: llm"), "tokens.issuers[0].name: Invalid"},
+		"an issuer's URL":      {issuers("name: corp, url: http://corp.example, audience: llm"), "tokens.issuers[0].url: Invalid"},
+		"no issuer's URL":      {issuers("name: corp, audience: llm"), "tokens.issuers[0].url: Required"},
+		"a password in it":     {issuers("name: corp, url: 'https://a:b@corp.example', audience: llm"), "tokens.issuers[0].url: Invalid"},
+		"a query in it":        {issuers("name: corp, url: 'https://corp.example?x', audience: llm"), "tokens.issuers[0].url: Invalid"},
+		"the cluster's URL":    {issuers("name: corp, url: https://kubernetes.default.svc.cluster.local, audience: llm"), "tokens.issuers[0].url: Invalid"},
+		"its shorter one":      {issuers("name: corp, url: 'https://Kubernetes.default.svc:443', audience: llm"), "tokens.issuers[0].url: Invalid"},
+		"no audience":          {issuers("name: corp, url: https://corp.example"), "tokens.issuers[0].audience: Required"},
+		"a proxy's audience":   {issuers("name: corp, url: https://corp.example, audience: signalbox.team-a"), "tokens.issuers[0].audience: Invalid"},
+		"a claim":              {issuers("name: corp, url: https://corp.example, audience: llm, callerClaim: ' sub'"), "tokens.issuers[0].callerClaim: Invalid"},
+		"an empty tag":         {issuers("name: corp, url: https://corp.example, audience: llm, tagClaims: {'': a}"), "tokens.issuers[0].tagClaims: Required"},
+		"an empty tag claim":   {issuers("name: corp, url: https://corp.example, audience: llm, tagClaims: {a: ''}"), "tokens.issuers[0].tagClaims[a]: Required"},
+		"an issuer's lifetime": {issuers("name: corp, url: https://corp.example, audience: llm, maxLifetime: 1s"), "tokens.issuers[0].maxLifetime: Invalid"},
+		"two of a name":        {issuers("name: a, url: https://a.example, audience: llm", "name: a, url: https://b.example, audience: llm"), "tokens.issuers[1].name: Duplicate"},
+		"two of a URL":         {issuers("name: a, url: https://a.example, audience: llm", "name: b, url: https://a.example, audience: lmm"), "tokens.issuers[1].url: Duplicate"},
+		"too many issuers":     {issuers(slices.Repeat([]string{"name: a"}, 17)...), "tokens.issuers: Too many"},
 		"a state":              {"{proxy: {image: a}, networkPolicy: {state: 'On'}}", "networkPolicy.state: Unsupported"},
 		"a trace endpoint":     {"{proxy: {image: a}, tracing: {otlpEndpoint: 'collector:4318'}}", "tracing.otlpEndpoint: Invalid"},
 		"a trace password":     {"{proxy: {image: a}, tracing: {otlpEndpoint: 'http://u:hidden@c'}}", "tracing.otlpEndpoint: Invalid"},
@@ -132,6 +150,22 @@ func TestParseNamesTheFieldThatIsWrong(t *testing.T) {
 				t.Errorf("got %v, want an error with %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// issuers is a configuration with these issuers.
+func issuers(entries ...string) string {
+	return "proxy: {image: a}\ntokens:\n  issuers:\n  - {" + strings.Join(entries, "}\n  - {") + "}\n"
+}
+
+func TestParseFillsInDefaultsOfIssuers(t *testing.T) {
+	got := parse(t, issuers("name: corp, url: https://corp.example/realms/main, audience: llm, tagClaims: {team: department}")).Tokens.Issuers
+	want := []platform.OIDCIssuer{{
+		Name: "corp", URL: "https://corp.example/realms/main", Audience: "llm", CallerClaim: "sub", TagClaims: map[string]string{"team": "department"},
+		MaxLifetime: metav1.Duration{Duration: 24 * time.Hour},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("issuers (-want +got):\n%s", diff)
 	}
 }
 

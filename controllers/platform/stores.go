@@ -156,6 +156,9 @@ func (c *Config) checkFiles() field.ErrorList {
 		check(valkey.CAFile, field.NewPath("ledger", "valkey", "caFile"))
 		check(valkey.PasswordFile, field.NewPath("ledger", "valkey", "passwordFile"))
 	}
+	for i, issuer := range c.Tokens.Issuers {
+		check(issuer.CAFile, field.NewPath("tokens", "issuers").Index(i).Child("caFile"))
+	}
 	if postgres := c.Usage.Postgres; postgres != nil {
 		check(postgres.URLFile, field.NewPath("usage", "postgres", "urlFile"))
 		check(postgres.CAFile, field.NewPath("usage", "postgres", "caFile"))

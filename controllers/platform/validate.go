@@ -37,7 +37,7 @@ func (c *Config) validate() field.ErrorList {
 		problems = append(problems, c.proxies[namespace].validate(path)...)
 	}
 	problems = append(problems, c.Endpoints.validate(field.NewPath("endpoints"))...)
-	problems = append(problems, checkDuration(c.Tokens.MaxLifetime.Duration, minMaxLifetime, maxMaxLifetime, field.NewPath("tokens", "maxLifetime"))...)
+	problems = append(problems, c.Tokens.validate(c.ClusterDomain, field.NewPath("tokens"))...)
 	problems = append(problems, checkState(c.NetworkPolicy.State, field.NewPath("networkPolicy", "state"))...)
 	problems = append(problems, c.Ledger.validate(field.NewPath("ledger"))...)
 	problems = append(problems, c.Usage.validate(field.NewPath("usage"))...)

@@ -30,6 +30,11 @@ type Facts interface {
 	Facts() (facts apiserver.Facts, ok bool)
 }
 
+// IssuerKeys tell the key sets of OIDC issuers that are known, by the issuer's name.
+type IssuerKeys interface {
+	Keys() map[string][]byte
+}
+
 // Lists tell what models the providers of a namespace's credentials offer, by the name of the credential.
 type Lists interface {
 	Lists(namespace string) map[string]provider.ModelList
@@ -49,6 +54,8 @@ type Reconciler struct {
 	Tables *report.Reader
 	// Facts are about the API server.
 	Facts Facts
+	// IssuerKeys are those of the configuration's OIDC issuers; nil when nobody asks them.
+	IssuerKeys IssuerKeys
 	// Lists tell what models providers offer; nil when nobody asks them.
 	Lists Lists
 	// Stores tell whether the proxies can reach their ledgers; nil without a store outside the API server.

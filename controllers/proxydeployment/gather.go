@@ -38,6 +38,8 @@ type input struct {
 	accessKeys  []corev1.Secret
 	namespaces  []corev1.Namespace
 	facts       apiserver.Facts
+	// issuerKeys are the key sets of OIDC issuers, as far as they are known, by the issuer's name.
+	issuerKeys map[string][]byte
 	// lists are the models that providers offer.
 	lists map[string]provider.ModelList
 
@@ -63,8 +65,8 @@ type input struct {
 	unseen map[part]types.UID
 	// foreign are objects that have the name of one of ours without our label.
 	foreign map[part]bool
-	// pace is how long the next table has to wait.
-	pace time.Duration
+	// pace is how long the next table has to wait, and urgent how long one that takes something away.
+	pace, urgent time.Duration
 }
 
 // gather reads everything about one namespace.
@@ -117,6 +119,9 @@ func (r *Reconciler) gatherFacts(_ context.Context, in *input) error {
 		in.wait = time.Second
 	}
 	in.facts = facts
+	if r.IssuerKeys != nil {
+		in.issuerKeys = r.IssuerKeys.Keys()
+	}
 	return nil
 }
 
@@ -255,7 +260,7 @@ func (r *Reconciler) gatherFresh(_ context.Context, in *input) error {
 	if !in.serves() {
 		return nil
 	}
-	in.pace = r.Pace.Wait(in.namespace, in.now)
+	in.pace, in.urgent = r.Pace.Wait(in.namespace, in.now)
 	if r.Lists != nil {
 		in.lists = r.Lists.Lists(in.namespace)
 	}

@@ -124,22 +124,6 @@ func (in *input) compileInput() compile.Input {
 	}
 }
 
-// issuers are those of the previous table while the API server has not said who signs.
-func (in *input) issuers() []table.Issuer {
-	if in.facts.Issuer == "" {
-		if in.previous == nil {
-			return nil
-		}
-		return in.previous.Issuers
-	}
-	return []table.Issuer{{
-		URL:         in.facts.Issuer,
-		Audience:    "signalbox." + in.namespace,
-		JWKS:        in.facts.JWKS,
-		MaxLifetime: in.config.Tokens.MaxLifetime.Duration,
-	}}
-}
-
 // addConflicts tells every route which objects are somebody else's.
 func addConflicts(report *compile.Report, foreign map[part]bool) {
 	if len(foreign) == 0 {
@@ -182,8 +166,8 @@ func (p *plan) addTable(in *input, compiled compile.Result) error {
 		in.secret.Labels[v1alpha1.LabelComponent] == v1alpha1.ComponentProxy {
 		return nil
 	}
-	if in.pace > 0 {
-		p.next = in.pace
+	if wait := in.waitFor(&compiled.Table); wait > 0 {
+		p.next = wait
 		return nil
 	}
 	secret := &corev1.Secret{
@@ -203,6 +187,14 @@ func (p *plan) addTable(in *input, compiled compile.Result) error {
 		p.table.uid, p.table.resourceVersion = in.secret.UID, in.secret.ResourceVersion
 	}
 	return nil
+}
+
+// waitFor is how long a table has to wait.
+func (in *input) waitFor(next *table.Table) time.Duration {
+	if in.pace > 0 && in.previous != nil && compile.TakesAway(in.previous, next) {
+		return in.urgent
+	}
+	return in.pace
 }
 
 // addObjects plans the objects that are not yet as wanted. Those of others are left alone.

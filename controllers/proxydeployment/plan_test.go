@@ -415,22 +415,132 @@ func TestInForce(t *testing.T) {
 
 func TestPace(t *testing.T) {
 	pace := NewPace()
-	if got := pace.Wait("team-a", noon()); got != 0 {
-		t.Errorf("the first table waits %s", got)
-	}
-	pace.Wrote("team-a", bytesPerSecond/4, noon())
-	if got := pace.Wait("team-a", noon().Add(100*time.Millisecond)); got != 150*time.Millisecond {
-		t.Errorf("the second waits %s", got)
-	}
-	if got := pace.Wait("team-b", noon()); got != 0 {
-		t.Errorf("another namespace waits %s", got)
-	}
-	if got := pace.Wait("team-a", noon().Add(time.Second)); got != 0 {
-		t.Errorf("later it waits %s", got)
+	for _, tc := range []struct {
+		name          string
+		namespace     string
+		wrote         int
+		after         time.Duration
+		usual, urgent time.Duration
+	}{
+		{name: "the first table", namespace: "team-a"},
+		{name: "the second", namespace: "team-a", wrote: bytesPerSecond / 2, after: 100 * time.Millisecond, usual: 400 * time.Millisecond, urgent: 100 * time.Millisecond},
+		{name: "another namespace", namespace: "team-b"},
+		{name: "an urgent one, later", namespace: "team-a", after: 300 * time.Millisecond, usual: 200 * time.Millisecond},
+		{name: "later", namespace: "team-a", after: time.Second},
+		{name: "a small one", namespace: "team-a", wrote: bytesPerSecond / 8, usual: 125 * time.Millisecond, urgent: 125 * time.Millisecond},
+	} {
+		if tc.wrote > 0 {
+			pace.Wrote(tc.namespace, tc.wrote, noon())
+		}
+		if usual, urgent := pace.Wait(tc.namespace, noon().Add(tc.after)); usual != tc.usual || urgent != tc.urgent {
+			t.Errorf("%s waits %s, %s where it is urgent; want %s, %s", tc.name, usual, urgent, tc.usual, tc.urgent)
+		}
 	}
 	pace.Forget("team-a")
-	if got := pace.Wait("team-a", noon()); got != 0 {
-		t.Errorf("after all is gone it waits %s", got)
+	if usual, urgent := pace.Wait("team-a", noon()); usual != 0 || urgent != 0 {
+		t.Errorf("after all is gone it waits %s, %s", usual, urgent)
+	}
+}
+
+// TestPlanRevokesWithoutWaiting shows that a deleted access key does not wait for the pace of large tables, and a new one does.
+func TestPlanRevokesWithoutWaiting(t *testing.T) {
+	key := func(name string) corev1.Secret {
+		return corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, UID: types.UID("uid-" + name), Labels: map[string]string{v1alpha1.LabelAccessKey: "true"}},
+			Data:       map[string][]byte{v1alpha1.AccessKeySecretKey: []byte("sk-" + name)},
+		}
+	}
+	in := newInput(t, func(in *input) { in.accessKeys = []corev1.Secret{key("ci"), key("dev")} })
+	applied(t, in, planFor(t, in))
+	in.pace = 800 * time.Millisecond
+	in.accessKeys = []corev1.Secret{key("ci"), key("dev"), key("new")}
+	if more := planFor(t, in); more.table != nil || more.next != in.pace {
+		t.Errorf("another key: table %v, next look in %s", more.table, more.next)
+	}
+	in.accessKeys = []corev1.Secret{key("ci")}
+	if fewer := planFor(t, in); fewer.table == nil {
+		t.Errorf("a deleted key waits %s", fewer.next)
+	}
+	in.urgent = 50 * time.Millisecond
+	if fewer := planFor(t, in); fewer.table != nil || fewer.next != in.urgent {
+		t.Errorf("right after another table a deleted key waits %s", fewer.next)
+	}
+}
+
+// TestPlanLooksAgainWhenAKeyEnds shows that status and events follow a key's end, though nothing happens in the cluster.
+func TestPlanLooksAgainWhenAKeyEnds(t *testing.T) {
+	ending := corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "team-a", Name: "ci", UID: "uid-ci", Labels: map[string]string{v1alpha1.LabelAccessKey: "true"},
+			Annotations: map[string]string{v1alpha1.AnnotationExpiresAt: "2026-03-04T12:00:30Z", v1alpha1.AnnotationRoutes: "chat,gone"},
+		},
+		Data: map[string][]byte{v1alpha1.AccessKeySecretKey: []byte("sk-ci")},
+	}
+	in := newInput(t, func(in *input) { in.accessKeys = []corev1.Secret{ending} })
+	first := planFor(t, in)
+	if first.next != 30*time.Second || len(first.notices) != 1 || !strings.HasPrefix(first.notices[0].message, "this access key works, but ") {
+		t.Fatalf("next look in %s, notices %+v", first.next, first.notices)
+	}
+	applied(t, in, first)
+	in.now = in.now.Add(first.next)
+	second := planFor(t, in)
+	if second.table == nil || len(second.notices) != 1 || second.notices[0].reason != v1alpha1.ReasonKeyExpired ||
+		!strings.HasPrefix(second.notices[0].message, "this access key opens nothing: ") {
+		t.Errorf("at its end the plan has table %v and notices %+v", second.table, second.notices)
+	}
+}
+
+func TestIssuers(t *testing.T) {
+	const withIssuers = plainConfig + `
+tokens:
+  issuers:
+  - {name: corp, url: https://corp.example, audience: llm, callerClaim: email, tagClaims: {team: department}, maxLifetime: 2h}
+  - {name: self, url: https://issuer, audience: llm}`
+	corp := func(keys string) table.Issuer {
+		return table.Issuer{
+			Name: "corp", URL: "https://corp.example", Audience: "llm", CallerClaim: "email", TagClaims: map[string]string{"team": "department"},
+			JWKS: []byte(keys), MaxLifetime: 2 * time.Hour,
+		}
+	}
+	cluster := func(keys string) table.Issuer {
+		return table.Issuer{URL: "https://issuer", Audience: "signalbox.team-a", JWKS: []byte(keys), MaxLifetime: 24 * time.Hour}
+	}
+	stranger := corp("old")
+	stranger.URL = "https://elsewhere.example"
+	for name, tc := range map[string]struct {
+		facts    apiserver.Facts
+		keys     map[string][]byte
+		previous []table.Issuer
+		want     []table.Issuer
+	}{
+		"all is known": {
+			facts: apiserver.Facts{Issuer: "https://issuer", JWKS: []byte("c1")}, keys: map[string][]byte{"corp": []byte("k1"), "self": []byte("evil")},
+			previous: []table.Issuer{cluster("c0"), corp("k0")}, want: []table.Issuer{cluster("c1"), corp("k1")},
+		},
+		"the issuer is away since the manager began": {
+			facts: apiserver.Facts{Issuer: "https://issuer", JWKS: []byte("c1")}, previous: []table.Issuer{cluster("c0"), corp("k0")},
+			want: []table.Issuer{cluster("c1"), corp("k0")},
+		},
+		"the issuer has moved": {
+			facts: apiserver.Facts{Issuer: "https://issuer", JWKS: []byte("c1")}, previous: []table.Issuer{cluster("c0"), stranger},
+			want: []table.Issuer{cluster("c1"), corp(noKeys)},
+		},
+		"the API server has not answered": {
+			keys: map[string][]byte{"corp": []byte("k1"), "self": []byte("evil")}, previous: []table.Issuer{cluster("c0"), corp("k0")},
+			want: []table.Issuer{cluster("c0"), corp("k1")},
+		},
+		"one that the configuration does not have any more": {
+			facts: apiserver.Facts{Issuer: "https://issuer", JWKS: []byte("c1")}, keys: map[string][]byte{"corp": []byte("k1")},
+			previous: []table.Issuer{cluster("c0"), {Name: "gone", URL: "https://gone"}}, want: []table.Issuer{cluster("c1"), corp("k1")},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newInput(t, func(in *input) { in.config = parseConfig(t, withIssuers) })
+			in.facts, in.issuerKeys, in.previous = tc.facts, tc.keys, &table.Table{Issuers: tc.previous}
+			if diff := cmp.Diff(tc.want, in.issuers()); diff != "" {
+				t.Errorf("issuers (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -34,6 +34,8 @@ type Sources struct {
 	Secrets *secrets.Caches
 	// Facts is a source of requests at every change of what is known of the API server.
 	Facts func(requests func(ctx context.Context) []reconcile.Request) source.Source
+	// IssuerKeys is a source of requests at every change of an OIDC issuer's keys; nil when nobody asks for them.
+	IssuerKeys func(requests func(ctx context.Context) []reconcile.Request) source.Source
 	// Lists is a source of requests at every change of a list of models; nil when nobody asks for them.
 	Lists func(request func(namespace string) reconcile.Request) source.Source
 	// Stores is a source of requests at every change of what keeps a namespace from its ledgers; nil without a store outside the API server.
@@ -54,6 +56,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources Sources) error {
 		// A ledger changes with every settlement; only which ledgers exist matters here.
 		Watches(&corev1.ConfigMap{}, toNamespace, builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(sources.Facts(r.requestAll))
+	if sources.IssuerKeys != nil {
+		build = build.WatchesRawSource(sources.IssuerKeys(r.requestAll))
+	}
 	if sources.Lists != nil {
 		build = build.WatchesRawSource(sources.Lists(requestFor))
 	}

@@ -101,7 +101,7 @@ func (d *DataPlane) build(ctx context.Context, metrics *telemetry.Metrics, befor
 	d.server = server.New(server.Options{
 		Book: book, Providers: registry.Default(), NewTransport: d.newTransport, Metrics: metrics, AccessLog: telemetry.NewAccessLog(d.lines),
 		Log: options.Log, Limits: options.Limits, Health: upstreams, CallerLimits: limits, Pod: options.Pod, Journal: d.journal, Recent: d.recent,
-		Generation: d.askGeneration, Tokens: options.Tokens, Tracer: d.tracer,
+		Generation: d.askGeneration, Tokens: options.Tokens, Tracer: d.tracer, WantKeys: d.wantKeys(),
 	})
 	if err := metrics.WatchTargets(func() []traffic.Target { return d.server.Targets(time.Now()) }); err != nil {
 		return fmt.Errorf("registering the metrics of targets: %w", err)
@@ -183,7 +183,16 @@ func (d *DataPlane) stats() control.Stats {
 	now := time.Now()
 	return control.Stats{
 		Draining: d.server.Draining(), InFlight: d.server.InFlight(), Targets: d.server.Targets(now), Credentials: d.server.Credentials(now),
+		KeysWanted: d.server.KeysWanted(),
 	}
+}
+
+// wantKeys tells the manager at once that a request waits for an issuer's newest keys; nil without a manager.
+func (d *DataPlane) wantKeys() func() {
+	if d.options.ControlAddr == "" {
+		return nil
+	}
+	return func() { d.control.Announce() }
 }
 
 // use puts a table in force: the ledgers' store must be chosen before budgets are asked, and what is acknowledged must be served already.

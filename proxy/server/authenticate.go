@@ -21,7 +21,7 @@ func (s *Server) authenticate(next handler) handler {
 		if err != nil {
 			return unauthorized(err)
 		}
-		c.grant, err = c.snapshot.authenticator.Authenticate(token, c.start)
+		c.grant, err = s.recognise(c, token)
 		if err != nil {
 			return unauthorized(err)
 		}

@@ -45,6 +45,7 @@ type Server struct {
 	tracer       *tracing.Tracer
 	pod          string
 	mirrors      *mirrors
+	keyWaiters   *keyWaiters
 	// success is what a request without error ends with. Nobody changes it.
 	success *Error
 
@@ -80,6 +81,7 @@ func New(o Options) *Server {
 		generations:  o.Generation,
 		tracer:       o.Tracer,
 		pod:          o.Pod,
+		keyWaiters:   newKeyWaiters(o.WantKeys),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -117,6 +119,7 @@ func (s *Server) Use(t *table.Table) error {
 		return err
 	}
 	s.current.Store(next)
+	s.keyWaiters.wake()
 	s.callerLimits.Use(withThrottles(t))
 	s.health.Retain(next.uses)
 	s.memories.retain(next.routes)
