@@ -58,6 +58,8 @@ type ExplainedTarget struct {
 	// Provider, and the upstream Model that it would be asked for.
 	Provider string `json:"provider,omitempty"`
 	Model    string `json:"model"`
+	// Key is the name of the key of the ProviderCredential that it would be called with; empty without one.
+	Key string `json:"key,omitempty"`
 	// Priority and Weight as declared.
 	Priority int32 `json:"priority"`
 	Weight   int32 `json:"weight"`
@@ -207,8 +209,19 @@ func (s *Server) explainTarget(c *call, candidate route.Candidate) ExplainedTarg
 		told.Excluded = x.report.Dropped[0] + ": " + parameterDropped
 	default:
 		told.Dropped = x.report.Dropped
+		told.Key = s.nextKey(&upstream, credential, l, candidate)
 	}
 	return told
+}
+
+// nextKey is the name of the key that a target would be called with now; empty without one, and when none can be used.
+func (s *Server) nextKey(upstream *pool, credential *credentialEntry, l *leg, candidate route.Candidate) string {
+	q := upstream.query(s.choosing(l, &visit{candidate: candidate}, s.now()))
+	place, found := upstream.ring.Peek(&q)
+	if !found {
+		return ""
+	}
+	return credential.keys[place].name
 }
 
 // parameterDropped is why a target is left out that would drop a parameter.

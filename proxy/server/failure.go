@@ -259,11 +259,15 @@ func (x *exchange) classify(status int, said neutral.Error) *Error {
 
 // keyRefused is the failure of a key that the provider does not take. The caller's credentials are fine, and the provider's words may quote ours.
 func (x *exchange) keyRefused(kind table.FailureKind, status int) *Error {
-	what := "it refused the key or account of ProviderCredential %q with status %d"
-	if kind == table.QuotaExhausted {
-		what = "the quota or credit of ProviderCredential %q is used up, it said with status %d"
+	whose := fmt.Sprintf("ProviderCredential %q", x.attempt.target.credential)
+	what := "it refused the key or account of %s with status %d"
+	if x.credential.ring.Len() > 1 {
+		whose, what = fmt.Sprintf("key %q of %s", x.key.name, whose), "it refused the %s with status %d"
 	}
-	return x.attempt.fail(kind, CodeUpstreamAuthFailed, http.StatusBadGateway, fmt.Sprintf(what, x.attempt.target.credential, status))
+	if kind == table.QuotaExhausted {
+		what = "the quota or credit of %s is used up, it said with status %d"
+	}
+	return x.attempt.fail(kind, CodeUpstreamAuthFailed, http.StatusBadGateway, fmt.Sprintf(what, whose, status))
 }
 
 // retryLater passes on when the provider wants to be asked again.

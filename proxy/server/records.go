@@ -140,7 +140,7 @@ func outcomeOf(failure *Error) usage.Outcome {
 
 func (a *attempt) record(now time.Time) usage.Attempt {
 	noted := usage.Attempt{
-		Target: a.target.name, Provider: a.target.provider, Model: a.model, Status: a.status, Code: string(CodeOK), Cost: a.spent.nano, Duration: a.duration,
+		Target: a.target.name, Provider: a.target.provider, Model: a.model, Key: a.key, Status: a.status, Code: string(CodeOK), Cost: a.spent.nano, Duration: a.duration,
 	}
 	if noted.Duration == 0 {
 		noted.Duration = now.Sub(a.began) // It has answered, and not quite ended.

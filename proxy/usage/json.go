@@ -137,6 +137,7 @@ func AppendAttempts(dst []byte, attempts []Attempt) []byte {
 		w.known("target", a.Target)
 		w.known("provider", a.Provider)
 		w.known("served_model", a.Model)
+		w.known("key", a.Key)
 		w.count("status", int64(a.Status))
 		w.known("code", a.Code)
 		w.number("cost_nanodollars", a.Cost)
@@ -277,6 +278,7 @@ type attemptDocument struct {
 	Target   string `json:"target"`
 	Provider string `json:"provider"`
 	Model    string `json:"served_model"`
+	Key      string `json:"key"`
 	Status   int    `json:"status"`
 	Code     string `json:"code"`
 	Cost     int64  `json:"cost_nanodollars"`
@@ -318,7 +320,7 @@ func (d *document) record() *Record {
 	r.Tags = tagsOf(d.Tags)
 	for _, a := range d.Attempts {
 		r.Attempts = append(r.Attempts, Attempt{
-			Target: a.Target, Provider: a.Provider, Model: a.Model, Status: a.Status, Code: a.Code, Cost: a.Cost, Duration: micros(a.Duration),
+			Target: a.Target, Provider: a.Provider, Model: a.Model, Key: a.Key, Status: a.Status, Code: a.Code, Cost: a.Cost, Duration: micros(a.Duration),
 		})
 	}
 	return r

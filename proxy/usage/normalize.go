@@ -60,7 +60,7 @@ func (r *Record) normalizeLists() {
 	}
 	for i := range r.Attempts {
 		a := &r.Attempts[i]
-		for _, text := range [...]*string{&a.Target, &a.Provider, &a.Model, &a.Code} {
+		for _, text := range [...]*string{&a.Target, &a.Provider, &a.Model, &a.Key, &a.Code} {
 			normalizeText(text, MaxText)
 		}
 		atLeastZero(&a.Cost)

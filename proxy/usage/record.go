@@ -79,6 +79,8 @@ type Record struct {
 type Attempt struct {
 	// Target, Provider and Model that was asked for.
 	Target, Provider, Model string
+	// Key is the name, in the ProviderCredential, of the key that it was made with; empty without one.
+	Key string
 	// Status of the provider's answer; 0 for none. Code is that of the failure, "ok" for none.
 	Status int
 	Code   string

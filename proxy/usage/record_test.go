@@ -35,7 +35,7 @@ func whole() *usage.Record {
 		},
 		Cost: 1_234_567_890, Unpriced: true, PriceSource: "catalogue", ListCost: 99, Estimated: true, FirstToken: time.Millisecond,
 		Upstream: 2 * time.Millisecond, Duration: 3 * time.Millisecond,
-		Attempts: []usage.Attempt{{Target: "fast", Provider: "Groq", Model: "llama", Status: 200, Code: "ok", Cost: 2, Duration: time.Second}},
+		Attempts: []usage.Attempt{{Target: "fast", Provider: "Groq", Model: "llama", Key: "main", Status: 200, Code: "ok", Cost: 2, Duration: time.Second}},
 		Status:   200, Code: "ok", Outcome: usage.Completed, Budgets: []string{"all", "chat"},
 	}
 }

@@ -194,6 +194,7 @@ func attempt(w wire, a *usage.Attempt) {
 	w.text(&a.Target)
 	w.text(&a.Provider)
 	w.text(&a.Model)
+	w.text(&a.Key)
 	w.whole(&a.Status)
 	w.text(&a.Code)
 	w.number(&a.Cost)
