@@ -33,7 +33,7 @@ func (s *Server) relayAnswer(ctx context.Context, x *exchange) *Error {
 		return failure
 	}
 	c.upstreamID = upstreamID(body.bytes)
-	used := answer.Settle(c.uploadedBytes())
+	used := x.believe(answer.Settle(c.uploadedBytes()), costIn(x.response.Header))
 	c.charge(used, x.attempt)
 	c.waited += now.Sub(x.attempt.began)
 	s.settle(c)

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -205,7 +204,7 @@ func (s *Server) endAttempt(parent context.Context, c *call, a *attempt) {
 		c.waited += a.duration
 	}
 	outcome := health.Outcome{
-		Kind: kind, Neutral: a.failure != nil && (kind == table.None || a.dropped || a.tooLargeAlone() || a.cutShort(parent, c.total())),
+		Kind: kind, Neutral: a.failure != nil && (kind == table.None || a.dropped || a.failure.Policy || a.tooLargeAlone() || a.cutShort(parent, c.total())),
 		Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1},
 		Stream: c.inbound.Head.Stream, FirstToken: a.firstToken, Duration: a.duration,
 		Prompt: a.usage.Prompt, Cached: a.usage.Cached, Completion: a.usage.Completion,
@@ -236,7 +235,7 @@ func (c *call) mayStream() bool {
 // unusable says why the newest table's credential of a target cannot be used; "" when it can.
 func unusable(credential *credentialEntry, t *targetEntry) string {
 	if credential == nil {
-		return fmt.Sprintf("ProviderCredential %q was deleted", t.credential)
+		return accountName(t.credential) + " was deleted"
 	}
 	return credential.excluded
 }

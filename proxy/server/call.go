@@ -28,6 +28,8 @@ type call struct {
 	upstreamID string
 	snapshot   *snapshot
 	caller     identity.Caller
+	// passage is how the call came from another namespace's proxy.
+	passage passage
 	// grant is what the caller's credential proves; nil where there is none.
 	grant *identity.Grant
 

@@ -29,22 +29,22 @@ func (s *Server) compileCredential(c *table.Credential, transport http.RoundTrip
 	entry := &credentialEntry{name: c.Name, ring: keyring.New(c, s.random)}
 	vendor, known := s.providers.Lookup(c.Provider)
 	if !known {
-		entry.excluded = fmt.Sprintf("this proxy does not know the provider %s of ProviderCredential %q", c.Provider, c.Name)
+		entry.excluded = fmt.Sprintf("this proxy does not know the provider %s of %s", c.Provider, accountName(c.Name))
 		return entry
 	}
 	entry.account = provider.AccountOf(c)
 	entry.provider = vendor.For(entry.account)
 	if len(c.Keys) == 0 && !c.Keyless {
-		entry.excluded = fmt.Sprintf("ProviderCredential %q has no usable key", c.Name)
+		entry.excluded = accountName(c.Name) + " has no usable key"
 		return entry
 	}
 	if !s.compileKeys(entry, c, transport) {
-		entry.excluded = fmt.Sprintf("the key of ProviderCredential %q cannot be used", c.Name)
+		entry.excluded = "the key of " + accountName(c.Name) + " cannot be used"
 		return entry
 	}
 	if err := entry.prepareRequests(); err != nil {
 		s.log.Error("an endpoint cannot be used", "credential", c.Name, "error", err)
-		entry.excluded = fmt.Sprintf("the endpoint of ProviderCredential %q cannot be used", c.Name)
+		entry.excluded = "the endpoint of " + accountName(c.Name) + " cannot be used"
 	}
 	return entry
 }

@@ -54,6 +54,8 @@ const (
 	CodeLedgerUnavailable Code = "ledger_unavailable"
 	// CodeRateLimited: 429, a limit of the route refuses the call.
 	CodeRateLimited Code = "rate_limit_exceeded"
+	// CodeLoopDetected: 508, the call has passed this route before, or too many namespaces.
+	CodeLoopDetected Code = "loop_detected"
 	// CodeNoEligibleTarget: 503, every target of the route is excluded.
 	CodeNoEligibleTarget Code = "no_eligible_target"
 	// CodeUnsupportedByTargets: 400, no target of the route can do what the request asks for.
@@ -92,6 +94,8 @@ const statusClientClosed = 499
 type Error struct {
 	// Kind is how an attempt at a target failed, which decides what follows; None for all other errors.
 	Kind table.FailureKind
+	// Policy tells that a target refused the call by a rule of its own, which says nothing of how it does.
+	Policy bool
 	// RetryAfter is how long the provider wants to be left alone; 0 when it did not say.
 	RetryAfter time.Duration
 	// Code of the error.

@@ -94,11 +94,18 @@ func policyRefusals() map[string]refusal {
 		"budget spent":          {setups: []setup{spent}, status: 402, code: CodeBudgetExceeded, message: "it resets at "},
 		"budget spent for ever": {setups: []setup{spent, forever}, status: 402, code: CodeBudgetExceeded, message: "it does not reset by itself"},
 		"limit reached":         {setups: []setup{limited(table.Limit{Per: table.PerCaller, TokensPerMinute: 1})}, status: 429, code: CodeRateLimited, message: "1 tokens per minute"},
-		"price unknown":         {setups: []setup{unpriced}, status: 402, code: CodeUnpriced, message: `SpendBudget "monthly"`},
-		"budget uncountable":    {setups: []setup{noZone}, status: 503, code: CodeLedgerUnavailable, header: map[string]string{"Retry-After": "60"}},
-		"unbounded cost":        {setups: []setup{hard(1 << 40)}, status: 400, code: CodeUnboundedCost, message: "send an output limit such as max_tokens"},
-		"journal full":          {setups: []setup{fullJournal}, status: 503, code: CodeJournalFull, header: map[string]string{"Retry-After": "5"}},
-		"no eligible target":    {upstreams: six, setups: []setup{excluded}, status: 503, code: CodeNoEligibleTarget, message: "t0: its Secret is missing; t1: "},
+		"a loop": {
+			setups: []setup{spent}, ask: ask{header: map[string]string{"X-Signalbox-Hops": "team-b/x, team-a/chat-route"}}, status: 508, code: CodeLoopDetected,
+			message: `come back to ModelRoute "chat-route" of namespace "team-a", by way of team-b/x, team-a/chat-route`,
+		},
+		"too many hops": {
+			ask: ask{header: map[string]string{"X-Signalbox-Hops": "a/a, b/b, c/c, d/d, e/e"}}, status: 508, code: CodeLoopDetected, message: "has passed 5 namespaces, and may pass 4",
+		},
+		"price unknown":      {setups: []setup{unpriced}, status: 402, code: CodeUnpriced, message: `SpendBudget "monthly"`},
+		"budget uncountable": {setups: []setup{noZone}, status: 503, code: CodeLedgerUnavailable, header: map[string]string{"Retry-After": "60"}},
+		"unbounded cost":     {setups: []setup{hard(1 << 40)}, status: 400, code: CodeUnboundedCost, message: "send an output limit such as max_tokens"},
+		"journal full":       {setups: []setup{fullJournal}, status: 503, code: CodeJournalFull, header: map[string]string{"Retry-After": "5"}},
+		"no eligible target": {upstreams: six, setups: []setup{excluded}, status: 503, code: CodeNoEligibleTarget, message: "t0: its Secret is missing; t1: "},
 	}
 }
 

@@ -192,6 +192,10 @@ func (s *Server) refused(x *exchange) *Error {
 		return clientClosed()
 	}
 	said := dialect.ParseError(body.bytes)
+	x.chargeProxied()
+	if failure := x.refusedByProxy(body.bytes, said); failure != nil {
+		return failure
+	}
 	failure := x.classify(x.response.StatusCode, said)
 	if failure.Code != CodeUpstreamRejected {
 		return failure
@@ -259,7 +263,7 @@ func (x *exchange) classify(status int, said neutral.Error) *Error {
 
 // keyRefused is the failure of a key that the provider does not take. The caller's credentials are fine, and the provider's words may quote ours.
 func (x *exchange) keyRefused(kind table.FailureKind, status int) *Error {
-	whose := fmt.Sprintf("ProviderCredential %q", x.attempt.target.credential)
+	whose := accountName(x.attempt.target.credential)
 	what := "it refused the key or account of %s with status %d"
 	if x.credential.ring.Len() > 1 {
 		whose, what = fmt.Sprintf("key %q of %s", x.key.name, whose), "it refused the %s with status %d"

@@ -223,6 +223,8 @@ type reply struct {
 // ask is one request of a test.
 type ask struct {
 	method, path, key, contentType, body, id string
+	// header is what else is sent.
+	header map[string]string
 }
 
 // send sends a request; zero fields are those of a good chat completion.
@@ -258,6 +260,9 @@ func (h *harness) request(ctx context.Context, a ask) *http.Request {
 	request.Header.Set("Content-Type", or(a.contentType, "application/json"))
 	if a.id != "" {
 		request.Header.Set("X-Request-Id", a.id)
+	}
+	for name, value := range a.header {
+		request.Header.Set(name, value)
 	}
 	return request
 }

@@ -12,6 +12,7 @@ import (
 	"signalbox.dev/signalbox/proxy/limit"
 	"signalbox.dev/signalbox/proxy/meter"
 	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/provider/signalbox"
 )
 
 // openRouter is the provider that asks for the calling app's name.
@@ -42,12 +43,17 @@ func (w *work) header(c *call) http.Header {
 			header[name] = values
 		}
 	}
+	if c.target.callsProxy() {
+		c.passOn(header)
+	}
 	return header
 }
 
 // forwarded are the client's headers that the provider understands.
 func (w *work) forwarded(c *call) []string {
 	switch {
+	case w.credential.provider.Name == signalbox.Name:
+		return proxiedHeaders()
 	case w.offer.API != c.place.api:
 		return nil
 	case w.credential.provider.Name == openRouter:
@@ -153,7 +159,7 @@ func (c *call) tellCost() {
 	if !c.settled {
 		return
 	}
-	if c.bill.priced {
+	if c.bill.priced && (!c.passage.came() || c.tellsCost()) {
 		c.w.Header()[headerCost] = []string{meter.FormatUSD(c.bill.nano)}
 	}
 	if c.bill.usage.Estimated {

@@ -45,6 +45,9 @@ type leg struct {
 // findLegs finds the routes of the models that the call names. Alternatives that do not exist, or that the caller may not use, are passed over; the error is
 // that of the first model, when none is left.
 func (s *Server) findLegs(c *call) error {
+	if err := c.readPassage(); err != nil {
+		return err
+	}
 	preferences, err := c.readPreferences()
 	if err != nil {
 		return requestError(err)
@@ -84,6 +87,9 @@ func (s *Server) addLeg(c *call, model string, preferences *preference.Preferenc
 	}
 	of := c.snapshot.routes[found]
 	entry := s.moved(c, of, c.start)
+	if err := c.passage.admits(c.snapshot.namespace, model, found, entry); err != nil {
+		return err
+	}
 	if slices.ContainsFunc(c.legs, func(l leg) bool { return l.route == entry && l.model == model }) {
 		return nil
 	}

@@ -88,6 +88,10 @@ func (s *Server) reply(c *call, failure *Error) {
 		header[name] = values
 	}
 	setRouting(c)
+	if len(c.r.Header[headerHops]) > 0 {
+		// Before a caller is known, too.
+		header[headerCode] = []string{string(failure.Code)}
+	}
 	body := failure.Verbatim
 	if body == nil {
 		body = c.place.surface.AppendError(nil, c.reply(failure, now))

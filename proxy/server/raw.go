@@ -53,6 +53,7 @@ func (s *Server) relayRaw(ctx context.Context, x *exchange) *Error {
 	x.passHeader(header)
 	setRouting(c)
 	header[headerContentType] = x.response.Header[headerContentType]
+	c.announceCost(header)
 	c.begin(http.StatusOK, now, s.limits.BodyGrace)
 	// What is to be spoken is counted while its text is there.
 	spoken := x.rawUsage()
@@ -61,7 +62,9 @@ func (s *Server) relayRaw(ctx context.Context, x *exchange) *Error {
 	if c.form != nil {
 		spoken = x.rawUsage()
 	}
-	c.charge(spoken, x.attempt)
+	c.charge(x.believe(spoken, costIn(x.response.Trailer)), x.attempt)
+	s.settle(c)
+	c.tellCost()
 	return failure
 }
 

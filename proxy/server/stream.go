@@ -42,6 +42,8 @@ type relay struct {
 	held    *buffer
 	unsent  bool
 	charged bool
+	// told is what a called proxy says that the call cost.
+	told toldCost
 	// looked is how many events were looked at for the id of the answer.
 	looked int
 }
@@ -116,6 +118,9 @@ func (r *relay) run() *Error {
 		case err != nil:
 			return r.fail(r.broken(r.ctx, err, r.spend()))
 		}
+		if r.hears(event) {
+			continue
+		}
 		r.noteID(event)
 		step, err := r.stream.Next(event)
 		if err != nil {
@@ -128,6 +133,18 @@ func (r *relay) run() *Error {
 			return failure
 		}
 	}
+}
+
+// hears takes in what a called proxy says of the cost, which is no part of the answer.
+func (r *relay) hears(event sse.Event) bool {
+	if len(event.Data) > 0 || !r.attempt.target.callsProxy() {
+		return false
+	}
+	told, ok := costInComment(event.Raw)
+	if ok {
+		r.told = told
+	}
+	return ok
 }
 
 // eventsWithID is how many events of a stream are looked at for the id of the answer; those that have it have it at once.
@@ -272,6 +289,9 @@ func (r *relay) finish(output []byte) *Error {
 	}
 	r.server.publish(r.call)
 	r.call.tellCost()
+	if told := r.call.appendCost(nil); told != nil {
+		output = append(told, output...)
+	}
 	if failure := r.send(output); failure != nil {
 		return failure
 	}
@@ -309,7 +329,7 @@ func (r *relay) fail(failure *Error) *Error {
 	if numbered, ok := r.stream.(dialect.Numbered); ok {
 		reply.Sequence = numbered.NextSequence()
 	}
-	event := c.place.surface.AppendErrorEvent(nil, reply)
+	event := c.place.surface.AppendErrorEvent(c.appendCost(nil), reply)
 	if c.write(event, r.server.now(), r.server.limits.WriteStall) == nil {
 		// A client that left does not miss it.
 		_ = c.flush()
@@ -328,7 +348,7 @@ func (r *relay) charge() {
 func (r *relay) spend() meter.Usage {
 	r.charged = true
 	if !r.stream.Started() {
-		return r.stream.Settle(r.call.promptBytes())
+		return r.believe(r.stream.Settle(r.call.promptBytes()), r.told)
 	}
-	return r.stream.Settle(r.call.uploadedBytes())
+	return r.believe(r.stream.Settle(r.call.uploadedBytes()), r.told)
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -107,8 +106,9 @@ func (t *targetEntry) Prices(asked string) *table.Prices {
 	}
 }
 
-// believesCost tells whether what the provider says that a call cost is what is charged. Only an aggregator knows better than a list of prices.
-func (t *targetEntry) believesCost() bool { return t.provider == openRouter }
+// believesCost tells whether what the provider says that a call cost is what is charged. Only an aggregator, or another namespace's proxy, knows better
+// than a list of prices.
+func (t *targetEntry) believesCost() bool { return t.provider == openRouter || t.callsProxy() }
 
 // callsProxy tells whether the target is a route of another namespace, which another proxy of Signalbox serves.
 func (t *targetEntry) callsProxy() bool { return t.remote != "" }
@@ -159,7 +159,7 @@ func (s *Server) compileRoute(next *snapshot, r *table.Route, credentials map[st
 func (s *Server) compileTarget(next *snapshot, routeName string, t *table.Target, credentials map[string]*table.Credential) targetEntry {
 	c, found := credentials[t.Credential]
 	if !found {
-		exclude(t, fmt.Sprintf("ProviderCredential %q does not exist", t.Credential))
+		exclude(t, accountName(t.Credential)+" does not exist")
 		c = &table.Credential{}
 	} else {
 		exclude(t, next.credentials[t.Credential].excluded)
