@@ -35,3 +35,32 @@ const (
 	// ProxyName is the name of a namespace's proxy Deployment, Service and ServiceAccount.
 	ProxyName = "signalbox"
 )
+
+// Annotations of a Secret whose key is made at the provider. Together with its data they are all that is remembered of the keys that were made.
+const (
+	// AnnotationProvisionedFor is the UID of the ProviderCredential that the other annotations speak of.
+	AnnotationProvisionedFor = "signalbox.dev/provisioned-for"
+	// AnnotationProvisionedID is the provider's id of the key in the Secret.
+	AnnotationProvisionedID = "signalbox.dev/provisioned-id"
+	// AnnotationProvisionedAt is when that key was made, in RFC 3339.
+	AnnotationProvisionedAt = "signalbox.dev/provisioned-at"
+	// AnnotationProvisionedFingerprint is the fingerprint of that key, as in the status of the ProviderCredential.
+	AnnotationProvisionedFingerprint = "signalbox.dev/provisioned-fingerprint"
+	// AnnotationRetiringID is the provider's id of the key before it; absent if that was not made by Signalbox.
+	AnnotationRetiringID = "signalbox.dev/retiring-id"
+	// AnnotationRetiringAt is when the key before it was made.
+	AnnotationRetiringAt = "signalbox.dev/retiring-at"
+	// AnnotationRetiringFingerprint is the fingerprint of the key before it.
+	AnnotationRetiringFingerprint = "signalbox.dev/retiring-fingerprint"
+	// AnnotationRetiringAfter is when the key before it may be deleted at the provider at the earliest.
+	AnnotationRetiringAfter = "signalbox.dev/retiring-after"
+	// AnnotationProvisionIntent is the name of a key that may just be made, and since when: "NAME TIME".
+	AnnotationProvisionIntent = "signalbox.dev/provision-intent"
+	// AnnotationProvisionRetry is how many keys in a row the provider refused after they were made, and when the next one may be made: "COUNT TIME".
+	AnnotationProvisionRetry = "signalbox.dev/provision-retry"
+
+	// FinalizerProvisionedKeys holds a ProviderCredential until the keys that were made for it are deleted at the provider.
+	FinalizerProvisionedKeys = "signalbox.dev/provisioned-keys"
+	// PreviousKeySuffix is added to the data key of a Secret for the value before, which is kept until it is no longer needed.
+	PreviousKeySuffix = ".previous"
+)

@@ -12,6 +12,7 @@ import (
 
 	"signalbox.dev/signalbox/controllers/apiserver"
 	"signalbox.dev/signalbox/controllers/fleet"
+	"signalbox.dev/signalbox/controllers/keyprovision"
 	"signalbox.dev/signalbox/controllers/modelroute"
 	"signalbox.dev/signalbox/controllers/oidc"
 	"signalbox.dev/signalbox/controllers/providercredential"
@@ -43,6 +44,8 @@ type parts struct {
 	prober  *providercredential.Prober
 	// standing tells how the namespaces' users in the stores stand.
 	standing *stores.Standing
+	// provisions tell how the making of keys at providers stands.
+	provisions *keyprovision.Standing
 }
 
 // addControllers registers every controller and what they share.
@@ -51,7 +54,7 @@ func addControllers(mgr ctrl.Manager, restConfig *rest.Config, options Options) 
 	if err != nil {
 		return err
 	}
-	for _, add := range []func() error{p.addFleet, p.addStores, p.addProxyDeployment, p.addModelRoute, p.addProviderCredential, p.addSpendBudget} {
+	for _, add := range []func() error{p.addFleet, p.addStores, p.addProxyDeployment, p.addModelRoute, p.addProviderCredential, p.addKeyProvision, p.addSpendBudget} {
 		if err := add(); err != nil {
 			return fmt.Errorf("adding a controller: %w", err)
 		}
@@ -85,7 +88,7 @@ func newParts(mgr ctrl.Manager, restConfig *rest.Config, options Options) (*part
 		Issuers: options.Config.Tokens.Issuers, Ask: oidc.Asker{Config: options.Config, Facts: p.facts}.Keys, Facts: p.facts, Clock: wall,
 		Log: mgr.GetLogger().WithName("oidc"),
 	})
-	p.standing = stores.NewStanding()
+	p.standing, p.provisions = stores.NewStanding(), keyprovision.NewStanding()
 	p.fleet = fleet.New(fleet.Options{
 		Identities: p.identity, Stream: control.Client{}.Stream, Clock: wall, Log: mgr.GetLogger().WithName("fleet"),
 		KeysWanted: func(issuer string) {
@@ -143,9 +146,18 @@ func (p *parts) addModelRoute() error {
 func (p *parts) addProviderCredential() error {
 	reconciler := &providercredential.Reconciler{
 		Client: p.mgr.GetClient(), Lookup: p.lookup, Facts: p.facts, Config: p.options.Config,
-		Prober: p.prober, Traffic: p.fleet, Status: p.statusWriter(), Clock: p.clock,
+		Prober: p.prober, Traffic: p.fleet, Provisions: p.provisions, Status: p.statusWriter(), Clock: p.clock,
 	}
-	return reconciler.SetupWithManager(p.mgr, p.secrets.ProviderKeys)
+	return reconciler.SetupWithManager(p.mgr, p.secrets.ProviderKeys, p.provisions.Source())
+}
+
+func (p *parts) addKeyProvision() error {
+	opener := keyprovision.Opener{Config: p.options.Config, Facts: p.facts, Providers: registry.Default()}
+	reconciler := &keyprovision.Reconciler{
+		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Keys: p.secrets.ProviderKeys, Tables: p.tables, Open: opener.Open,
+		Standing: p.provisions, Events: p.mgr.GetEventRecorder(eventSource), Clock: p.clock, Attempts: keyprovision.NewAttempts(),
+	}
+	return reconciler.SetupWithManager(p.mgr, p.secrets.ProviderKeys, p.secrets.Managed)
 }
 
 func (p *parts) addSpendBudget() error {

@@ -3,6 +3,8 @@
 package platform
 
 import (
+	"fmt"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"signalbox.dev/signalbox/proxy/endpoint"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -187,4 +190,21 @@ func (c *Config) TraceTarget() table.Tracing {
 // EndpointRules are the rules for what may be called. The addresses of the API server may not.
 func (c *Config) EndpointRules(apiServers []string) table.EndpointRules {
 	return table.EndpointRules{AllowCIDRs: slices.Clone(c.Endpoints.AllowCIDRs), DenyCIDRs: slices.Clone(apiServers)}
+}
+
+// ProbePolicy says what the manager's calls for a namespace's credentials may reach.
+func (c *Config) ProbePolicy(apiServers []string, namespace string) (endpoint.Policy, error) {
+	allow, deny, err := c.EndpointRules(apiServers).Parse()
+	if err != nil {
+		return endpoint.Policy{}, fmt.Errorf("reading the rules for endpoints: %w", err)
+	}
+	rules := endpoint.Rules{Allow: allow, APIServers: deny, ClusterDomain: c.ClusterDomain}
+	for _, cidr := range c.Endpoints.ProbeAllowCIDRs {
+		prefix, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			return endpoint.Policy{}, fmt.Errorf("reading the rules for endpoints: %w", err)
+		}
+		rules.ProbeReach = append(rules.ProbeReach, prefix)
+	}
+	return endpoint.ProbePolicy(rules, namespace), nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 
 	"k8s.io/utils/clock"
 
@@ -97,19 +96,7 @@ func (l *line) findAddresses() (err error) {
 // policy says what a probe of a namespace's credential may reach.
 func (c Caller) policy(namespace string) (endpoint.Policy, error) {
 	facts, _ := c.Facts.Facts()
-	allow, deny, err := c.Config.EndpointRules(facts.Addresses).Parse()
-	if err != nil {
-		return endpoint.Policy{}, fmt.Errorf("reading the rules for endpoints: %w", err)
-	}
-	rules := endpoint.Rules{Allow: allow, APIServers: deny, ClusterDomain: c.Config.ClusterDomain}
-	for _, cidr := range c.Config.Endpoints.ProbeAllowCIDRs {
-		prefix, err := netip.ParsePrefix(cidr)
-		if err != nil {
-			return endpoint.Policy{}, fmt.Errorf("reading the rules for endpoints: %w", err)
-		}
-		rules.ProbeReach = append(rules.ProbeReach, prefix)
-	}
-	return endpoint.ProbePolicy(rules, namespace), nil
+	return c.Config.ProbePolicy(facts.Addresses, namespace)
 }
 
 // connect makes a connection of its own for one probe. A token is asked for anew each time, for the answer tells whether the account is still good.

@@ -55,6 +55,8 @@ type Reconciler struct {
 	Prober *Prober
 	// Traffic is what the proxies saw of calls.
 	Traffic Traffic
+	// Provisions tell how the making of keys stands; nil where none are made.
+	Provisions Provisions
 	// Status writes.
 	Status status.Writer
 	// Clock tells the time.
@@ -69,8 +71,9 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// SetupWithManager registers the reconciler and its prober. keys holds the Secrets that are labelled as providers' keys.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, keys cache.Cache) error {
+// SetupWithManager registers the reconciler and its prober. keys holds the Secrets that are labelled as providers' keys,
+// provisions tells of changes of Provisions.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, keys cache.Cache, provisions source.Source) error {
 	if err := mgr.Add(r.Prober); err != nil {
 		return fmt.Errorf("adding the prober: %w", err)
 	}
@@ -80,6 +83,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, keys cache.Cache) error 
 		WatchesRawSource(source.Kind(keys, &corev1.Secret{}, handler.TypedEnqueueRequestsFromMapFunc(r.requestUsers))).
 		WatchesRawSource(r.Prober.Source()).
 		WatchesRawSource(r.Traffic.CredentialSource()).
+		WatchesRawSource(provisions).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter()}).
 		Complete(r)
 }

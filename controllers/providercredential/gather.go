@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
@@ -33,6 +34,8 @@ type input struct {
 	// health is what was known of the provider's health, and with assess is. answersOthers tells that the provider does well for other credentials.
 	health        memory
 	answersOthers bool
+	// provisioned says how the making of keys stands; nil while that is not known.
+	provisioned *metav1.Condition
 }
 
 // gather reads everything about one credential. It compiles the credential by itself, with the compiler that makes the tables: a namespace without
@@ -63,6 +66,11 @@ func (r *Reconciler) gather(ctx context.Context, credential *v1alpha1.ProviderCr
 	in.health = r.memories.get(name)
 	if in.answersOthers, err = r.answersOthers(ctx, in); err != nil {
 		return nil, err
+	}
+	if r.Provisions != nil {
+		if provisioned, ok := r.Provisions.Provisioned(name); ok {
+			in.provisioned = &provisioned
+		}
 	}
 	return in, nil
 }

@@ -28,6 +28,7 @@ func makeStatus(in *input) v1alpha1.ProviderCredentialStatus {
 	resolved, keyValid, healthy := in.resolvedRefs(), in.keyValid(), in.healthy()
 	built.Keys = in.keys(keyValid)
 	conditions := []metav1.Condition{in.ready(resolved, keyValid, healthy), resolved, keyValid, healthy}
+	conditions = append(conditions, in.setProvisioned(&built.Conditions)...)
 	status.Set(&built.Conditions, in.credential.Generation, in.now, conditions...)
 	return built
 }

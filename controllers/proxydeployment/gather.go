@@ -3,6 +3,7 @@ package proxydeployment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -105,6 +106,8 @@ func (r *Reconciler) gatherObjects(ctx context.Context, in *input) error {
 	if err := r.Client.List(ctx, &ledgers, client.InNamespace(in.namespace), labelled); err != nil {
 		return fmt.Errorf("listing ledgers: %w", err)
 	}
+	// One that is being deleted may still be there until its keys are deleted at the provider.
+	credentials.Items = slices.DeleteFunc(credentials.Items, func(c v1alpha1.ProviderCredential) bool { return !c.DeletionTimestamp.IsZero() })
 	in.routes, in.credentials, in.budgets = routes.Items, credentials.Items, budgets.Items
 	for i := range ledgers.Items {
 		in.ledgers = append(in.ledgers, ledgers.Items[i].Name)

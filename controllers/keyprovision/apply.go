@@ -1,0 +1,107 @@
+package keyprovision
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/keyprovision/management"
+)
+
+const (
+	// callTimeout bounds one call that makes or deletes a key. With it an intent is over well before it is settled.
+	callTimeout = 20 * time.Second
+	// storeTimeout bounds the write of a key that was made, which is not given up when the manager stops.
+	storeTimeout = 10 * time.Second
+)
+
+// work is what a step is applied to.
+type work struct {
+	credential *v1alpha1.ProviderCredential
+	in         *input
+	keys       management.Keys
+}
+
+// apply executes a step.
+func (r *Reconciler) apply(ctx context.Context, w work, planned step) error {
+	switch planned.action {
+	case write:
+		_, err := r.store(ctx, w, planned.content)
+		return err
+	case create:
+		return r.create(ctx, w, planned.content)
+	case remove:
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		return w.keys.Delete(ctx, planned.id)
+	case release:
+		return r.release(ctx, w.credential)
+	case wait:
+	}
+	return nil
+}
+
+// create makes a key. That it may be made is stored first, so that no other one is made before it is known what became of it; then the key itself is stored, over
+// nothing but what was stored first.
+func (r *Reconciler) create(ctx context.Context, w work, intended content) error {
+	stored, err := r.store(ctx, w, intended)
+	if err != nil {
+		return err
+	}
+	w.in.secret = readContent(stored, secretRef(w.credential).Key)
+	called, cancel := context.WithTimeout(ctx, callTimeout)
+	made, err := w.keys.Create(called, intended.state.intent.name)
+	cancel()
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	switch {
+	case management.NothingDone(err):
+		if _, failed := r.store(ctx, w, w.in.withoutIntent()); failed != nil {
+			return failed
+		}
+		return err
+	case err != nil:
+		return err
+	}
+	_, err = r.store(ctx, w, w.in.stored(made))
+	return err
+}
+
+// store writes the Secret, if it is still as it was read, and returns it as it is now.
+func (r *Reconciler) store(ctx context.Context, w work, changed content) (*corev1.Secret, error) {
+	ref := secretRef(w.credential)
+	if w.in.secret.object == nil {
+		return r.createSecret(ctx, w.credential, changed)
+	}
+	before := w.in.secret.object
+	after := before.DeepCopy()
+	changed.write(after, ref.Key)
+	if err := r.Client.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return nil, fmt.Errorf("writing Secret %s/%s: %w", before.Namespace, before.Name, err)
+	}
+	return after, nil
+}
+
+// createSecret makes the Secret, which goes with the credential.
+func (r *Reconciler) createSecret(ctx context.Context, credential *v1alpha1.ProviderCredential, changed content) (*corev1.Secret, error) {
+	ref := secretRef(credential)
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: credential.Namespace, Name: ref.Name,
+			Labels: map[string]string{v1alpha1.LabelProviderKey: "true"},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: v1alpha1.SchemeGroupVersion().String(), Kind: "ProviderCredential", Name: credential.Name, UID: credential.UID,
+			}},
+		},
+	}
+	changed.write(secret, ref.Key)
+	if err := r.Client.Create(ctx, secret); err != nil {
+		return nil, fmt.Errorf("creating Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+	}
+	return secret, nil
+}

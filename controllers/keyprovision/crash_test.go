@@ -1,0 +1,129 @@
+package keyprovision
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/keyprovision/management"
+)
+
+// The manager is killed at every point of a first key and two rotations, before and after everything that it does to the outside; each time the next one goes on from
+// what is there, with a list that shows keys at once or late.
+func TestKilledAtEveryPoint(t *testing.T) {
+	whole := 2*every + time.Hour
+	for _, lag := range []time.Duration{0, 90 * time.Second} {
+		first := newWorld(t)
+		first.provider.lag = lag
+		first.run(whole)
+		first.settled()
+		if first.provider.made != 3 {
+			t.Fatalf("%d keys were made without a kill, want 3", first.provider.made)
+		}
+		if first.mostLive != 2 {
+			t.Fatalf("at most %d keys were live, want 2: the one before has to stay for the overlap", first.mostLive)
+		}
+		for cut := range first.calls {
+			t.Run(fmt.Sprintf("lag %s, cut %d", lag, cut), func(t *testing.T) {
+				w := newWorld(t)
+				w.cut, w.provider.lag = cut, lag
+				w.run(whole)
+				w.settled()
+			})
+		}
+	}
+}
+
+// An answer that is lost on its way leaves the same doubt as a kill, with a manager that lives on.
+func TestAnswersLost(t *testing.T) {
+	for _, call := range []string{"list", "make", "delete"} {
+		for _, carriedOut := range []bool{true, false} {
+			for _, lag := range []time.Duration{0, 90 * time.Second} {
+				t.Run(fmt.Sprintf("%s, carried out %t, lag %s", call, carriedOut, lag), func(t *testing.T) {
+					w := newWorld(t)
+					w.provider.lag = lag
+					lost := 0
+					w.provider.fault = func(name string) (bool, error) {
+						if name != call || lost >= 2 {
+							return true, nil
+						}
+						lost++
+						return carriedOut, &management.UnclearError{Problem: "no answer in time"}
+					}
+					w.run(2*every + time.Hour)
+					w.settled()
+					if lost != 2 {
+						t.Errorf("%d answers were lost, want 2", lost)
+					}
+				})
+			}
+		}
+	}
+}
+
+// Sequences of everything at once: kills, faults, refused keys, edits, a Secret that is deleted, clocks that jump.
+func TestKilledInSequences(t *testing.T) {
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			chance := seeded(seed)
+			w := newWorld(t)
+			w.provider.lag = time.Duration(chance.IntN(100)) * time.Second
+			for range 12 {
+				w.cut = w.calls + chance.IntN(12)
+				w.provider.fault = someFault(chance)
+				something(w, chance)
+				w.run(time.Duration(chance.IntN(20*60)) * time.Minute)
+			}
+			w.cut, w.provider.fault, w.provider.refuses = -1, nil, map[string]bool{}
+			// The longest pause after refused keys, a rotation, and a key of somebody else that stays until the next one.
+			w.run(lastRetry + 2*every + 3*time.Hour)
+			w.settled()
+		})
+	}
+}
+
+// someFault fails one call in ten, carried out or not.
+func someFault(chance *rand.Rand) func(string) (bool, error) {
+	return func(string) (bool, error) {
+		switch chance.IntN(30) {
+		case 0:
+			return true, &management.UnclearError{Problem: "the connection broke"}
+		case 1:
+			return false, &management.UnclearError{Problem: "status 500"}
+		case 2:
+			return false, &management.RefusedError{Status: 429, RetryAfter: time.Minute}
+		default:
+			return true, nil
+		}
+	}
+}
+
+// something happens that is not the manager's doing.
+func something(w *world, chance *rand.Rand) {
+	switch chance.IntN(8) {
+	case 0:
+		w.provider.refuses[fmt.Sprintf("sk-or-v1-%d", w.provider.made+1)] = true
+	case 1:
+		w.edit(func(s *corev1.Secret) { s.Data[dataKey] = fmt.Appendf(nil, "by-hand-%d", chance.IntN(1000)) })
+	case 2:
+		w.edit(func(s *corev1.Secret) { delete(s.Data, dataKey) })
+	case 3:
+		if secret := w.secret(); secret != nil {
+			if err := w.client.Delete(w.t.Context(), secret); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	case 4:
+		w.edit(func(s *corev1.Secret) {
+			if before := s.Data[dataKey+v1alpha1.PreviousKeySuffix]; before != nil {
+				s.Data[dataKey] = before
+			}
+		})
+	case 5:
+		w.clock.Step(-time.Duration(chance.IntN(120)) * time.Second)
+	}
+}
