@@ -65,7 +65,7 @@ func (in *Input) withProbe(text string) string {
 
 // contradiction says who says what.
 func (in *Input) contradiction() string {
-	switch in.Calls.sign(0) {
+	switch in.sign(&Health{}) {
 	case refused:
 		return "the provider refuses the keys in calls, and takes them in probes; look at what the keys are permitted"
 	case broken, suspect:

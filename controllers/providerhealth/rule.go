@@ -69,7 +69,7 @@ type finding struct {
 // Assess finds the state now from the one before, whose zero value is none.
 func Assess(before Health, in Input) Health {
 	after := before
-	after.calls = in.Calls.sign(in.SlowAfter)
+	after.calls = in.sign(&before)
 	if after.callsSince.IsZero() || after.calls.kind() != before.calls.kind() {
 		after.callsSince = in.Now
 	}

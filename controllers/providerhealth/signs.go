@@ -3,6 +3,7 @@ package providerhealth
 import (
 	"time"
 
+	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/window"
 )
 
@@ -20,8 +21,9 @@ const (
 	// partly is how many calls of the last fifteen seconds must fail, and fifth is their share, for a provider that works in part.
 	partly = 5
 	fifth  = 200
-	// calm is the share of failures that a provider may have and still be well.
-	calm = 50
+	// calm is the share of failures that a provider may have and still be well, and calmed what it must fall to over fifteen seconds where there are few calls.
+	calm   = 50
+	calmed = 100
 	// many is how many calls of five seconds tell by themselves that failures have stopped.
 	many = 50
 	// streams is how many streams it takes to call a provider slow.
@@ -113,8 +115,9 @@ const (
 	refused
 )
 
-// sign reads calls. The first line that fits counts.
-func (c *Calls) sign(slowAfter time.Duration) sign {
+// sign reads calls, given the state before. The first line that fits counts.
+func (in *Input) sign(before *Health) sign {
+	c := &in.Calls
 	failures := c.Short.Failures()
 	switch total := c.Short.Total(); {
 	case c.Keys.Usable > 0 && c.Keys.left() <= 0:
@@ -125,9 +128,9 @@ func (c *Calls) sign(slowAfter time.Duration) sign {
 		return broken
 	case failures >= 2 && c.Brief[window.Answered] == 0 && c.Short.Permille() >= half:
 		return suspect
-	case failures >= partly && c.Short.Permille() >= fifth && !c.stopped():
+	case c.failInPart(before.Reason == v1alpha1.ReasonCallsFail && before.State == v1alpha1.HealthDegraded):
 		return inPart
-	case c.Streams >= streams && c.FirstToken >= slowAfter:
+	case c.Streams >= streams && c.FirstToken >= in.SlowAfter:
 		return slow
 	case !c.good():
 		return unsure
@@ -159,8 +162,13 @@ func (c *Calls) good() bool {
 // unreachable tells whether most failures are for want of a connection.
 func (c *Calls) unreachable() bool { return 2*c.Short[window.Unreachable] > c.Short.Failures() }
 
-// stopped tells whether failures of the last fifteen seconds are over, for there were many calls since.
-func (c *Calls) stopped() bool { return c.Brief.Total() >= many && c.Brief.Permille() <= calm }
+// failInPart tells whether many calls fail. Once that was found a few good seconds are not enough, unless there were many calls in them.
+func (c *Calls) failInPart(found bool) bool {
+	if found && c.Brief.Total() < many {
+		return c.Short.Failures() > 0 && c.Short.Permille() >= calmed
+	}
+	return c.Brief.Permille() > calm && c.Short.Failures() >= partly && c.Short.Permille() >= fifth
+}
 
 // trouble tells whether a sign asks for a probe: whether the provider itself is the matter is to be known soon. A provider that limits the rate is not asked.
 func (s sign) trouble() bool { return s == suspect || s == broken || s == inPart || s == refused }

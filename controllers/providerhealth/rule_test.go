@@ -1,0 +1,287 @@
+package providerhealth
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/window"
+)
+
+// moment is what is seen for so many seconds, looked at once a second.
+type moment struct {
+	seconds int
+	calls   string // of callsThat
+	probe   string // of probesThat; empty keeps the last one
+	every   int    // seconds between two probes of that kind, of which the first begins at once; 0 for one only
+}
+
+// play returns the states and reasons that follow one another, each with the second that it came in.
+func play(before Health, moments []moment) (string, Health) {
+	var told []string
+	state, now, probe := before, noon(), Probe{}
+	for _, m := range moments {
+		for second := range m.seconds {
+			if asked, known := probesThat()[m.probe]; known && (second == 0 || m.every > 0 && second%m.every == 0) {
+				asked.At, asked.Streak = now, 1
+				if asked.Result.Alike(probe.Result) && !probe.At.IsZero() {
+					asked.Streak += probe.Streak
+				}
+				probe = asked
+			}
+			after := Assess(state, Input{Now: now, Calls: callsThat()[m.calls], Probe: probe, SlowAfter: 10 * time.Second})
+			if after.State != state.State || after.Reason != state.Reason {
+				told = append(told, now.Sub(noon()).String()+" "+string(after.State)+" "+after.Reason)
+			}
+			state, now = after, now.Add(time.Second)
+		}
+	}
+	return strings.Join(told, ", "), state
+}
+
+func TestSequences(t *testing.T) {
+	healthy := Restore(v1alpha1.HealthHealthy, v1alpha1.ReasonProbeSucceeded, "", noon().Add(-time.Hour), noon())
+	down := Restore(v1alpha1.HealthDown, v1alpha1.ReasonCallsFail, "", noon().Add(-time.Hour), noon())
+	cases := map[string]struct {
+		before  Health
+		moments []moment
+		want    string
+	}{
+		"the first probe is good":       {moments: []moment{{2, "none", "", 0}, {2, "none", "good", 0}}, want: "0s Unknown Pending, 2s Healthy ProbeSucceeded"},
+		"the first probe fails":         {moments: []moment{{1, "none", "fails", 0}}, want: "0s Down ProbeFailed"},
+		"the first calls work":          {moments: []moment{{1, "work", "", 0}}, want: "0s Healthy CallsSucceed"},
+		"one probe fails":               {before: healthy, moments: []moment{{3, "none", "fails", 0}, {60, "none", "good", 0}}},
+		"two probes fail":               {before: healthy, moments: []moment{{6, "none", "fails", 3}, {60, "none", "good", 0}}},
+		"three probes fail":             {before: healthy, moments: []moment{{9, "none", "fails", 3}}, want: "6s Down ProbeFailed"},
+		"one answer refuses the key":    {before: healthy, moments: []moment{{3, "none", "key refused", 0}, {9, "none", "good", 3}}},
+		"two answers refuse the key":    {before: healthy, moments: []moment{{6, "none", "key refused", 3}}, want: "3s Down KeyRejected"},
+		"calls fail, then probes do":    {before: healthy, moments: []moment{{2, "fail", "", 0}, {5, "fail", "fails", 0}}, want: "0s Down CallsFail"},
+		"calls fail after a good probe": {before: healthy, moments: []moment{{3, "work", "good", 0}, {5, "fail", "", 0}, {3, "fail", "fails", 0}}, want: "8s Down CallsFail"},
+		"calls fail and probes do not":  {before: healthy, moments: []moment{{3, "work", "good", 0}, {2, "fail", "", 0}, {3, "fail", "good", 0}}, want: "5s Degraded ProbeContradicted"},
+		"the last calls failed":         {before: healthy, moments: []moment{{3, "work", "good", 0}, {5, "the last few failed", "fails", 0}}},
+		"and two probes":                {before: healthy, moments: []moment{{3, "work", "good", 0}, {9, "the last few failed", "fails", 5}}, want: "8s Down CallsFail"},
+		"calls work while probes fail":  {before: healthy, moments: []moment{{20, "work", "fails", 5}}, want: "10s Degraded ProbeContradicted"},
+		"slow, and well again":          {before: healthy, moments: []moment{{4, "slow", "good", 0}, {9, "work", "", 0}}, want: "0s Degraded Slow, 7s Healthy ProbeSucceeded"},
+		"rate-limited, and well again":  {before: healthy, moments: []moment{{4, "all keys rate-limited", "good", 0}, {9, "work", "", 0}}, want: "0s RateLimited RateLimited, 7s Healthy ProbeSucceeded"},
+		"down, and well again":          {before: down, moments: []moment{{4, "fail", "fails", 5}, {9, "work", "good", 0}}, want: "7s Healthy ProbeSucceeded"},
+		"down, then limited":            {before: down, moments: []moment{{2, "fail", "fails", 0}, {9, "all keys rate-limited", "", 0}}, want: "5s RateLimited RateLimited"},
+		"well for two seconds only":     {before: down, moments: []moment{{2, "work", "good", 0}, {5, "fail", "fails", 0}, {2, "work", "good", 0}, {5, "fail", "fails", 0}}},
+		"down without calls":            {before: down, moments: []moment{{3, "none", "good", 0}, {3, "none", "good", 0}}, want: "3s Healthy ProbeSucceeded"},
+		"one good probe is not enough":  {before: down, moments: []moment{{60, "none", "good", 0}}},
+		"worse, and worse":              {before: healthy, moments: []moment{{2, "slow", "", 0}, {2, "fail in part", "", 0}, {2, "fail", "", 0}}, want: "0s Degraded Slow, 2s Degraded CallsFail, 4s Down CallsFail"},
+		"nothing is told any more":      {before: healthy, moments: []moment{{320, "none", "not told", 0}}, want: "5m3s Unknown Pending"},
+		"how it is known is no news":    {before: healthy, moments: []moment{{9, "work", "fails", 0}, {9, "work", "good", 0}, {9, "none", "good", 0}}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got, _ := play(tc.before, tc.moments); got != tc.want {
+				t.Errorf("it goes %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestSinceIsThatOfTheState(t *testing.T) {
+	healthy := Restore(v1alpha1.HealthHealthy, v1alpha1.ReasonProbeSucceeded, "", noon().Add(-time.Hour), noon())
+	_, after := play(healthy, []moment{{2, "slow", "", 0}, {2, "fail in part", "", 0}})
+	if !after.Since.Equal(noon()) || after.Reason != v1alpha1.ReasonCallsFail {
+		t.Errorf("%s since %s", after.Reason, after.Since)
+	}
+	_, same := play(healthy, []moment{{30, "work", "good", 5}})
+	if !same.Since.Equal(noon().Add(-time.Hour)) {
+		t.Errorf("healthy since %s", same.Since)
+	}
+}
+
+// simulated is a provider that is called many times a second and probed, with a share of errors, and what is seen of it.
+type simulated struct {
+	random  *rand.Rand
+	seconds []window.Counts // the last fifteen
+	probe   Probe
+	state   Health
+	now     time.Time
+}
+
+// step lets a second pass with so many calls, of which a share fails, and probes when the state asks for it; fails says whether a probe does.
+func (s *simulated) step(calls int, permille int64, probeFails bool) {
+	s.now = s.now.Add(time.Second)
+	var second window.Counts
+	for range calls {
+		ending := window.Answered
+		if s.random.Int64N(1000) < permille {
+			ending = window.Failed
+		}
+		second[ending]++
+	}
+	s.seconds = append(s.seconds, second)
+	s.seconds = s.seconds[max(0, len(s.seconds)-15):]
+	every := time.Minute
+	if s.state.ProbeWithin > 0 {
+		every = s.state.ProbeWithin
+	}
+	if s.now.Sub(s.probe.At) >= every {
+		result := Good
+		if probeFails {
+			result = Failed
+		}
+		streak := 1
+		if result.Alike(s.probe.Result) {
+			streak += s.probe.Streak
+		}
+		s.probe = Probe{Result: result, At: s.now, Streak: streak}
+	}
+	in := Calls{Keys: Keys{Usable: 1}}
+	for i, counts := range s.seconds {
+		in.Short.Add(counts)
+		if i >= len(s.seconds)-5 {
+			in.Brief.Add(counts)
+		}
+	}
+	s.state = Assess(s.state, Input{Now: s.now, Calls: in, Probe: s.probe, SlowAfter: 10 * time.Second})
+}
+
+// TestANoisyProviderDoesNotFlap: with one call and one probe of a hundred that fail, at any rate of calls, the state stays for 10,000 seconds.
+func TestANoisyProviderDoesNotFlap(t *testing.T) {
+	for _, rate := range []int{0, 1, 3, 20, 200} {
+		s := &simulated{random: rand.New(rand.NewPCG(7, uint64(rate))), now: noon()}
+		changes := 0
+		for range 10_000 {
+			before := s.state
+			calls := rate
+			if rate == 1 && s.random.IntN(4) > 0 {
+				calls = 0
+			}
+			s.step(calls, 10, s.random.IntN(100) == 0)
+			if before.State != "" && (before.State != s.state.State || before.Reason != s.state.Reason) {
+				changes++
+			}
+		}
+		if changes > 0 || s.state.State != v1alpha1.HealthHealthy {
+			t.Errorf("at %d calls a second the state changed %d times and is %s", rate, changes, s.state.State)
+		}
+	}
+}
+
+// TestAProviderThatFailsInPartDoesNotFlap: a third of the calls of a quiet credential fails, at random, for 10,000 seconds.
+func TestAProviderThatFailsInPartDoesNotFlap(t *testing.T) {
+	for _, rate := range []int{3, 10, 100} {
+		s := &simulated{random: rand.New(rand.NewPCG(17, uint64(rate))), now: noon()}
+		changes := 0
+		for second := range 10_000 {
+			before := s.state
+			s.step(rate, 333, false)
+			if second > 60 && before.State != s.state.State {
+				changes++
+			}
+		}
+		// With three calls a second two good or two bad runs of ten calls come about now and then.
+		if changes > 10 || s.state.State != v1alpha1.HealthDegraded {
+			t.Errorf("at %d calls a second the state changed %d times and is %s", rate, changes, s.state.State)
+		}
+	}
+}
+
+// TestAProviderThatBreaksAndMendsIsFollowed: at any rate of calls the state is right within ten seconds, and turns once each time.
+func TestAProviderThatBreaksAndMendsIsFollowed(t *testing.T) {
+	cases := map[string]struct {
+		permille int64
+		probes   bool // fail as well
+		rate     int
+		want     v1alpha1.HealthState
+	}{
+		"all calls and probes":           {permille: 1000, probes: true, rate: 20, want: v1alpha1.HealthDown},
+		"one call a second":              {permille: 1000, probes: true, rate: 1, want: v1alpha1.HealthDown},
+		"calls alone":                    {permille: 1000, rate: 20, want: v1alpha1.HealthDegraded},
+		"probes alone, without calls":    {probes: true, want: v1alpha1.HealthDown},
+		"a third of many calls":          {permille: 333, rate: 50, want: v1alpha1.HealthDegraded},
+		"two thirds of calls and probes": {permille: 667, probes: true, rate: 50, want: v1alpha1.HealthDown},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := &simulated{random: rand.New(rand.NewPCG(11, 13)), now: noon()}
+			for range 62 {
+				s.step(tc.rate, 0, false)
+			}
+			for round := range 20 {
+				broken := round%2 == 0
+				want, permille := v1alpha1.HealthHealthy, int64(0)
+				if broken {
+					want, permille = tc.want, tc.permille
+				}
+				// Without calls nothing is known before the next probe.
+				for tc.rate == 0 && s.state.ProbeWithin == 0 && s.now.Sub(s.probe.At) < 59*time.Second {
+					s.step(0, 0, !broken && tc.probes)
+				}
+				changes, last := 0, s.state.State
+				for range 11 {
+					s.step(tc.rate, permille, broken && tc.probes)
+					if s.state.State != last {
+						changes, last = changes+1, s.state.State
+					}
+				}
+				if s.state.State != want || changes != 1 {
+					t.Fatalf("round %d: after ten seconds it is %s after %d changes, want %s after 1", round, s.state.State, changes, want)
+				}
+				for range 20 {
+					s.step(tc.rate, permille, broken && tc.probes)
+				}
+			}
+		})
+	}
+}
+
+func TestProbesAreHurried(t *testing.T) {
+	healthy := Restore(v1alpha1.HealthHealthy, v1alpha1.ReasonProbeSucceeded, "", noon().Add(-time.Hour), noon())
+	down := Restore(v1alpha1.HealthDown, v1alpha1.ReasonCallsFail, "", noon().Add(-time.Hour), noon())
+	cases := map[string]struct {
+		before       Health
+		calls, probe string
+		want         time.Duration
+		impatient    bool
+	}{
+		"all is well":                       {before: healthy, calls: "work", probe: "good"},
+		"no calls":                          {before: healthy, calls: "none", probe: "good"},
+		"slow":                              {before: healthy, calls: "slow", probe: "good"},
+		"rate-limited":                      {before: healthy, calls: "all keys rate-limited", probe: "good"},
+		"a failed probe is to be confirmed": {before: healthy, calls: "none", probe: "fails", want: confirm},
+		"a refused key too":                 {before: healthy, calls: "none", probe: "key refused", want: confirm},
+		"calls fail":                        {before: healthy, calls: "fail", probe: "good", want: urgent, impatient: true},
+		"the last few do":                   {before: healthy, calls: "the last few failed", probe: "good", want: urgent, impatient: true},
+		"some do":                           {before: healthy, calls: "fail in part", probe: "good", want: urgent, impatient: true},
+		"keys are refused":                  {before: healthy, calls: "all keys refused", probe: "good", want: urgent, impatient: true},
+		"probes contradict good calls":      {before: healthy, calls: "work", probe: "fails", want: urgent},
+		"down, and called":                  {before: down, calls: "work", probe: "good", want: urgent},
+		"down, and a probe is good":         {before: down, calls: "none", probe: "good", want: confirm},
+		"down, and nobody calls":            {before: down, calls: "none", probe: "fails"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			probe := probesThat()[tc.probe]
+			probe.At, probe.Streak = noon(), 1
+			got := Assess(tc.before, Input{Now: noon(), Calls: callsThat()[tc.calls], Probe: probe, SlowAfter: 10 * time.Second})
+			if got.ProbeWithin != tc.want || got.Impatient != tc.impatient {
+				t.Errorf("within %s, impatient %t", got.ProbeWithin, got.Impatient)
+			}
+		})
+	}
+}
+
+func TestMessages(t *testing.T) {
+	unwell := map[string]bool{"CallsFail": true, "Unreachable": true, "ProbeFailed": true, "KeyRejected": true, "ProbeContradicted": true}
+	for name, calls := range callsThat() {
+		for asked, probe := range probesThat() {
+			for _, others := range []bool{false, true} {
+				probe.At, probe.Message = noon(), "the provider is failing (status 500)"
+				got := Assess(Health{}, Input{Now: noon(), Calls: calls, Probe: probe, SlowAfter: 10 * time.Second, AnswersOthers: others})
+				if got.Message == "" || len(got.Message) > 700 {
+					t.Errorf("calls: %s, probe: %s: %q", name, asked, got.Message)
+				}
+				if strings.HasSuffix(got.Message, elsewhere) != (others && unwell[got.Reason]) {
+					t.Errorf("calls: %s, probe: %s, others do well: %t: %q", name, asked, others, got.Message)
+				}
+			}
+		}
+	}
+}
