@@ -8,7 +8,7 @@
 //
 //	/v1           OpenAI: chat/completions, completions, embeddings, responses (stored or not), moderations, images, audio, models, rerank as Jina has it
 //	/openai/v1    Groq: x_groq in answers and streams, times in usage, no "param" in errors
-//	/api/v1       OpenRouter: keep-alive comments, usage always reported, signed reasoning_details, numeric error codes, open model list, GET key
+//	/api/v1       OpenRouter: keep-alive comments, usage always reported, signed reasoning_details, numeric error codes, open model list, GET key, management of keys
 //	/compatible   vLLM and DeepSeek under /compatible/v1: reasoning_content, a few parameters more, no rate limits
 //	/azure        Azure OpenAI: /azure/openai/deployments/{name}/..., /azure/openai/responses, /azure/openai/v1/...; results of its filter
 //	/anthropic    Anthropic: /v1/messages, /v1/messages/count_tokens, /v1/models
@@ -39,12 +39,16 @@
 //	DELETE /faults              forgets them
 //	GET    /requests?last=N     the last N requests received, oldest first; 256 are kept
 //	GET    /arrivals            when the last 131072 requests came, oldest first
+//	GET    /managed-keys        the keys that management APIs made, with their values and when they were made and deleted
 //	GET    /counters            Counters since the start or the last reset
 //	POST   /reset               back to the state at start: settings, faults, requests and counters
 //	GET    /vertex/service-account?token_uri=URL
 //	                            the key file of a service account that POST /vertex/token at that URL knows
 //
 // An answer is counted right after its last byte was written: a test that compares sums waits until inFlight is 0.
+//
+// Keys that the management APIs make, OpenRouter's /api/v1/keys and OpenAI's /v1/organization/projects/{id}/service_accounts, are taken from then on until they
+// are deleted. Faults match these endpoints as keys.list, keys.make, keys.get and keys.delete: with CloseMidBody a key is made and its answer lost.
 //
 // Faults stand in a queue: a request takes the first one that matches it, before its key is checked, and uses up one of its times. One with permille
 // takes only so many of a thousand, the same ones for the same seed.

@@ -30,6 +30,8 @@ type (
 	UnknownParameters = core.UnknownParameters
 	// Key is an API key and what becomes of requests that bring it.
 	Key = core.Key
+	// ManagedKey is a key that was made by a management API.
+	ManagedKey = core.ManagedKey
 	// RateLimit is what the rate-limit headers say.
 	RateLimit = core.RateLimit
 	// Quota is what a key may ask of a model.

@@ -65,6 +65,12 @@ func (c *Client) Arrivals(ctx context.Context) ([]Arrival, error) {
 	return arrivals, c.call(ctx, http.MethodGet, "/arrivals", nil, &arrivals)
 }
 
+// ManagedKeys returns the keys that management APIs made, oldest first, those deleted included.
+func (c *Client) ManagedKeys(ctx context.Context) ([]ManagedKey, error) {
+	var keys []ManagedKey
+	return keys, c.call(ctx, http.MethodGet, "/managed-keys", nil, &keys)
+}
+
 // Counters returns the sums so far.
 func (c *Client) Counters(ctx context.Context) (Counters, error) {
 	var counters Counters

@@ -25,6 +25,7 @@ func (s *Server) Control() http.Handler {
 		"DELETE /faults":              func(*http.Request) (any, error) { s.ClearFaults(); return s.Faults(), nil },
 		"GET /requests":               s.getRequests,
 		"GET /arrivals":               func(*http.Request) (any, error) { return s.Arrivals(), nil },
+		"GET /managed-keys":           func(*http.Request) (any, error) { return s.ManagedKeys(), nil },
 		"GET /counters":               func(*http.Request) (any, error) { return s.Counters(), nil },
 		"GET /vertex/service-account": s.getServiceAccount,
 		"POST /reset":                 func(*http.Request) (any, error) { s.Reset(); return s.Settings(), nil },

@@ -115,10 +115,16 @@ func (x *Exchange) run(answer func(*Exchange) error) error {
 
 // CheckKey applies the settings to the request's key: nil accepts it, unknown is the provider's refusal of a key outside the list.
 func (x *Exchange) CheckKey(unknown *Refusal) *Refusal {
+	known := x.knownKey(x.Key)
+	if made := x.managedKey(); made != nil && known == nil {
+		if made.Deleted.IsZero() {
+			return nil
+		}
+		return unknown
+	}
 	if len(x.Settings.Keys) == 0 {
 		return nil
 	}
-	known := x.knownKey(x.Key)
 	switch {
 	case known == nil:
 		return unknown

@@ -45,6 +45,7 @@ type Server struct {
 	received uint64
 	cached   map[uint64]bool // prefixes by SeedOf
 	kept     map[string]any  // what answers stored
+	managed  managedKeys     // what management APIs made
 	epoch    uint64          // counts resets
 	changed  chan struct{}   // closed and replaced whenever records or counters change
 }
@@ -167,6 +168,7 @@ func (s *Server) Reset() {
 	defer s.mu.Unlock()
 	s.settings, s.faults, s.records, s.counters = s.initial, nil, recordRing{}, newCounters()
 	s.cached, s.kept, s.accounts, s.arrivals = nil, nil, nil, arrivalRing{}
+	s.managed = managedKeys{}
 	s.epoch++
 	s.notify()
 }

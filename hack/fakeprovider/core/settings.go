@@ -119,6 +119,10 @@ type Settings struct {
 	EmbeddingDimensions int `json:"embeddingDimensions"`
 	// Keys are the keys known; a key outside the list gets 401. Empty, the default, accepts every key that is not empty. At most 1000.
 	Keys []Key `json:"keys"`
+	// ManagementKeys are the keys that management APIs take; empty, the default, takes every key that they did not make themselves. At most 1000.
+	ManagementKeys []string `json:"managementKeys,omitempty"`
+	// KeyListLag is how long a key that a management API made is missing in its list. Default 0; at most 1h.
+	KeyListLag Duration `json:"keyListLag"`
 	// RateLimit is what the rate-limit headers say; null leaves them out.
 	RateLimit *RateLimit `json:"rateLimit"`
 	// Quota is what every key may ask of every model; null, the default, is no end of it. It replaces RateLimit.
@@ -162,6 +166,8 @@ func (s Settings) Validate() error {
 		within("models", len(s.Models), 0, maxListed),
 		within("withdrawn", len(s.Withdrawn), 0, maxListed),
 		within("keys", len(s.Keys), 0, maxListed),
+		within("managementKeys", len(s.ManagementKeys), 0, maxListed),
+		within("keyListLag", time.Duration(s.KeyListLag), 0, maxDelay),
 		within("headerDelay", time.Duration(s.HeaderDelay), 0, maxDelay),
 		within("firstTokenDelay", time.Duration(s.FirstTokenDelay), 0, maxDelay),
 		within("tokensPerSecond", s.TokensPerSecond, 0, maxTokensPerSecond),

@@ -77,6 +77,8 @@ func (f flavour) Authenticate(x *core.Exchange) *core.Refusal {
 		return azureUnauthorized()
 	case x.Key == "":
 		return missingKey()
+	case manages(x.Endpoint):
+		return x.CheckManagementKey(unknownKey(x.Key))
 	case f == azure:
 		return x.CheckKey(azureUnauthorized())
 	}

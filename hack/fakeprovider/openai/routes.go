@@ -17,6 +17,7 @@ func Routes() []core.Route {
 			openAI.route(http.MethodPost, "/v1/rerank", "rerank", (*exchange).rerank),
 			compatible.route(http.MethodPost, "/compatible/v1/rerank", "rerank", (*exchange).rerank),
 		},
+		managementRoutes(),
 	)
 }
 
