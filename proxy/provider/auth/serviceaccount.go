@@ -19,8 +19,8 @@ type ServiceAccount struct {
 	// TokenURI is where tokens are asked for.
 	TokenURI string
 
-	keyID string
-	key   *rsa.PrivateKey
+	keyID      string
+	privateKey []byte
 }
 
 // ParseServiceAccount reads a key file as Google Cloud hands it out, in JSON. The error tells what is wrong with it in words
@@ -42,18 +42,17 @@ func ParseServiceAccount(raw []byte) (*ServiceAccount, error) {
 	case file.Email == "" || file.PrivateKey == "" || file.TokenURI == "":
 		return nil, errors.New("lacks client_email, private_key or token_uri")
 	}
-	key, err := parseKey(file.PrivateKey)
-	if err != nil {
+	if err := checkKey(file.PrivateKey); err != nil {
 		return nil, err
 	}
-	return &ServiceAccount{Email: file.Email, TokenURI: file.TokenURI, keyID: file.KeyID, key: key}, nil
+	return &ServiceAccount{Email: file.Email, TokenURI: file.TokenURI, keyID: file.KeyID, privateKey: []byte(file.PrivateKey)}, nil
 }
 
-// parseKey reads an RSA key in PEM, in either of its usual forms.
-func parseKey(text string) (*rsa.PrivateKey, error) {
+// checkKey tells what is wrong with an RSA key in PEM, in either of its usual forms.
+func checkKey(text string) error {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return nil, errors.New("has a private_key that is not in PEM")
+		return errors.New("has a private_key that is not in PEM")
 	}
 	var key *rsa.PrivateKey
 	if parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
@@ -63,9 +62,9 @@ func parseKey(text string) (*rsa.PrivateKey, error) {
 	}
 	switch {
 	case key == nil:
-		return nil, errors.New("has a private_key that is no RSA key")
+		return errors.New("has a private_key that is no RSA key")
 	case key.N.BitLen() < minKeyBits:
-		return nil, fmt.Errorf("has a private_key of fewer than %d bits", minKeyBits)
+		return fmt.Errorf("has a private_key of fewer than %d bits", minKeyBits)
 	}
-	return key, nil
+	return nil
 }
