@@ -2,12 +2,10 @@ package compile
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/provider"
-	"signalbox.dev/signalbox/proxy/table"
 )
 
 const (
@@ -63,7 +61,7 @@ func notInPlaces(r rune) bool {
 // authDefects tells what is wrong with how a provider's calls are to be authenticated.
 func authDefects(vendor provider.Provider, auth v1alpha1.ProviderAuth) []Finding {
 	ways := 0
-	for _, given := range []bool{len(auth.Keys) > 0, auth.AWS != nil, auth.Google != nil, auth.None != nil} {
+	for _, given := range []bool{len(auth.Keys) > 0, auth.AWS != nil, auth.Google != nil, auth.Azure != nil, auth.None != nil} {
 		if given {
 			ways++
 		}
@@ -71,13 +69,7 @@ func authDefects(vendor provider.Provider, auth v1alpha1.ProviderAuth) []Finding
 	if ways != 1 {
 		return []Finding{invalid(v1alpha1.ConditionReady, "spec.auth", "auth needs exactly one of keys, aws, google, azure and none")}
 	}
-	if auth.AWS != nil && !slices.Contains(vendor.KeyKinds, table.AWSKey) {
-		return []Finding{invalid(v1alpha1.ConditionReady, "spec.auth.aws", fmt.Sprintf("provider %s takes no keys of AWS", vendor.Name))}
-	}
-	if auth.Google != nil && !slices.Contains(vendor.KeyKinds, table.GoogleKey) {
-		return []Finding{invalid(v1alpha1.ConditionReady, "spec.auth.google", fmt.Sprintf("provider %s takes no service accounts of Google", vendor.Name))}
-	}
-	var findings []Finding
+	findings := kindDefects(vendor, auth)
 	seen := map[string]struct{}{}
 	for i, key := range auth.Keys {
 		if _, twice := seen[key.Name]; twice {

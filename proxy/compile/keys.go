@@ -40,6 +40,8 @@ type keySource struct {
 	// accessKeyID and sessionToken belong to keys of AWS; sessionToken is nil without one.
 	accessKeyID  keyPart
 	sessionToken *keyPart
+	// cloud belongs to identities that have a token service; nil for others. Those without a secret have no value, but a field.
+	cloud *table.CloudIdentity
 }
 
 // keyPart is where one part of a key is read from.
@@ -74,6 +76,9 @@ func keySources(auth v1alpha1.ProviderAuth) []keySource {
 		}
 		sources = append(sources, source)
 	}
+	if source, found := cloudSource(auth); found {
+		sources = append(sources, source)
+	}
 	if google := auth.Google; google != nil && google.ServiceAccountKeyRef != nil {
 		part := partOf(*google.ServiceAccountKeyRef, "spec.auth.google.serviceAccountKeyRef")
 		sources = append(sources, keySource{name: googleKeyName, kind: table.GoogleKey, weight: defaultWeight, value: part})
@@ -83,7 +88,7 @@ func keySources(auth v1alpha1.ProviderAuth) []keySource {
 
 // sourceOf is where a key of a table was read from.
 func sourceOf(key table.Key) keySource {
-	source := keySource{name: key.Name, kind: key.Kind, weight: key.Weight, value: keyPart{SecretPlace: table.SecretPlace{Secret: key.Secret, Key: key.SecretKey}}}
+	source := keySource{name: key.Name, kind: key.Kind, weight: key.Weight, cloud: key.Cloud, value: keyPart{SecretPlace: table.SecretPlace{Secret: key.Secret, Key: key.SecretKey}}}
 	if key.AWS != nil {
 		source.accessKeyID = keyPart{SecretPlace: key.AWS.AccessKeyIDFrom}
 		if key.AWS.SessionTokenFrom != nil {
@@ -137,6 +142,8 @@ func (s keyShop) readKey(source keySource) (table.Key, *keyProblem) {
 		return s.readAWSKey(source)
 	case table.GoogleKey:
 		return s.readGoogleKey(source)
+	case table.AWSWebIdentity, table.AWSPodIdentity, table.GoogleWorkloadIdentity, table.AzureSecret, table.AzureWorkloadIdentity:
+		return s.readCloudKey(source)
 	default:
 		value, problem := s.read(source.value, keyText)
 		return source.key(value, value), problem

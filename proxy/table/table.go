@@ -239,7 +239,7 @@ type Key struct {
 	FirstSeen time.Time `json:"firstSeen,omitzero"`
 	// Refused tells that the manager's last probe of the key was refused. It is used only while there is no other.
 	Refused bool `json:"refused,omitempty"`
-	// Fingerprint is the first 12 hexadecimal digits of the SHA-256 of Value; of an AWSKey, of all its parts; of the kinds without Value, of their identity.
+	// Fingerprint is the first 12 hexadecimal digits of the SHA-256 of Value; of an AWSKey and an AzureSecret, of all their parts; of the kinds without Value, of their identity.
 	Fingerprint string `json:"fingerprint"`
 	// Secret is the name of the Secret that Value was read from.
 	Secret string `json:"secret,omitempty"`

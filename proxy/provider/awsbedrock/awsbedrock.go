@@ -26,7 +26,7 @@ func New() provider.Provider {
 		Offers:          offers(),
 		AuthHeader:      "Authorization",
 		AuthPrefix:      "Bearer ",
-		KeyKinds:        []table.KeyKind{table.AWSKey},
+		KeyKinds:        []table.KeyKind{table.AWSKey, table.AWSWebIdentity, table.AWSPodIdentity},
 		SigningService:  "bedrock",
 		Probe:           provider.Probe{Endpoint: control, Path: models, NotFound: provider.HealthUnknown, Signs: signs()},
 		List:            provider.List{Endpoint: control, Path: models, ID: "modelId", Regional: true, Owner: "."},

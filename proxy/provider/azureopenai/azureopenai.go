@@ -7,6 +7,7 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/provider/openai"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 // New returns Azure OpenAI. A model's upstream id is the name of its deployment. Accounts that name no API version use the API
@@ -17,6 +18,7 @@ func New() provider.Provider {
 	p.Offers = openai.Offers(neutral.OriginAzure)
 	p.Quirks = openai.Quirks()
 	p.AuthHeader, p.AuthPrefix = "Api-Key", ""
+	p.KeyKinds = []table.KeyKind{table.AzureSecret, table.AzureWorkloadIdentity}
 	p.List = provider.List{}
 	dated := p
 	dated.BasePath = "/openai"

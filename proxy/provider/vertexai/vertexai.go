@@ -26,7 +26,7 @@ func New() provider.Provider {
 		BasePath:   "/v1/projects/{project}/locations/{location}",
 		Offers:     offers(),
 		AuthHeader: "X-Goog-Api-Key",
-		KeyKinds:   []table.KeyKind{table.GoogleKey},
+		KeyKinds:   []table.KeyKind{table.GoogleKey, table.GoogleWorkloadIdentity},
 		Probe: provider.Probe{
 			Path: "/publishers/google/models?pageSize=1", RootPath: "/v1beta1/publishers/google/models?pageSize=1",
 			NotFound: provider.HealthUnknown, Signs: []provider.Sign{provider.NoFreeCall()},
