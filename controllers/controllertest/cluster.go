@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -111,10 +110,16 @@ func ManagerRoles() ([]client.Object, error) {
 	return roles, nil
 }
 
-// root is the root of the repository.
+// root is the root of the repository: tests run in the folder of their package, which is below it.
 func root() string {
-	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(here), "..", "..")
+	folder, err := filepath.Abs(".")
+	for err == nil && folder != filepath.Dir(folder) {
+		if _, missing := os.Stat(filepath.Join(folder, "go.mod")); missing == nil {
+			return folder
+		}
+		folder = filepath.Dir(folder)
+	}
+	return "."
 }
 
 // Labelled is a reader of Secrets that sees only those with a label, as the manager's caches do.

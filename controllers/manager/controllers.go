@@ -9,6 +9,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"signalbox.dev/signalbox/controllers/apiserver"
 	"signalbox.dev/signalbox/controllers/fleet"
@@ -128,12 +129,14 @@ func (p *parts) addProxyDeployment() error {
 	reconciler := &proxydeployment.Reconciler{
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), AccessKeys: p.secrets.AccessKeys, Lookup: p.lookup, Tables: p.tables, Facts: p.facts,
 		Config: p.options.Config, Events: p.mgr.GetEventRecorder(eventSource), Clock: p.clock, Pace: proxydeployment.NewPace(),
-		Lists: p.prober, Stores: p.standing, IssuerKeys: p.issuers,
+		Probes: p.prober, Stores: p.standing, IssuerKeys: p.issuers,
 	}
 	if p.options.InCluster {
 		reconciler.ManagerNamespace = p.options.Namespace
 	}
-	return reconciler.SetupWithManager(p.mgr, proxydeployment.Sources{Secrets: p.secrets, Facts: p.facts.Source, IssuerKeys: p.issuers.Source, Lists: p.prober.ListSource, Stores: p.standing.LedgerSource})
+	return reconciler.SetupWithManager(p.mgr, proxydeployment.Sources{
+		Secrets: p.secrets, Facts: p.facts.Source, IssuerKeys: p.issuers.Source, Probes: p.prober.ChangeSource, Stores: p.standing.LedgerSource,
+	})
 }
 
 func (p *parts) addModelRoute() error {
@@ -146,9 +149,14 @@ func (p *parts) addModelRoute() error {
 func (p *parts) addProviderCredential() error {
 	reconciler := &providercredential.Reconciler{
 		Client: p.mgr.GetClient(), Lookup: p.lookup, Facts: p.facts, Config: p.options.Config,
-		Prober: p.prober, Traffic: p.fleet, Provisions: p.provisions, Status: p.statusWriter(), Clock: p.clock,
+		Prober: p.prober, Tables: p.tables, Traffic: p.fleet, Provisions: p.provisions,
+		Ages: providercredential.NewAges(metrics.Registry, p.clock), Clock: p.clock,
 	}
-	return reconciler.SetupWithManager(p.mgr, p.secrets.ProviderKeys, p.provisions.Source())
+	reconciler.Status = p.statusWriter()
+	reconciler.Status.Notable = providercredential.Notable()
+	return reconciler.SetupWithManager(p.mgr, providercredential.Sources{
+		Keys: p.secrets.ProviderKeys, Managed: p.secrets.Managed, Provisions: p.provisions.Source(),
+	})
 }
 
 func (p *parts) addKeyProvision() error {

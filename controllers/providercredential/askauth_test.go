@@ -140,13 +140,13 @@ func TestPlaceIsPartOfTheQuestion(t *testing.T) {
 	}
 	outcome := answered(provider.KeyValid, provider.Healthy)
 	outcome.Subject = asked
-	if planned := makePlan(newInput(bedrock, probed(0, outcome))); planned.probe != nil {
+	if planned := makePlan(newInput(bedrock, probed(0, outcome))); len(planned.probes) > 0 {
 		t.Error("what was asked a moment ago is asked again")
 	}
 	moved := newInput(bedrock, func(in *input) { in.entry.Region = "us-east-1" }, probed(0, outcome))
 	planned := makePlan(moved)
-	if planned.probe == nil || planned.probe.Region != "us-east-1" || planned.probe.key.Kind != table.AWSKey {
-		t.Errorf("after a move %+v is probed", planned.probe)
+	if len(planned.probes) != 1 || planned.probes[0].Region != "us-east-1" || planned.probes[0].key.Kind != table.AWSKey {
+		t.Errorf("after a move %+v is probed", planned.probes)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/fleet"
 	"signalbox.dev/signalbox/controllers/retry"
-	"signalbox.dev/signalbox/controllers/secrets"
 	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -23,12 +22,17 @@ type input struct {
 	wait time.Duration
 	// report says what is wrong with the spec and its Secrets.
 	report compile.ObjectReport
-	// entry is what a table would hold of the credential; nil if it cannot be used.
+	// entry is what a table would hold of the credential now; nil if it cannot be used.
 	entry *table.Credential
+	// waiting are the values of keys that would not be in it.
+	waiting []table.Key
+	// keys are the values of the keys and what they are used for: by the table in force, where there is one.
+	keys []compile.KeyReport
 	// incomplete tells that a Secret is missing or has no label.
 	incomplete bool
-	// outcome is what the last probe of this process found; nil if there was none.
-	outcome *Outcome
+	// outcomes are what the last probes of this process found, by the fingerprint of the key; latest is that of the last one of all, zero if there was none.
+	outcomes map[string]Outcome
+	latest   Outcome
 	// traffic is what the proxies saw of calls.
 	traffic fleet.Credential
 	// health is what was known of the provider's health, and with assess is. answersOthers tells that the provider does well for other credentials.
@@ -56,14 +60,26 @@ func (r *Reconciler) gather(ctx context.Context, credential *v1alpha1.ProviderCr
 		in.wait = retry.Soon
 		return in, nil
 	}
-	in.compile(single, found, r.Config.EndpointRules(facts.Addresses), r.Config.ClusterDomain)
 	in.incomplete = !found.Complete()
 	name := types.NamespacedName{Namespace: credential.Namespace, Name: credential.Name}
-	if outcome, ok := r.Prober.Outcome(name); ok {
-		in.outcome = &outcome
-	}
+	in.outcomes, in.latest = r.Prober.Outcomes(name)
 	in.traffic = r.Traffic.Credential(credential.Namespace, credential.Name)
 	in.health = r.memories.get(name)
+	delivered, _, err := r.Tables.Table(ctx, credential.Namespace)
+	if err != nil {
+		// A table that cannot be read is replaced by its own controller, and says nothing until then.
+		delivered = nil
+	}
+	in.compile(compile.Input{
+		Namespace:         credential.Namespace,
+		Credentials:       single,
+		ProviderKeys:      found.Labelled,
+		UnlabelledSecrets: found.Unlabelled,
+		Endpoints:         r.Config.EndpointRules(facts.Addresses),
+		ClusterDomain:     r.Config.ClusterDomain,
+		Now:               in.now,
+		Verdicts:          r.Prober.Verdicts(credential.Namespace),
+	}, delivered)
 	if in.answersOthers, err = r.answersOthers(ctx, in); err != nil {
 		return nil, err
 	}
@@ -75,22 +91,33 @@ func (r *Reconciler) gather(ctx context.Context, credential *v1alpha1.ProviderCr
 	return in, nil
 }
 
-// compile finds out what a table would hold of the credential.
-func (in *input) compile(single []v1alpha1.ProviderCredential, found secrets.Referenced, rules table.EndpointRules, domain string) {
-	compiled := compile.Compile(compile.Input{
-		Namespace:         in.credential.Namespace,
-		Credentials:       single,
-		ProviderKeys:      found.Labelled,
-		UnlabelledSecrets: found.Unlabelled,
-		Endpoints:         rules,
-		ClusterDomain:     domain,
-	})
+// compile finds out what a table would hold of the credential now, going on from the one that was delivered, if there is one.
+func (in *input) compile(from compile.Input, delivered *table.Table) {
+	inForce := in.find(delivered)
+	if inForce != nil {
+		from.Previous = &table.Table{Namespace: from.Namespace, Credentials: []table.Credential{*inForce}}
+	}
+	compiled := compile.Compile(from)
 	if report, ok := compiled.Report.Object(compile.KindProviderCredential, in.credential.Name); ok {
 		in.report = *report
 	}
-	for i := range compiled.Table.Credentials {
-		if compiled.Table.Credentials[i].Name == in.credential.Name {
-			in.entry = &compiled.Table.Credentials[i]
+	in.entry = in.find(&compiled.Table)
+	in.waiting = compiled.Waiting[in.credential.Name]
+	in.keys = in.report.Keys
+	if delivered != nil {
+		in.keys = compile.KeyReports(in.report.Values, inForce)
+	}
+}
+
+// find returns what a table holds of the credential; nil for nothing.
+func (in *input) find(holder *table.Table) *table.Credential {
+	if holder == nil {
+		return nil
+	}
+	for i := range holder.Credentials {
+		if holder.Credentials[i].Name == in.credential.Name && holder.Credentials[i].UID == string(in.credential.UID) {
+			return &holder.Credentials[i]
 		}
 	}
+	return nil
 }

@@ -79,10 +79,14 @@ func (in *input) account() Subject {
 
 // probed are the last outcomes for the keys that calls are made with.
 func (in *input) probed() []*Outcome {
-	if outcome := in.current(); outcome != nil {
-		return []*Outcome{outcome}
+	var outcomes []*Outcome
+	if in.entry.Keyless {
+		outcomes = append(outcomes, in.outcome(in.subject()))
 	}
-	return nil
+	for _, key := range in.tried() {
+		outcomes = append(outcomes, in.outcome(in.about(key)))
+	}
+	return slices.DeleteFunc(outcomes, func(o *Outcome) bool { return o == nil })
 }
 
 // assess finds the state of the provider's health.

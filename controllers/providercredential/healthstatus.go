@@ -167,7 +167,13 @@ func (in *input) writeInterval(want *v1alpha1.ProviderCredentialStatus) time.Dur
 // withoutHealth leaves out what follows from health alone.
 func withoutHealth(status *v1alpha1.ProviderCredentialStatus) *v1alpha1.ProviderCredentialStatus {
 	rest := status.DeepCopy()
-	rest.Health = nil
+	rest.Health, rest.UsableKeys = nil, ""
+	for i := range rest.Keys {
+		// That proxies leave a key alone comes and goes with their calls.
+		if key := &rest.Keys[i]; key.State == v1alpha1.KeyCoolingDown || key.State == v1alpha1.KeyActive || key.State == v1alpha1.KeyStandby {
+			key.State, key.Since, key.Message = v1alpha1.KeyActive, metav1.Time{}, ""
+		}
+	}
 	rest.Conditions = slices.DeleteFunc(rest.Conditions, func(c metav1.Condition) bool {
 		return c.Type == v1alpha1.ConditionHealthy || c.Type == v1alpha1.ConditionReady
 	})

@@ -49,8 +49,8 @@ func TestProberKeepsLists(t *testing.T) {
 		"another list":             {second: offering("y"), want: []string{"y"}},
 		"another endpoint":         {second: Outcome{Result: NoAnswer}, endpoint: "https://other.example"},
 	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
+	for title, tc := range cases {
+		t.Run(title, func(t *testing.T) {
 			prober, started, _ := newProber(t)
 			askAt(t, prober, started, "", offering("x"))
 			askAt(t, prober, started, tc.endpoint, tc.second)
@@ -61,8 +61,8 @@ func TestProberKeepsLists(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("models (-want +got):\n%s", diff)
 			}
-			if outcome, _ := prober.Outcome(types.NamespacedName{Namespace: "team-a", Name: "a"}); outcome.ListAsked.IsZero() != (tc.want == nil) {
-				t.Errorf("the list was asked for at %s", outcome.ListAsked)
+			if _, latest := prober.Outcomes(name("a")); latest.ListAsked.IsZero() != (tc.want == nil) {
+				t.Errorf("the list was asked for at %s", latest.ListAsked)
 			}
 		})
 	}
@@ -85,7 +85,7 @@ func TestProberTellsOfChangedLists(t *testing.T) {
 	prober, started, _ := newProber(t)
 	told := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 	defer told.ShutDown()
-	source := prober.ListSource(func(namespace string) reconcile.Request {
+	source := prober.ChangeSource(func(namespace string) reconcile.Request {
 		return reconcile.Request{NamespacedName: types.NamespacedName{Name: namespace}}
 	})
 	if err := source.Start(context.Background(), told); err != nil {
@@ -96,7 +96,7 @@ func TestProberTellsOfChangedLists(t *testing.T) {
 		outcome Outcome
 		told    bool
 	}{
-		{"no list", Outcome{Result: Answered}, false},
+		{"the first word of a key", Outcome{Result: Answered}, true},
 		{"the first list", offering("x"), true},
 		{"the same list", offering("x"), false},
 		{"an outage", Outcome{Result: NoAnswer}, false},
@@ -144,8 +144,8 @@ func TestListIsAskedForWhenDue(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			planned := makePlan(newInput(tc.change))
-			if planned.probe == nil || planned.probe.List != tc.want {
-				t.Errorf("planned %+v, want the list: %v", planned.probe, tc.want)
+			if len(planned.probes) != 1 || planned.probes[0].List != tc.want {
+				t.Errorf("planned %+v, want the list: %v", planned.probes, tc.want)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package providercredential
 
 import (
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/secrets"
 	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/table"
 )
 
 const (
@@ -19,6 +21,8 @@ const (
 	minimumWait = 5 * time.Second
 	// listInterval is the time between two calls that ask for nothing but a list of models; some are long, and they seldom change.
 	listInterval = 10 * time.Minute
+	// soonest keeps a moment that has come already from asking again without a pause.
+	soonest = 100 * time.Millisecond
 	// defaultInterval and defaultTimeout hold for objects that were stored without the API's defaults.
 	defaultInterval = time.Minute
 	defaultTimeout  = 10 * time.Second
@@ -27,8 +31,10 @@ const (
 // plan is what a reconciliation does.
 type plan struct {
 	status v1alpha1.ProviderCredentialStatus
-	// probe, if not nil, is to be started.
-	probe *Request
+	// subjects are what is asked about; what is known of others can be forgotten.
+	subjects []Subject
+	// probes are to be started.
+	probes []Request
 	// next is when to look again.
 	next time.Duration
 }
@@ -39,44 +45,101 @@ func makePlan(in *input) plan {
 	if in.incomplete {
 		planned.next = secrets.RecheckAfter
 	}
-	if in.usable() {
-		request := in.request()
+	for _, request := range in.requests() {
+		planned.subjects = append(planned.subjects, request.Subject)
 		due := in.due(request.Subject)
 		if due <= 0 {
-			planned.probe = &request
+			planned.probes = append(planned.probes, request)
 			// The prober asks again for a look once it has an answer; this one is for an answer that got lost.
 			due = request.Timeout + in.interval()
 		}
-		if planned.next == 0 || due < planned.next {
-			planned.next = due
-		}
-		if again := in.health.LookAgain; again > 0 && again < planned.next {
-			planned.next = again
-		}
+		planned.look(due)
+	}
+	if in.usable() && in.health.LookAgain > 0 {
+		planned.look(in.health.LookAgain)
+	}
+	for _, moment := range in.moments() {
+		planned.look(max(moment.Sub(in.now), soonest))
 	}
 	return planned
 }
 
-// usable tells whether calls could be made with the credential: it compiled, and either has a key or needs none.
-func (in *input) usable() bool {
-	return in.entry != nil && (in.entry.Keyless || len(in.entry.Keys) > 0)
+// look asks for a look after a while.
+func (p *plan) look(after time.Duration) {
+	if p.next == 0 || after < p.next {
+		p.next = after
+	}
 }
 
-// subject is what a probe asks about.
-func (in *input) subject() Subject {
+// usable tells whether the provider can be asked: the credential compiled, and either has a key or needs none.
+func (in *input) usable() bool {
+	return in.entry != nil && (in.entry.Keyless || in.front() != nil)
+}
+
+// candidates are the keys that are asked about: new ones first, then those in use. What was replaced is not asked about any more.
+func (in *input) candidates() []*table.Key {
+	var keys []*table.Key
+	add := func(key *table.Key) {
+		if !slices.ContainsFunc(keys, func(k *table.Key) bool { return k.Fingerprint == key.Fingerprint }) {
+			keys = append(keys, key)
+		}
+	}
+	for i := range in.waiting {
+		add(&in.waiting[i])
+	}
+	for i := range in.entry.Keys {
+		if in.entry.Keys[i].Role != table.Previous {
+			add(&in.entry.Keys[i])
+		}
+	}
+	return keys
+}
+
+// front is the key that tells of the provider's health: the first one that leads, if there is one, that the provider takes; nil without any.
+func (in *input) front() *table.Key {
+	var front *table.Key
+	for i := range in.entry.Keys {
+		key := &in.entry.Keys[i]
+		if key.Role == table.Leads && (front == nil || front.Refused && !key.Refused) {
+			front = key
+		}
+	}
+	if front == nil && len(in.waiting) > 0 {
+		return &in.waiting[0]
+	}
+	return front
+}
+
+// about is the question about a key; nil for none.
+func (in *input) about(key *table.Key) Subject {
 	subject := Subject{Provider: in.entry.Provider, Account: provider.AccountOf(in.entry)}
-	if len(in.entry.Keys) > 0 {
-		subject.Fingerprint = in.entry.Keys[0].Fingerprint
+	if key != nil {
+		subject.Fingerprint = key.Fingerprint
 	}
 	return subject
 }
 
-func (in *input) request() Request {
-	request := Request{Subject: in.subject(), Timeout: in.credential.Spec.Probe.Timeout.Duration}
-	request.List = in.listDue(request.Subject)
-	if len(in.entry.Keys) > 0 {
-		request.key = &in.entry.Keys[0]
+// subject is what the probe asks about that tells of the provider's health.
+func (in *input) subject() Subject { return in.about(in.front()) }
+
+// requests are all probes that could be made.
+func (in *input) requests() []Request {
+	if !in.usable() {
+		return nil
 	}
+	if in.entry.Keyless {
+		return []Request{in.request(nil)}
+	}
+	var requests []Request
+	for _, key := range in.candidates() {
+		requests = append(requests, in.request(key))
+	}
+	return requests
+}
+
+func (in *input) request(key *table.Key) Request {
+	request := Request{Subject: in.about(key), Timeout: in.credential.Spec.Probe.Timeout.Duration, key: key}
+	request.List = request.Subject == in.subject() && in.listDue(request.Subject)
 	if request.Timeout == 0 {
 		request.Timeout = defaultTimeout
 	}
@@ -88,8 +151,8 @@ func (in *input) request() Request {
 
 // listDue tells whether the list of models is to be asked for, where the probe does not have it anyway.
 func (in *input) listDue(subject Subject) bool {
-	last := in.outcome
-	if last == nil || last.Subject.Provider != subject.Provider || last.Subject.Account != subject.Account {
+	last := in.latest
+	if last.Subject.Provider != subject.Provider || last.Subject.Account != subject.Account {
 		return true
 	}
 	return in.now.Sub(last.ListAsked) >= listInterval
@@ -105,21 +168,29 @@ func (in *input) interval() time.Duration {
 // due is how long until the next probe of a subject. Something that was not probed yet is due at once.
 func (in *input) due(subject Subject) time.Duration {
 	var last time.Time
+	outcome, known := in.outcomes[subject.Fingerprint]
 	switch {
-	case in.outcome != nil && in.outcome.Subject == subject:
-		last = in.outcome.At
+	case known && outcome.Subject == subject:
+		last = outcome.At
 	case in.remembered(subject):
 		last = in.credential.Status.Health.LastProbe.Time
 	default:
 		return 0
 	}
-	return max(0, last.Add(in.jittered(last, in.pause(last))).Sub(in.now))
+	return max(0, last.Add(in.jittered(last, in.pause(subject, last))).Sub(in.now))
 }
 
-// pause is the time between a probe and the next one: the interval, but no longer than the provider has been down, so that one that was only starting is
-// soon known to work, and less while its health is in question.
-func (in *input) pause(last time.Time) time.Duration {
+// pause is the time between a probe and the next one: the interval, but of a key that waits for an answer or was refused less at first, of a provider that is
+// down no longer than it has been, so that one that was only starting is soon known to work, and less while its health is in question.
+func (in *input) pause(subject Subject, last time.Time) time.Duration {
+	standing := in.outcomes[subject.Fingerprint].Standing
 	switch {
+	case standing.Pending && in.isWaiting(subject.Fingerprint):
+		return min(in.interval(), minimumWait)
+	case standing.Refusals > 0:
+		return min(in.interval(), minimumWait<<(standing.Refusals-1))
+	case subject != in.subject():
+		return in.interval()
 	case in.health.ProbeWithin > 0:
 		return min(in.interval(), in.health.ProbeWithin)
 	case in.health.State == v1alpha1.HealthDown:
@@ -128,10 +199,14 @@ func (in *input) pause(last time.Time) time.Duration {
 	return in.interval()
 }
 
+func (in *input) isWaiting(fingerprint string) bool {
+	return slices.ContainsFunc(in.waiting, func(k table.Key) bool { return k.Fingerprint == fingerprint })
+}
+
 // remembered tells whether the status, written before this process started, speaks of the subject.
 func (in *input) remembered(subject Subject) bool {
 	old := in.credential.Status
-	if in.outcome != nil || old.Health == nil || old.Health.LastProbe.IsZero() || old.Endpoint != subject.Endpoint {
+	if in.latest.Subject != (Subject{}) || subject != in.subject() || old.Health == nil || old.Health.LastProbe.IsZero() || old.Endpoint != subject.Endpoint {
 		return false
 	}
 	valid := meta.FindStatusCondition(old.Conditions, v1alpha1.ConditionKeyValid)
@@ -141,7 +216,9 @@ func (in *input) remembered(subject Subject) bool {
 	if subject.Fingerprint == "" {
 		return len(old.Keys) == 0
 	}
-	return len(old.Keys) > 0 && old.Keys[0].Fingerprint == subject.Fingerprint
+	return slices.ContainsFunc(old.Keys, func(k v1alpha1.ProviderKeyStatus) bool {
+		return k.Fingerprint == subject.Fingerprint && k.State != v1alpha1.KeyChecking && k.State != v1alpha1.KeyRejected
+	})
 }
 
 // jittered is a duration, a little shorter or longer, always the same for the same credential and time.

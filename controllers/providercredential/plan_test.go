@@ -33,10 +33,9 @@ func newInput(changes ...func(*input)) *input {
 	credential.Spec.Probe = v1alpha1.ProbePolicy{Interval: metav1.Duration{Duration: time.Minute}, Timeout: metav1.Duration{Duration: 5 * time.Second}}
 	in := &input{
 		credential: credential, now: noon(),
-		entry: &table.Credential{Provider: "OpenAICompatible", Endpoint: baseURL, Keys: []table.Key{{Name: "primary", Value: "sk-one", Fingerprint: "0123456789ab"}}},
-		report: compile.ObjectReport{
-			Generation: 2, Served: 2, Keys: []compile.KeyReport{{Name: "primary", Fingerprint: "0123456789ab", State: v1alpha1.KeyActive}},
-		},
+		entry:  &table.Credential{Provider: "OpenAICompatible", Endpoint: baseURL, Keys: []table.Key{{Name: "primary", Value: "sk-one", Fingerprint: "0123456789ab"}}},
+		report: compile.ObjectReport{Generation: 2, Served: 2, Values: []compile.KeyValue{{Name: "primary", Fingerprint: "0123456789ab"}}},
+		keys:   []compile.KeyReport{{Name: "primary", Fingerprint: "0123456789ab", State: v1alpha1.KeyActive}},
 	}
 	for _, change := range changes {
 		change(in)
@@ -51,7 +50,8 @@ func probed(ago time.Duration, outcome Outcome) func(*input) {
 		if outcome.Subject == (Subject{}) {
 			outcome.Subject = subject()
 		}
-		in.outcome = &outcome
+		outcome.follow(Outcome{})
+		in.outcomes, in.latest = map[string]Outcome{outcome.Subject.Fingerprint: outcome}, outcome
 	}
 }
 
@@ -73,13 +73,13 @@ func broken(condition, reason string) func(*input) {
 	return func(in *input) {
 		in.entry = nil
 		in.report.Findings = []compile.Finding{{Condition: condition, Reason: reason, Message: "do something"}}
-		in.report.Keys = []compile.KeyReport{{Name: "primary", State: v1alpha1.KeyMissing, Message: "do something"}}
+		in.keys = []compile.KeyReport{{Name: "primary", State: v1alpha1.KeyMissing, Message: "do something"}}
 	}
 }
 
 func keyless(in *input) {
 	in.credential.Spec.Auth = v1alpha1.ProviderAuth{None: &v1alpha1.NoAuth{}}
-	in.entry.Keys, in.entry.Keyless, in.report.Keys = nil, true, nil
+	in.entry.Keys, in.entry.Keyless, in.report.Values, in.keys = nil, true, nil, nil
 }
 
 func summarise(conditions []metav1.Condition) string {
@@ -97,49 +97,49 @@ func TestConditions(t *testing.T) {
 	}{
 		"not probed yet": {
 			in:   newInput(),
-			want: "Ready=Unknown Pending, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown Pending, Healthy=Unknown Pending",
+			want: "Ready=Unknown Pending, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown Pending, Healthy=Unknown Pending, Rotating=False Settled",
 		},
 		"the provider took the key": {
 			in:   newInput(probed(0, answered(provider.KeyValid, provider.Healthy))),
-			want: "Ready=True Ready, ResolvedRefs=True ResolvedRefs, KeyValid=True KeyAccepted, Healthy=True ProbeSucceeded",
+			want: "Ready=True Ready, ResolvedRefs=True ResolvedRefs, KeyValid=True KeyAccepted, Healthy=True ProbeSucceeded, Rotating=False Settled",
 		},
 		"the provider refused the key": {
 			in:   newInput(probed(0, answered(provider.KeyInvalid, provider.Healthy))),
-			want: "Ready=False KeyRejected, ResolvedRefs=True ResolvedRefs, KeyValid=False KeyRejected, Healthy=False KeyRejected",
+			want: "Ready=False KeyRejected, ResolvedRefs=True ResolvedRefs, KeyValid=False KeyRejected, Healthy=False KeyRejected, Rotating=False Settled",
 		},
 		"the provider is ill": {
 			in:   newInput(probed(0, answered(provider.KeyUnknown, provider.Unhealthy))),
-			want: "Ready=False ProbeFailed, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown ProbeInconclusive, Healthy=False ProbeFailed",
+			want: "Ready=False ProbeFailed, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown ProbeInconclusive, Healthy=False ProbeFailed, Rotating=False Settled",
 		},
 		"the answer tells nothing": {
 			in:   newInput(probed(0, answered(provider.KeyUnknown, provider.HealthUnknown))),
-			want: "Ready=True Ready, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown ProbeInconclusive, Healthy=Unknown ProbeInconclusive",
+			want: "Ready=True Ready, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown ProbeInconclusive, Healthy=Unknown ProbeInconclusive, Rotating=False Settled",
 		},
 		"no answer": {
 			in:   newInput(probed(0, Outcome{Result: NoAnswer, Message: "connection refused"})),
-			want: "Ready=False Unreachable, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown ProbeInconclusive, Healthy=False Unreachable",
+			want: "Ready=False Unreachable, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown ProbeInconclusive, Healthy=False Unreachable, Rotating=False Settled",
 		},
 		"the manager may not ask": {
 			in:   newInput(probed(0, Outcome{Result: NotPermitted, Message: "not permitted"})),
-			want: "Ready=True Ready, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown ProbeNotPermitted, Healthy=Unknown ProbeNotPermitted",
+			want: "Ready=True Ready, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown ProbeNotPermitted, Healthy=Unknown ProbeNotPermitted, Rotating=False Settled",
 		},
 		"no key is needed": {
 			in: newInput(keyless, probed(0, Outcome{
 				Subject: Subject{Provider: "OpenAICompatible", Account: provider.Account{Endpoint: baseURL}}, Result: Answered, Verdict: provider.Verdict{Key: provider.KeyValid, Health: provider.Healthy},
 			})),
-			want: "Ready=True Ready, ResolvedRefs=True ResolvedRefs, KeyValid=True NoKeyNeeded, Healthy=True ProbeSucceeded",
+			want: "Ready=True Ready, ResolvedRefs=True ResolvedRefs, KeyValid=True NoKeyNeeded, Healthy=True ProbeSucceeded, Rotating=False Settled",
 		},
 		"the Secret is missing": {
 			in:   newInput(broken(v1alpha1.ConditionResolvedRefs, v1alpha1.ReasonSecretNotFound)),
-			want: "Ready=False SecretNotFound, ResolvedRefs=False SecretNotFound, KeyValid=Unknown Pending, Healthy=Unknown Pending",
+			want: "Ready=False SecretNotFound, ResolvedRefs=False SecretNotFound, KeyValid=Unknown Pending, Healthy=Unknown Pending, Rotating=False Settled",
 		},
 		"the endpoint is denied": {
 			in:   newInput(broken(v1alpha1.ConditionReady, v1alpha1.ReasonEndpointDenied)),
-			want: "Ready=False EndpointDenied, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown Pending, Healthy=Unknown Pending",
+			want: "Ready=False EndpointDenied, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown Pending, Healthy=Unknown Pending, Rotating=False Settled",
 		},
 		"the last probe was of another key": {
 			in:   newInput(probed(0, Outcome{Subject: Subject{Fingerprint: "another"}, Result: Answered, Verdict: provider.Verdict{Key: provider.KeyValid}})),
-			want: "Ready=Unknown Pending, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown Pending, Healthy=Unknown Pending",
+			want: "Ready=Unknown Pending, ResolvedRefs=True ResolvedRefs, KeyValid=Unknown Pending, Healthy=Unknown Pending, Rotating=False Settled",
 		},
 	}
 	for name, tc := range cases {
@@ -185,17 +185,16 @@ func TestProbesWhenDue(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			planned := makePlan(tc.in)
-			if (planned.probe != nil) != tc.probe {
-				t.Fatalf("probe is %+v", planned.probe)
+			if (len(planned.probes) == 1) != tc.probe {
+				t.Fatalf("the probes are %+v", planned.probes)
 			}
 			if planned.next < tc.least || planned.next > tc.most {
 				t.Errorf("the next look is in %s, want %s to %s", planned.next, tc.least, tc.most)
 			}
-			if planned.probe == nil {
-				return
-			}
-			if (planned.probe.key == nil) != tc.wantNoKey || planned.probe.Timeout <= 0 || planned.probe.Endpoint != baseURL {
-				t.Errorf("the probe is of %+v within %s", planned.probe.Subject, planned.probe.Timeout)
+			for _, probe := range planned.probes {
+				if (probe.key == nil) != tc.wantNoKey || probe.Timeout <= 0 || probe.Endpoint != baseURL {
+					t.Errorf("the probe is of %+v within %s", probe.Subject, probe.Timeout)
+				}
 			}
 		})
 	}
@@ -211,7 +210,7 @@ func TestAnEarlierProcessIsRemembered(t *testing.T) {
 		return in
 	}
 	planned := makePlan(restarted())
-	if planned.probe != nil {
+	if len(planned.probes) > 0 {
 		t.Error("what was probed a moment ago is probed again")
 	}
 	if diff := cmp.Diff(written, planned.status); diff != "" {
@@ -223,7 +222,7 @@ func TestAnEarlierProcessIsRemembered(t *testing.T) {
 		"another generation": restarted(func(in *input) { in.credential.Generation = 3 }),
 	} {
 		planned := makePlan(in)
-		if planned.probe == nil {
+		if len(planned.probes) == 0 {
 			t.Errorf("%s is not probed", name)
 		}
 		if found := meta.FindStatusCondition(planned.status.Conditions, v1alpha1.ConditionKeyValid); found.Status != metav1.ConditionUnknown {
@@ -232,7 +231,7 @@ func TestAnEarlierProcessIsRemembered(t *testing.T) {
 	}
 	late := restarted()
 	late.now = noon().Add(time.Hour)
-	if makePlan(late).probe == nil {
+	if len(makePlan(late).probes) == 0 {
 		t.Error("what was probed an hour ago is not probed")
 	}
 }
@@ -256,8 +255,10 @@ func TestKeysAndHealth(t *testing.T) {
 	in.credential.Status = first
 	in.now = noon().Add(time.Minute)
 	probed(0, answered(provider.KeyInvalid, provider.Healthy))(in)
+	in.keys[0].State, in.entry.Keys[0].Refused = v1alpha1.KeyRejected, true
 	second := makeStatus(in)
-	wantKeys[0].State, wantKeys[0].Message, wantKeys[0].Since = v1alpha1.KeyRejected, "the answer", metav1.NewTime(noon().Add(time.Minute))
+	wantKeys[0].State, wantKeys[0].Message = v1alpha1.KeyRejected, "the answer; the key is used only while there is no other"
+	wantKeys[0].Since = metav1.NewTime(noon().Add(time.Minute))
 	if diff := cmp.Diff(wantKeys, second.Keys); diff != "" {
 		t.Errorf("keys of a refused key (-want +got):\n%s", diff)
 	}

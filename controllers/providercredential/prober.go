@@ -2,6 +2,8 @@ package providercredential
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -71,6 +74,8 @@ type Outcome struct {
 	List *provider.ModelList
 	// ListAsked is when it was last asked for; zero if never.
 	ListAsked time.Time
+	// Standing is what is known of the key by this and earlier answers.
+	Standing Standing
 }
 
 // keep takes over the list of an earlier outcome, if this one has none and speaks of the same account.
@@ -89,19 +94,34 @@ func (o *Outcome) keep(earlier Outcome) {
 // Ask makes one probe. The context carries its timeout.
 type Ask func(ctx context.Context, namespace string, request Request) Outcome
 
-// Prober makes probes, each in a goroutine of its own with a timeout, and remembers what they found. At most one runs for a credential, so their number
-// is bounded by that of the credentials.
+const (
+	// probesOfCredential and probesOfAll bound how many probes run at a time.
+	probesOfCredential = 4
+	probesOfAll        = 512
+)
+
+// Prober makes probes, each in a goroutine of its own with a timeout, and remembers what they found of each key. At most one runs for a key, and a few for
+// a credential, so a provider that is slow for one delays nobody else's.
 type Prober struct {
 	ask Ask
 
-	mutex     sync.Mutex
-	running   map[types.NamespacedName]*probe
-	outcomes  map[types.NamespacedName]Outcome
-	listeners []func(types.NamespacedName)
-	// followers hear of lists of models that changed.
+	mutex       sync.Mutex
+	credentials map[types.NamespacedName]*knowledge
+	running     int
+	listeners   []func(types.NamespacedName)
+	// followers hear of lists of models and of verdicts that changed.
 	followers []func(namespace string)
 	probes    sync.WaitGroup
 	closed    bool
+}
+
+// knowledge is what is known of one credential.
+type knowledge struct {
+	// running are the probes that run, and outcomes what the last ones found, by fingerprint.
+	running  map[string]*probe
+	outcomes map[string]Outcome
+	// latest is the outcome of the last probe that ended; it has the list of models.
+	latest Outcome
 }
 
 // probe is one that runs.
@@ -112,7 +132,7 @@ type probe struct {
 
 // NewProber returns a Prober that asks by ask.
 func NewProber(ask Ask) *Prober {
-	return &Prober{ask: ask, running: map[types.NamespacedName]*probe{}, outcomes: map[types.NamespacedName]Outcome{}}
+	return &Prober{ask: ask, credentials: map[types.NamespacedName]*knowledge{}}
 }
 
 // Start waits for the context to end and then ends all probes.
@@ -120,8 +140,10 @@ func (p *Prober) Start(ctx context.Context) error {
 	<-ctx.Done()
 	p.mutex.Lock()
 	p.closed = true
-	for _, probe := range p.running {
-		probe.cancel()
+	for _, known := range p.credentials {
+		for _, probe := range known.running {
+			probe.cancel()
+		}
 	}
 	p.mutex.Unlock()
 	p.probes.Wait()
@@ -138,8 +160,8 @@ func (p *Prober) Source() source.Source {
 	})
 }
 
-// ListSource is a source of requests at every change of a list of models: for what request makes of the namespace that its credential is in.
-func (p *Prober) ListSource(request func(namespace string) reconcile.Request) source.Source {
+// ChangeSource is a source of requests at every change of a list of models or of what is known of a key: for what request makes of the namespace that its credential is in.
+func (p *Prober) ChangeSource(request func(namespace string) reconcile.Request) source.Source {
 	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		p.mutex.Lock()
 		defer p.mutex.Unlock()
@@ -153,73 +175,151 @@ func (p *Prober) Lists(namespace string) map[string]provider.ModelList {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	lists := map[string]provider.ModelList{}
-	for name, outcome := range p.outcomes {
-		if name.Namespace == namespace && outcome.List != nil {
-			lists[name.Name] = *outcome.List
+	for name, known := range p.credentials {
+		if name.Namespace == namespace && known.latest.List != nil {
+			lists[name.Name] = *known.latest.List
 		}
 	}
 	return lists
 }
 
-// Outcome returns what the last probe of a credential found.
-func (p *Prober) Outcome(name types.NamespacedName) (Outcome, bool) {
+// Verdicts returns what is known of the keys of a namespace's credentials, by the name of the credential and the key's fingerprint.
+func (p *Prober) Verdicts(namespace string) map[string]map[string]compile.KeyVerdict {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	outcome, ok := p.outcomes[name]
-	return outcome, ok
+	verdicts := map[string]map[string]compile.KeyVerdict{}
+	for name, known := range p.credentials {
+		if name.Namespace != namespace {
+			continue
+		}
+		verdicts[name.Name] = make(map[string]compile.KeyVerdict, len(known.outcomes))
+		for fingerprint, outcome := range known.outcomes {
+			verdicts[name.Name][fingerprint] = outcome.verdict()
+		}
+	}
+	return verdicts
+}
+
+// Outcomes returns what the last probes of a credential's keys found, by fingerprint, and what the last one of all did.
+func (p *Prober) Outcomes(name types.NamespacedName) (byKey map[string]Outcome, latest Outcome) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	known := p.credentials[name]
+	if known == nil {
+		return nil, Outcome{}
+	}
+	return maps.Clone(known.outcomes), known.latest
 }
 
 // Forget drops what is known of a credential that is gone.
 func (p *Prober) Forget(name types.NamespacedName) {
+	p.Retain(name, nil)
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.stop(name)
-	delete(p.outcomes, name)
+	delete(p.credentials, name)
+}
+
+// Retain drops what is known of keys that are not asked about any more, so that one that comes back is asked about anew.
+func (p *Prober) Retain(name types.NamespacedName, subjects []Subject) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	known := p.credentials[name]
+	if known == nil {
+		return
+	}
+	for fingerprint, running := range known.running {
+		if !slices.Contains(subjects, running.subject) {
+			p.stop(known, fingerprint)
+		}
+	}
+	maps.DeleteFunc(known.outcomes, func(_ string, outcome Outcome) bool { return !slices.Contains(subjects, outcome.Subject) })
 }
 
 // stop needs the mutex to be held.
-func (p *Prober) stop(name types.NamespacedName) {
-	if running := p.running[name]; running != nil {
+func (p *Prober) stop(known *knowledge, fingerprint string) {
+	if running := known.running[fingerprint]; running != nil {
 		running.cancel()
-		delete(p.running, name)
+		delete(known.running, fingerprint)
+		p.running--
 	}
 }
 
-// Probe starts a probe, unless one with the same question is running. One with another question is given up.
-func (p *Prober) Probe(name types.NamespacedName, request Request) {
+// Probe starts a probe, unless one with the same question is running. One with another question about the same key is given up. It returns false if too
+// many are running.
+func (p *Prober) Probe(name types.NamespacedName, request Request) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	if running := p.running[name]; p.closed || running != nil && running.subject == request.Subject {
-		return
+	if p.closed {
+		return true
 	}
-	p.stop(name)
+	known := p.credentials[name]
+	if known == nil {
+		known = &knowledge{running: map[string]*probe{}, outcomes: map[string]Outcome{}}
+		p.credentials[name] = known
+	}
+	if running := known.running[request.Fingerprint]; running != nil && running.subject == request.Subject {
+		return true
+	}
+	p.stop(known, request.Fingerprint)
+	if p.running >= probesOfAll || len(known.running) >= probesOfCredential {
+		return false
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), request.Timeout)
 	started := &probe{subject: request.Subject, cancel: cancel}
-	p.running[name] = started
+	known.running[request.Fingerprint] = started
+	p.running++
 	p.probes.Go(func() {
 		defer cancel()
 		p.finish(name, started, p.ask(ctx, name.Namespace, request))
 	})
+	return true
 }
 
 // finish keeps an outcome, unless the probe was given up in the meantime.
 func (p *Prober) finish(name types.NamespacedName, done *probe, outcome Outcome) {
 	p.mutex.Lock()
-	if p.running[name] != done {
+	known := p.credentials[name]
+	fingerprint := done.subject.Fingerprint
+	if known == nil || known.running[fingerprint] != done {
 		p.mutex.Unlock()
 		return
 	}
-	delete(p.running, name)
-	earlier := p.outcomes[name]
-	outcome.keep(earlier)
-	p.outcomes[name] = outcome
+	delete(known.running, fingerprint)
+	p.running--
+	before, list := known.outcomes[fingerprint], known.latest.List
+	outcome.follow(before)
+	outcome.keep(known.latest)
+	known.outcomes[fingerprint], known.latest = outcome, outcome
+	changed := !outcome.List.Equal(list) || !outcome.verdict().Same(before.verdict())
+	p.mutex.Unlock()
+	p.tell(name, changed)
+}
+
+// Refuse notes that the provider refuses a key in calls, as if a probe had said so. It holds until a probe that begins from now on says that the key is good.
+func (p *Prober) Refuse(name types.NamespacedName, subject Subject) {
+	p.mutex.Lock()
+	known := p.credentials[name]
+	if known == nil || known.outcomes[subject.Fingerprint].Subject != subject || known.outcomes[subject.Fingerprint].Standing.State == provider.KeyInvalid {
+		p.mutex.Unlock()
+		return
+	}
+	p.stop(known, subject.Fingerprint)
+	outcome := known.outcomes[subject.Fingerprint]
+	outcome.Standing.refuse("the provider refuses the key in calls")
+	known.outcomes[subject.Fingerprint] = outcome
+	p.mutex.Unlock()
+	p.tell(name, true)
+}
+
+// tell lets listeners know of news about a credential, and followers if it changes the table of its namespace.
+func (p *Prober) tell(name types.NamespacedName, changed bool) {
+	p.mutex.Lock()
 	listeners, followers := p.listeners, p.followers
 	p.mutex.Unlock()
-	if outcome.List.Equal(earlier.List) {
-		followers = nil
-	}
-	for _, follower := range followers {
-		follower(name.Namespace)
+	if changed {
+		for _, follower := range followers {
+			follower(name.Namespace)
+		}
 	}
 	for _, listener := range listeners {
 		listener(name)

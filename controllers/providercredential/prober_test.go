@@ -70,15 +70,15 @@ func TestProberTellsWhenItIsDone(t *testing.T) {
 	prober, started, queue := newProber(t)
 	prober.Probe(name("a"), about("1"))
 	probe := receive(t, started)
-	if _, ok := prober.Outcome(name("a")); ok {
+	if outcomes, _ := prober.Outcomes(name("a")); len(outcomes) > 0 {
 		t.Error("there is an outcome before the answer")
 	}
 	probe.answer <- Outcome{Result: Answered}
 	if done, _ := queue.Get(); done.NamespacedName != name("a") {
 		t.Errorf("asked to look at %s", done)
 	}
-	if outcome, ok := prober.Outcome(name("a")); !ok || outcome.Result != Answered || outcome.Subject.Fingerprint != "1" {
-		t.Errorf("the outcome is %+v", outcome)
+	if outcomes, latest := prober.Outcomes(name("a")); outcomes["1"].Result != Answered || latest.Subject.Fingerprint != "1" {
+		t.Errorf("the outcomes are %+v", outcomes)
 	}
 }
 
@@ -108,16 +108,18 @@ func TestProberDoesNotLetASlowProviderDelayOthers(t *testing.T) {
 
 func TestProberGivesUpAnOldQuestion(t *testing.T) {
 	prober, started, queue := newProber(t)
-	prober.Probe(name("a"), about("old"))
+	elsewhere := about("1")
+	elsewhere.Endpoint = "https://new.example"
+	prober.Probe(name("a"), about("1"))
 	old := receive(t, started)
-	prober.Probe(name("a"), about("new"))
+	prober.Probe(name("a"), elsewhere)
 	receive(t, old.ended)
 	receive(t, started).answer <- Outcome{Result: Answered}
 	if done, _ := queue.Get(); done.NamespacedName != name("a") {
 		t.Errorf("asked to look at %s", done)
 	}
-	if outcome, _ := prober.Outcome(name("a")); outcome.Subject.Fingerprint != "new" {
-		t.Errorf("the outcome is %+v", outcome)
+	if outcomes, _ := prober.Outcomes(name("a")); outcomes["1"].Subject != elsewhere.Subject {
+		t.Errorf("the outcomes are %+v", outcomes)
 	}
 }
 
@@ -127,8 +129,8 @@ func TestProberForgets(t *testing.T) {
 	running := receive(t, started)
 	prober.Forget(name("a"))
 	receive(t, running.ended)
-	if outcome, ok := prober.Outcome(name("a")); ok {
-		t.Errorf("the outcome is %+v", outcome)
+	if outcomes, _ := prober.Outcomes(name("a")); len(outcomes) > 0 {
+		t.Errorf("the outcomes are %+v", outcomes)
 	}
 	prober.Probe(name("a"), about("1"))
 	receive(t, started)

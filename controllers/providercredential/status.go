@@ -3,14 +3,12 @@ package providercredential
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/status"
-	"signalbox.dev/signalbox/proxy/provider"
 )
 
 // makeStatus builds the whole status, and finds in.health for it. It is pure.
@@ -26,9 +24,14 @@ func makeStatus(in *input) v1alpha1.ProviderCredentialStatus {
 		built.Endpoint = in.entry.Endpoint
 	}
 	resolved, keyValid, healthy := in.resolvedRefs(), in.keyValid(), in.healthy()
-	built.Keys = in.keys(keyValid)
-	conditions := []metav1.Condition{in.ready(resolved, keyValid, healthy), resolved, keyValid, healthy}
+	built.Keys, built.UsableKeys = in.keyStatuses(), in.usableKeys()
+	conditions := []metav1.Condition{in.ready(resolved, keyValid, healthy), resolved, keyValid, healthy, in.rotating()}
 	conditions = append(conditions, in.setProvisioned(&built.Conditions)...)
+	if in.maxAge() > 0 {
+		conditions = append(conditions, in.keyFresh())
+	} else {
+		meta.RemoveStatusCondition(&built.Conditions, v1alpha1.ConditionKeyFresh)
+	}
 	status.Set(&built.Conditions, in.credential.Generation, in.now, conditions...)
 	return built
 }
@@ -61,10 +64,19 @@ func (in *input) resolvedRefs() metav1.Condition {
 
 // current is the last outcome, if it speaks of what is configured now.
 func (in *input) current() *Outcome {
-	if in.usable() && in.outcome != nil && in.outcome.Subject == in.subject() {
-		return in.outcome
+	if !in.usable() {
+		return nil
 	}
-	return nil
+	return in.outcome(in.subject())
+}
+
+// outcome is the last outcome about a subject; nil if there was none.
+func (in *input) outcome(subject Subject) *Outcome {
+	found, known := in.outcomes[subject.Fingerprint]
+	if !known || found.Subject != subject {
+		return nil
+	}
+	return &found
 }
 
 // carried is a condition that an earlier process wrote and that still speaks of what is configured now; nil if there is none.
@@ -87,30 +99,6 @@ func (in *input) unknown(kind string) metav1.Condition {
 	return metav1.Condition{Type: kind, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending, Message: message}
 }
 
-func (in *input) keyValid() metav1.Condition {
-	kind := v1alpha1.ConditionKeyValid
-	if in.entry != nil && in.entry.Keyless {
-		return metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoKeyNeeded, Message: "the endpoint takes no key"}
-	}
-	outcome := in.current()
-	if outcome == nil {
-		return in.unknown(kind)
-	}
-	condition := metav1.Condition{Type: kind, Message: outcome.Message}
-	switch outcome.Verdict.Key {
-	case provider.KeyValid:
-		condition.Status, condition.Reason, condition.Message = metav1.ConditionTrue, v1alpha1.ReasonKeyAccepted, "the provider took the key"
-	case provider.KeyInvalid:
-		condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonKeyRejected
-	default:
-		condition.Status, condition.Reason = metav1.ConditionUnknown, v1alpha1.ReasonProbeInconclusive
-	}
-	if outcome.Result == NotPermitted {
-		condition.Reason = v1alpha1.ReasonProbeNotPermitted
-	}
-	return condition
-}
-
 // ready sums up: a finding of its own, then the first condition that is false, then one that is still to come. A provider that may not be probed, or
 // whose answer tells nothing, can still be called.
 func (in *input) ready(conditions ...metav1.Condition) metav1.Condition {
@@ -128,31 +116,4 @@ func (in *input) ready(conditions ...metav1.Condition) metav1.Condition {
 		}
 	}
 	return metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady, Message: "the credential can be used"}
-}
-
-// keys lists the keys of the spec and their states.
-func (in *input) keys(keyValid metav1.Condition) []v1alpha1.ProviderKeyStatus {
-	keys := make([]v1alpha1.ProviderKeyStatus, 0, len(in.report.Keys))
-	for _, found := range in.report.Keys {
-		key := v1alpha1.ProviderKeyStatus{Name: found.Name, Fingerprint: found.Fingerprint, State: found.State, Message: found.Message}
-		if key.State == v1alpha1.KeyActive && keyValid.Status == metav1.ConditionFalse {
-			key.State, key.Message = v1alpha1.KeyRejected, keyValid.Message
-		}
-		key.Since = in.since(key)
-		keys = append(keys, key)
-	}
-	if len(keys) == 0 {
-		return nil
-	}
-	return keys
-}
-
-// since is when a key came into its state.
-func (in *input) since(key v1alpha1.ProviderKeyStatus) metav1.Time {
-	for _, old := range in.credential.Status.Keys {
-		if old.Name == key.Name && old.State == key.State && old.Fingerprint == key.Fingerprint {
-			return old.Since
-		}
-	}
-	return metav1.NewTime(in.now.Truncate(time.Second))
 }

@@ -19,6 +19,7 @@ import (
 	"signalbox.dev/signalbox/controllers/report"
 	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/secrets"
+	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/provider"
 )
 
@@ -35,9 +36,12 @@ type IssuerKeys interface {
 	Keys() map[string][]byte
 }
 
-// Lists tell what models the providers of a namespace's credentials offer, by the name of the credential.
-type Lists interface {
+// Probes tell what probes found.
+type Probes interface {
+	// Lists are the models that the providers of a namespace's credentials offer, by the name of the credential.
 	Lists(namespace string) map[string]provider.ModelList
+	// Verdicts are what is known of their keys, by the name of the credential and the key's fingerprint; never nil.
+	Verdicts(namespace string) map[string]map[string]compile.KeyVerdict
 }
 
 // Reconciler keeps one namespace's proxy.
@@ -56,8 +60,8 @@ type Reconciler struct {
 	Facts Facts
 	// IssuerKeys are those of the configuration's OIDC issuers; nil when nobody asks them.
 	IssuerKeys IssuerKeys
-	// Lists tell what models providers offer; nil when nobody asks them.
-	Lists Lists
+	// Probes tell what models providers offer and which keys they take; nil when nobody asks them.
+	Probes Probes
 	// Stores tell whether the proxies can reach their ledgers; nil without a store outside the API server.
 	Stores Stores
 	// Config is the platform's configuration.

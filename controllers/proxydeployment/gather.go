@@ -41,8 +41,9 @@ type input struct {
 	facts       apiserver.Facts
 	// issuerKeys are the key sets of OIDC issuers, as far as they are known, by the issuer's name.
 	issuerKeys map[string][]byte
-	// lists are the models that providers offer.
-	lists map[string]provider.ModelList
+	// lists are the models that providers offer, and verdicts what they said of keys.
+	lists    map[string]provider.ModelList
+	verdicts map[string]map[string]compile.KeyVerdict
 
 	// previous is the table in force, and secret the object that holds it; both nil if there is none.
 	previous *table.Table
@@ -264,8 +265,8 @@ func (r *Reconciler) gatherFresh(_ context.Context, in *input) error {
 		return nil
 	}
 	in.pace, in.urgent = r.Pace.Wait(in.namespace, in.now)
-	if r.Lists != nil {
-		in.lists = r.Lists.Lists(in.namespace)
+	if r.Probes != nil {
+		in.lists, in.verdicts = r.Probes.Lists(in.namespace), r.Probes.Verdicts(in.namespace)
 	}
 	if in.previous == nil {
 		in.fresh.AccessKeySalt = newSalt()

@@ -118,6 +118,7 @@ func (in *input) compileInput() compile.Input {
 		Usage:             in.stores.usage,
 		Tracing:           in.config.TraceTarget(),
 		Lists:             in.lists,
+		Verdicts:          in.verdicts,
 		Previous:          in.previous,
 		Fresh:             in.fresh,
 		Now:               in.now,

@@ -28,6 +28,7 @@ import (
 	"signalbox.dev/signalbox/controllers/report"
 	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/secrets"
+	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -40,10 +41,20 @@ type knownFacts struct {
 
 func (k knownFacts) Facts() (apiserver.Facts, bool) { return k.facts, k.known }
 
-// fixedLists are lists of models, by namespace and credential.
-type fixedLists map[string]map[string]provider.ModelList
+// fixedProbes are what probes found, by namespace and credential.
+type fixedProbes struct {
+	lists    map[string]map[string]provider.ModelList
+	verdicts map[string]map[string]compile.KeyVerdict
+}
 
-func (l fixedLists) Lists(namespace string) map[string]provider.ModelList { return l[namespace] }
+func (p fixedProbes) Lists(namespace string) map[string]provider.ModelList { return p.lists[namespace] }
+
+func (p fixedProbes) Verdicts(string) map[string]map[string]compile.KeyVerdict {
+	if p.verdicts == nil {
+		return map[string]map[string]compile.KeyVerdict{}
+	}
+	return p.verdicts
+}
 
 // world is one namespace and a reconciler that reads without caches.
 type world struct {
@@ -156,13 +167,13 @@ var _ = Describe("Reconcile", func() {
 		w.reconcile(ctx)
 		Expect(w.table(ctx).Routes[0].Targets[0].Unlisted).To(BeFalse())
 		account := provider.Account{Endpoint: "http://model-server." + w.namespace + ":8000/v1"}
-		w.reconciler.Lists = fixedLists{w.namespace: {"provider": {
+		w.reconciler.Probes = fixedProbes{lists: map[string]map[string]provider.ModelList{w.namespace: {"provider": {
 			Provider: "OpenAICompatible", Account: account, Models: []provider.ListedModel{{ID: "another-model"}}, Complete: true,
-		}}}
+		}}}}
 		w.reconcile(ctx)
 		Expect(w.table(ctx).Routes[0].Targets[0].Unlisted).To(BeTrue())
 		writes := w.writes
-		w.reconciler.Lists = fixedLists{}
+		w.reconciler.Probes = fixedProbes{}
 		w.reconcile(ctx)
 		Expect(w.table(ctx).Routes[0].Targets[0].Unlisted).To(BeTrue())
 		Expect(w.writes).To(Equal(writes), "a manager that was restarted changes nothing")

@@ -36,8 +36,8 @@ type Sources struct {
 	Facts func(requests func(ctx context.Context) []reconcile.Request) source.Source
 	// IssuerKeys is a source of requests at every change of an OIDC issuer's keys; nil when nobody asks for them.
 	IssuerKeys func(requests func(ctx context.Context) []reconcile.Request) source.Source
-	// Lists is a source of requests at every change of a list of models; nil when nobody asks for them.
-	Lists func(request func(namespace string) reconcile.Request) source.Source
+	// Probes is a source of requests at every change of what probes found of models and keys; nil when nobody asks.
+	Probes func(request func(namespace string) reconcile.Request) source.Source
 	// Stores is a source of requests at every change of what keeps a namespace from its ledgers; nil without a store outside the API server.
 	Stores func(request func(namespace string) reconcile.Request) source.Source
 }
@@ -59,8 +59,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources Sources) error {
 	if sources.IssuerKeys != nil {
 		build = build.WatchesRawSource(sources.IssuerKeys(r.requestAll))
 	}
-	if sources.Lists != nil {
-		build = build.WatchesRawSource(sources.Lists(requestFor))
+	if sources.Probes != nil {
+		build = build.WatchesRawSource(sources.Probes(requestFor))
 	}
 	if sources.Stores != nil {
 		build = build.WatchesRawSource(sources.Stores(requestFor))

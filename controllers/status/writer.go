@@ -29,6 +29,8 @@ type Writer struct {
 	Events events.EventRecorder
 	// Adverse are the condition types whose True is the bad state, such as Exceeded.
 	Adverse []string
+	// Notable are reasons that are an event in every status, with the event's type. A Normal one is none of an object that is new.
+	Notable map[string]string
 }
 
 // Patch writes the status of after, which is a copy of before with another status, and tells whether it had to. The patch carries the resource version
@@ -70,6 +72,12 @@ func (w Writer) announce(object client.Object, old *metav1.Condition, condition 
 		bad = metav1.ConditionTrue
 	}
 	changed := old == nil || old.Status != condition.Status
+	if kind, notable := w.Notable[condition.Reason]; notable {
+		if old != nil || kind == corev1.EventTypeWarning {
+			w.emit(object, kind, condition)
+		}
+		return
+	}
 	switch {
 	case condition.Status == bad && condition.Reason != v1alpha1.ReasonPending:
 		w.emit(object, corev1.EventTypeWarning, condition)

@@ -87,6 +87,12 @@ type KeyVerdict struct {
 	Message string
 }
 
+// Same tells whether two verdicts lead to the same table.
+func (v KeyVerdict) Same(other KeyVerdict) bool {
+	v.Message, other.Message = "", ""
+	return v == other
+}
+
 // RemoteRoute is what is known of a ModelRoute of another namespace.
 type RemoteRoute struct {
 	// Models that its spec names.

@@ -1,0 +1,79 @@
+package providercredential
+
+import (
+	"net/http"
+	"time"
+
+	"signalbox.dev/signalbox/proxy/compile"
+	"signalbox.dev/signalbox/proxy/provider"
+)
+
+const (
+	// patience is how long a provider that gives no proper answer about a key is asked again before that counts as one that cannot tell.
+	patience = time.Minute
+	// maxRefusals is the last one that is counted; the pauses do not grow any more.
+	maxRefusals = 16
+)
+
+// Standing is what is known of a key by all answers so far. An answer that does not tell takes nothing back of what an earlier one said.
+type Standing struct {
+	// State of the key; empty before there was an answer.
+	State provider.KeyState
+	// Message of the answer that said so.
+	Message string
+	// Pending tells that there was no proper answer yet and that it is soon asked again.
+	Pending bool
+	// Refusals counts the answers in a row that said that the key is bad.
+	Refusals int
+	// asked is when it was first asked for the answer that is missing.
+	asked time.Time
+}
+
+func (s *Standing) refuse(message string) {
+	s.State, s.Message, s.Pending, s.Refusals = provider.KeyInvalid, message, false, min(s.Refusals+1, maxRefusals)
+}
+
+// follow works out what is known after an outcome, from what was known before it.
+func (o *Outcome) follow(before Outcome) {
+	known := Standing{}
+	if before.Subject == o.Subject {
+		known = before.Standing
+	}
+	switch {
+	case o.Result == Answered && o.Verdict.Key == provider.KeyInvalid:
+		known.refuse(o.Message)
+	case o.Result == Answered && o.Verdict.Key == provider.KeyValid:
+		known = Standing{State: provider.KeyValid, Message: o.Message}
+	case known.State == provider.KeyValid || known.State == provider.KeyInvalid:
+	case !o.passing():
+		known = Standing{State: provider.KeyUnknown, Message: o.Message}
+	case known.State == provider.KeyUnknown && !known.Pending:
+	default:
+		if known.asked.IsZero() {
+			known.asked = o.At
+		}
+		known.State, known.Message, known.Pending = provider.KeyUnknown, o.Message, o.At.Sub(known.asked) < patience
+	}
+	o.Standing = known
+}
+
+// passing tells whether an outcome says nothing because of trouble that may pass.
+func (o *Outcome) passing() bool {
+	if o.Result != Answered {
+		return o.Result != NotPermitted
+	}
+	switch o.HTTPStatus {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	default:
+		return o.HTTPStatus >= http.StatusInternalServerError
+	}
+}
+
+// verdict is what the compiler is told of the key.
+func (o *Outcome) verdict() compile.KeyVerdict {
+	return compile.KeyVerdict{
+		Provider: o.Subject.Provider, Account: o.Subject.Account,
+		State: o.Standing.State, Pending: o.Standing.Pending, Message: o.Standing.Message,
+	}
+}
