@@ -167,12 +167,17 @@ func (p *proxyPod) take(ctx context.Context) {
 	Expect(p.server.Use(newest)).To(Succeed())
 }
 
+// unvalidated has new keys lead at once: there is no provider behind these credentials that could be asked.
+func unvalidated(c *v1alpha1.ProviderCredential) {
+	c.Spec.Rotation.Validate = v1alpha1.ValidateNone
+}
+
 var _ = Describe("a manager", Ordered, func() {
 	BeforeAll(func() { startManager(cluster.Config, configuration) })
 
 	It("delivers a table, and calls a route Programmed only once the proxy serves it", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
-		create(ctx, controllertest.KeySecret(namespace, "provider-key", "sk-one"), controllertest.Credential(namespace, "provider"),
+		create(ctx, controllertest.KeySecret(namespace, "provider-key", "sk-one"), controllertest.Credential(namespace, "provider", unvalidated),
 			controllertest.Route(namespace, "chat"))
 
 		Eventually(func(g Gomega) {
@@ -264,7 +269,7 @@ var _ = Describe("a manager", Ordered, func() {
 
 	It("tells a broken route what is wrong and leaves the good one beside it as it is", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
-		create(ctx, controllertest.KeySecret(namespace, "provider-key", "sk-one"), controllertest.Credential(namespace, "provider"),
+		create(ctx, controllertest.KeySecret(namespace, "provider-key", "sk-one"), controllertest.Credential(namespace, "provider", unvalidated),
 			controllertest.Route(namespace, "good"))
 		var before *table.Table
 		Eventually(func() (err error) { before, err = delivered(ctx, namespace); return err }, patience, glance).Should(Succeed())
@@ -285,7 +290,7 @@ var _ = Describe("a manager", Ordered, func() {
 	It("removes the proxy with the last route", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		route := controllertest.Route(namespace, "chat")
-		create(ctx, controllertest.KeySecret(namespace, "provider-key", "sk-one"), controllertest.Credential(namespace, "provider"), route)
+		create(ctx, controllertest.KeySecret(namespace, "provider-key", "sk-one"), controllertest.Credential(namespace, "provider", unvalidated), route)
 		proxy := types.NamespacedName{Namespace: namespace, Name: v1alpha1.ProxyName}
 		Eventually(func() error { return cluster.Client.Get(ctx, proxy, &appsv1.Deployment{}) }, patience, glance).Should(Succeed())
 		Expect(cluster.Client.Delete(ctx, route)).To(Succeed())
@@ -302,7 +307,7 @@ var _ = Describe("a manager", Ordered, func() {
 
 	It("puts back what somebody changed, and removes what is no longer wanted", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
-		create(ctx, controllertest.KeySecret(namespace, "provider-key", "sk-one"), controllertest.Credential(namespace, "provider"),
+		create(ctx, controllertest.KeySecret(namespace, "provider-key", "sk-one"), controllertest.Credential(namespace, "provider", unvalidated),
 			controllertest.Route(namespace, "chat"))
 		proxy := types.NamespacedName{Namespace: namespace, Name: v1alpha1.ProxyName}
 		var deployment appsv1.Deployment

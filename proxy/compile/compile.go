@@ -131,7 +131,8 @@ type Result struct {
 	Report Report
 	// Next is when Compile is to run again although nothing else changed, for a key's time is over; zero for never.
 	Next time.Time
-	// Waiting are the values of keys that are in Secrets and not in the table, by the name of the credential. They are secret.
+	// Waiting are the values of keys that are in Secrets and not in the table, by the name of the credential, those that the provider refused as Refused.
+	// They are secret.
 	Waiting map[string][]table.Key
 }
 

@@ -131,6 +131,7 @@ func (r *keyReading) take(source keySource, before chain, value table.Key) {
 		stored.Reason, stored.Message = why.reason, why.message
 	}
 	if why.reason != "" && stored.SameAs == "" {
+		value.Refused = why.reason == v1alpha1.ReasonKeyRejected
 		r.kept.waiting = append(r.kept.waiting, value)
 	}
 	if after.lead != nil && after.lead.Fingerprint == value.Fingerprint {

@@ -117,11 +117,18 @@ func (a *assembly) backendProblem(name string) (reason, problem string) {
 		return v1alpha1.ReasonBackendNotFound, fmt.Sprintf("ProviderCredential %q does not exist", name)
 	case backend == nil:
 		return v1alpha1.ReasonBackendUnusable, fmt.Sprintf("ProviderCredential %q is not valid", name)
+	case len(backend.Keys) == 0 && len(a.waiting[name]) > 0 && !a.refused(name):
+		return v1alpha1.ReasonPending, fmt.Sprintf("ProviderCredential %q has a key that its provider is being asked about", name)
 	case len(backend.Keys) == 0 && !backend.Keyless:
 		return v1alpha1.ReasonBackendUnusable, fmt.Sprintf("ProviderCredential %q has no usable key", name)
 	default:
 		return "", ""
 	}
+}
+
+// refused tells whether the provider refused a key of a credential that waits.
+func (a *assembly) refused(name string) bool {
+	return slices.ContainsFunc(a.waiting[name], func(k table.Key) bool { return k.Refused })
 }
 
 func (a *assembly) targetReport(route *table.Route, target *table.Target, reason string, listed listedTarget) TargetReport {
