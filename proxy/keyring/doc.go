@@ -2,7 +2,7 @@
 // outside, and the only thing that it remembers is whose turn it is where a new key gets a share of calls.
 //
 // All values of one key have the same name. Of a name the key that leads is used; a canary gets its share of the name's calls; one that was replaced is used
-// only where those that replaced it are refused, and never from its deadline on.
+// only where those that replaced it are refused, and no key is from its deadline on.
 //
 // Between names the first one whose key can be used leads, or they share the calls: in proportion to
 //

@@ -31,6 +31,8 @@ const (
 	returning
 	// weightless: it shares no calls while another can be used.
 	weightless
+	// reserve: it was replaced, and nothing of its name is there any more.
+	reserve
 	// full: its rate limits leave no room for the call.
 	full
 	// suspect: the manager's probe was refused.
@@ -113,10 +115,13 @@ func (r *Ring) best(n *name, q *Query) choice {
 			best.standing, best.place = s, place
 		}
 	}
-	successor := standing{refused: true}
-	if n.lead != none {
+	successor, least := standing{refused: true}, ready
+	switch {
+	case n.lead != none && !Expired(&r.keys[n.lead], q.Now):
 		successor = r.stand(n, n.lead, q)
 		take(n.lead, successor)
+	case n.canary == none:
+		least = reserve
 	}
 	if n.canary != none {
 		canary := r.stand(n, n.canary, q)
@@ -131,6 +136,7 @@ func (r *Ring) best(n *name, q *Query) choice {
 			continue
 		}
 		successor = r.stand(n, place, q)
+		successor.grade = max(successor.grade, least)
 		take(place, successor)
 	}
 	return best

@@ -69,7 +69,7 @@ func (r *Ring) Len() int { return len(r.keys) }
 func (r *Ring) Key(place int) *table.Key { return &r.keys[place] }
 
 // Single tells that there is nothing to choose: there is one key, and it has no deadline.
-func (r *Ring) Single() bool { return len(r.keys) == 1 && r.keys[0].Role != table.Previous }
+func (r *Ring) Single() bool { return len(r.keys) == 1 && !Limited(&r.keys[0]) }
 
 // Has tells whether a key is in the ring.
 func (r *Ring) Has(fingerprint string) bool {
@@ -81,10 +81,14 @@ func (r *Ring) Has(fingerprint string) bool {
 	return false
 }
 
-// Expired tells whether a key must not be sent any more. A replaced key without a deadline never may.
-func Expired(key *table.Key, now time.Time) bool {
-	return key.Role == table.Previous && !now.Before(key.Until)
+// Limited tells whether there is a time from which on a key must not be sent: one that was replaced has it, and one that leads although its Secret is gone. A
+// canary's time is that of its trial, and ends nothing.
+func Limited(key *table.Key) bool {
+	return key.Role == table.Previous || key.Role == table.Leads && !key.Until.IsZero()
 }
+
+// Expired tells whether a key must not be sent any more. A replaced key without a deadline never may.
+func Expired(key *table.Key, now time.Time) bool { return Limited(key) && !now.Before(key.Until) }
 
 // isTurn takes a turn, and tells whether it is the canary's: of any 1000 in a row exactly its share are, evenly spread.
 func (n *name) isTurn() bool { return turnOf(n.turns.Add(1), n.permille) }

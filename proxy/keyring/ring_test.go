@@ -62,6 +62,12 @@ func weighing(key table.Key, weight int32) table.Key {
 	return key
 }
 
+// ending is a key whose Secret is gone.
+func ending(key table.Key, until time.Time) table.Key {
+	key.Until = until
+	return key
+}
+
 func doubted(key table.Key) table.Key {
 	key.Refused = true
 	return key
@@ -119,6 +125,13 @@ func TestPick(t *testing.T) {
 		"a replaced key at its deadline":              {keys: []table.Key{lead("a"), replaced("a", "a1", start)}, views: map[string]health.View{"a": refused()}},
 		"a replaced key just before its deadline":     {keys: []table.Key{lead("a"), replaced("a", "a1", start.Add(1))}, views: map[string]health.View{"a": refused()}, want: "a1"},
 		"a replaced key without a deadline":           {keys: []table.Key{lead("a"), replaced("a", "a1", time.Time{})}, views: map[string]health.View{"a": refused()}},
+		"a key whose Secret is gone":                  {keys: []table.Key{ending(lead("a"), start.Add(1)), lead("b")}, want: "a"},
+		"a key whose Secret is gone, at its end":      {keys: []table.Key{ending(lead("a"), start), lead("b")}, want: "b"},
+		"a single key whose Secret is gone":           {keys: []table.Key{ending(lead("a"), start)}},
+		"a canary's time is the manager's":            {keys: []table.Key{lead("a"), ending(canary("a", 1000), start)}, want: "a-canary"},
+		"what is left of a name is the reserve":       {keys: []table.Key{replaced("a", "a1", later), lead("b")}, want: "b"},
+		"the reserve serves when nothing else can":    {keys: []table.Key{replaced("a", "a1", later), lead("b")}, views: map[string]health.View{"b": refused()}, want: "a1"},
+		"a replaced key after a Secret is gone":       {keys: []table.Key{ending(lead("a"), start), replaced("a", "a1", later)}, want: "a1"},
 		"only an expired key":                         {keys: []table.Key{replaced("a", "a1", start)}},
 		"only a replaced key":                         {keys: []table.Key{replaced("a", "a1", later)}, want: "a1"},
 		"a canary, when the leading one is refused":   {keys: []table.Key{lead("a"), canary("a", 0), replaced("a", "a1", later)}, views: map[string]health.View{"a": refused()}, want: "a-canary"},
@@ -215,6 +228,7 @@ func TestView(t *testing.T) {
 		"a replaced key serves":              {keys: []table.Key{lead("a"), replaced("a", "a1", later)}, views: map[string]health.View{"a": refused()}, want: well()},
 		"a replaced key has expired":         {keys: []table.Key{lead("a"), replaced("a", "a1", start)}, views: map[string]health.View{"a": refused()}, want: refused()},
 		"a replaced key's past is known yet": {keys: []table.Key{lead("a"), replaced("a", "a1", start)}, views: map[string]health.View{"a": busy, "a1": slow}, want: both},
+		"a key whose Secret is gone":         {keys: []table.Key{ending(lead("a"), start), lead("b")}, views: map[string]health.View{"b": refused()}, want: refused()},
 		"an older key serves": {
 			keys:  []table.Key{lead("a"), replaced("a", "a1", later), replaced("a", "a2", later)},
 			views: map[string]health.View{"a": refused(), "a1": refused()}, want: well(),

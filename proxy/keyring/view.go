@@ -33,15 +33,15 @@ func (r *Ring) Live(now time.Time, look func(place int) health.View) []int {
 	return places
 }
 
-// visit visits all keys. Those that were replaced are live only where those that replaced them are refused, and before their deadline.
+// visit visits all keys. Those that were replaced are live only where those that replaced them are refused or gone, and none is from its deadline on.
 func (r *Ring) visit(now time.Time, look func(int) health.View, each func(place int, view health.View, live bool)) {
 	for i := range r.names {
 		n := &r.names[i]
 		refused := true
 		if n.lead != none {
-			view := look(n.lead)
-			refused = isRefusal(view.KeyBlock) || r.keys[n.lead].Refused
-			each(n.lead, view, true)
+			view, expired := look(n.lead), Expired(&r.keys[n.lead], now)
+			refused = expired || isRefusal(view.KeyBlock) || r.keys[n.lead].Refused
+			each(n.lead, view, !expired)
 		}
 		if n.canary != none {
 			each(n.canary, look(n.canary), true)

@@ -14,8 +14,8 @@ import (
 	"signalbox.dev/signalbox/proxy/table"
 )
 
-// errKeyDropped ends an attempt whose key was replaced, and must not be sent any more.
-var errKeyDropped = errors.New("the overlap of the key that was replaced is over")
+// errKeyDropped ends an attempt whose key must not be sent any more.
+var errKeyDropped = errors.New("the deadline of the key is over")
 
 // keyEntry is a key of a credential with what its requests need.
 type keyEntry struct {
@@ -93,7 +93,7 @@ func secretsOf(key *table.Key) []string {
 func (k *keyEntry) dropped() bool { return k.limited() && keyring.Expired(k.key, k.now()) }
 
 // limited tells that there is a time from which on the key must not be sent.
-func (k *keyEntry) limited() bool { return k.key.Role == table.Previous }
+func (k *keyEntry) limited() bool { return keyring.Limited(k.key) }
 
 // check is an error when the key must not be sent any more.
 func (k *keyEntry) check() error {

@@ -237,7 +237,7 @@ func TestADeadlineThatComesWhileConnecting(t *testing.T) {
 		}
 	})
 	got := h.send(ask{})
-	if failure := errorOf(t, got.body); got.status != http.StatusBadGateway || !strings.Contains(failure.Message, "overlap") {
+	if failure := errorOf(t, got.body); got.status != http.StatusBadGateway || !strings.Contains(failure.Message, "was replaced or deleted") {
 		t.Errorf("status %d: %s", got.status, got.body)
 	}
 	checkCalls(t, "at the deadline", k, map[string]int{})

@@ -83,5 +83,5 @@ func (v *visit) conclude(failure *Error) *Error {
 // keyDropped is the failure of an attempt whose key had to be given up before it was sent.
 func (x *exchange) keyDropped() *Error {
 	return x.attempt.fail(table.KeyRejected, CodeUpstreamAuthFailed, http.StatusBadGateway,
-		fmt.Sprintf("the overlap of the replaced key of ProviderCredential %q is over", x.attempt.target.credential))
+		fmt.Sprintf("the key of ProviderCredential %q was replaced or deleted, and the time for which it could still be used is over", x.attempt.target.credential))
 }
