@@ -32,6 +32,8 @@ type proxyFlags struct {
 	tableSecret string
 	tableDir    string
 	addr        string
+	tlsAddr     string
+	tlsDir      string
 	controlAddr string
 	metricsAddr string
 	pod         string
@@ -65,7 +67,9 @@ func NewProxy() *cobra.Command {
 	set.StringVar(&flags.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that is served; $POD_NAMESPACE by default")
 	set.StringVar(&flags.tableSecret, "table-secret", "signalbox-table", "name of the Secret that holds the routing table")
 	set.StringVar(&flags.tableDir, "table-dir", "", "directory that the same Secret is mounted at, for a start without the API server; empty if it is not")
-	set.StringVar(&flags.addr, "addr", ":8080", "address to answer calls on")
+	set.StringVar(&flags.addr, "addr", ":8080", "address to answer calls on; empty for none, with --tls-addr")
+	set.StringVar(&flags.tlsAddr, "tls-addr", "", "address to answer calls on with TLS; empty for none")
+	set.StringVar(&flags.tlsDir, "tls-dir", "", "directory of the certificate, tls.crt and tls.key, which is read again when it changes")
 	set.StringVar(&flags.controlAddr, "control-addr", ":8443", "address of the control port, where the manager reads what is served and replicas talk to each other; empty for none")
 	set.StringVar(&flags.metricsAddr, "metrics-addr", ":9090", "address of /metrics, /healthz and /readyz; empty for none")
 	set.StringVar(&flags.pod, "pod", os.Getenv("POD_NAME"), "name of the pod; $POD_NAME by default")
@@ -100,8 +104,18 @@ func (f *proxyFlags) validate() error {
 	case f.limits.BodyBytes <= 0 || f.limits.BufferedBytes <= 0 || f.limits.Concurrent <= 0:
 		return errors.New("--max-body-bytes, --max-buffered-bytes and --max-concurrent must be greater than zero")
 	default:
-		return nil
+		return f.validateAddresses()
 	}
+}
+
+func (f *proxyFlags) validateAddresses() error {
+	if f.addr == "" && f.tlsAddr == "" {
+		return errors.New("--addr or --tls-addr is required")
+	}
+	if (f.tlsAddr == "") != (f.tlsDir == "") {
+		return errors.New("--tls-addr and --tls-dir go together")
+	}
+	return nil
 }
 
 // bounded lowers the largest body to what can ever be held: a larger one would be told to come back for ever.
@@ -150,7 +164,7 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 		return err
 	}
 	plane, err := dataplane.New(command.Context(), dataplane.Options{
-		Addr: flags.addr, MetricsAddr: flags.metricsAddr, ControlAddr: flags.controlAddr, Pod: flags.pod, PodUID: flags.podUID,
+		Addr: flags.addr, TLSAddr: flags.tlsAddr, TLSDir: flags.tlsDir, MetricsAddr: flags.metricsAddr, ControlAddr: flags.controlAddr, Pod: flags.pod, PodUID: flags.podUID,
 		Version: command.Root().Version,
 		PodIP:   podIP, LookupPeers: lookup(flags.peers, podIP),
 		Source: &feed.Cluster{Secrets: core.Secrets(flags.namespace), Name: flags.tableSecret, Dir: flags.tableDir, Log: log},
@@ -166,7 +180,7 @@ func runProxy(command *cobra.Command, flags *proxyFlags) error {
 	if err != nil {
 		return err
 	}
-	log.Info("proxy started", "namespace", flags.namespace, "addr", plane.Addr().String())
+	log.Info("proxy started", "namespace", flags.namespace, "addr", flags.addr, "tls_addr", flags.tlsAddr)
 	if err := plane.Run(command.Context()); err != nil {
 		return fmt.Errorf("running the proxy: %w", err)
 	}

@@ -142,6 +142,7 @@ func (p *parts) addProxyDeployment() error {
 func (p *parts) addModelRoute() error {
 	reconciler := &modelroute.Reconciler{
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Reports: p.tables, Fleet: p.fleet, Status: p.statusWriter(), Clock: p.clock,
+		Config: p.options.Config,
 	}
 	return reconciler.SetupWithManager(p.mgr, p.secrets.Managed, p.fleet.Source)
 }

@@ -71,6 +71,8 @@ type Reconciler struct {
 	Status status.Writer
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// Config says whether the proxies speak TLS alone.
+	Config *platform.Config
 
 	pace status.Pace
 }

@@ -19,6 +19,8 @@ import (
 // input is all that a status is made from.
 type input struct {
 	route *v1alpha1.ModelRoute
+	// proxy is how the proxies of the namespace are run.
+	proxy platform.Proxy
 	now   time.Time
 	// report says what became of the route; nil while no table holds it.
 	report *compile.ObjectReport
@@ -35,7 +37,7 @@ type input struct {
 // gather reads everything about one route.
 func (r *Reconciler) gather(ctx context.Context, route *v1alpha1.ModelRoute) (*input, error) {
 	in := &input{
-		route: route, now: r.Clock.Now(), credentials: map[string]*v1alpha1.ProviderCredential{}, traffic: map[string]*fleet.Traffic{},
+		route: route, proxy: r.Config.ProxyFor(route.Namespace), now: r.Clock.Now(), credentials: map[string]*v1alpha1.ProviderCredential{}, traffic: map[string]*fleet.Traffic{},
 	}
 	view, err := r.Reports.View(ctx, route.Namespace)
 	if err != nil {

@@ -91,7 +91,7 @@ func newWorld(objects ...client.Object) *world {
 	labelled := controllertest.Labelled{Reader: w.client, Label: v1alpha1.LabelManagedBy, Value: v1alpha1.ManagedByValue}
 	w.reconciler = &Reconciler{
 		Client: w.client, Live: w.client, Reports: report.NewReader(labelled), Fleet: w.fleet,
-		Status: status.Writer{Client: w.client, Events: w.events}, Clock: w.clock,
+		Status: status.Writer{Client: w.client, Events: w.events}, Clock: w.clock, Config: &platform.Config{},
 	}
 	return w
 }

@@ -19,7 +19,7 @@ func makeStatus(in *input) v1alpha1.ModelRouteStatus {
 	built := v1alpha1.ModelRouteStatus{
 		Conditions:         slices.Clone(in.route.Status.Conditions),
 		ObservedGeneration: in.route.Generation,
-		Address:            fmt.Sprintf("http://%s.%s/v1", v1alpha1.ProxyName, in.route.Namespace),
+		Address:            in.proxy.BaseURL(v1alpha1.ProxyName + "." + in.route.Namespace),
 		Targets:            in.targets(),
 	}
 	available := 0

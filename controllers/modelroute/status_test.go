@@ -11,6 +11,7 @@ import (
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/controllertest"
+	"signalbox.dev/signalbox/controllers/platform"
 	"signalbox.dev/signalbox/proxy/compile"
 )
 
@@ -225,5 +226,14 @@ func TestStatusIsStable(t *testing.T) {
 func TestCount(t *testing.T) {
 	if got := count(1, "proxy", "proxies") + ", " + count(2, "proxy", "proxies"); got != "1 proxy, 2 proxies" {
 		t.Error(got)
+	}
+}
+
+func TestAddress(t *testing.T) {
+	in := newInput(func(in *input) {
+		in.proxy.TLS = &platform.TLS{SecretName: "tls", Plaintext: platform.Disabled}
+	})
+	if got := makeStatus(in).Address; got != "https://signalbox.team-a/v1" {
+		t.Errorf("without a plain port the address is %s", got)
 	}
 }

@@ -171,6 +171,20 @@ type NetworkPolicy struct {
 	Egress []networkingv1.NetworkPolicyEgressRule `json:"egress,omitempty"`
 }
 
+// SpeaksTLS tells whether the proxy's Service has a port with TLS.
+func (p *Proxy) SpeaksTLS() bool { return p.TLS != nil }
+
+// SpeaksPlain tells whether the proxy's Service has a port without TLS.
+func (p *Proxy) SpeaksPlain() bool { return p.TLS == nil || p.TLS.Plaintext != Disabled }
+
+// BaseURL is where apps call the proxy of a namespace, with a host of theirs or the whole name of its Service.
+func (p *Proxy) BaseURL(host string) string {
+	if p.SpeaksPlain() {
+		return "http://" + host + "/v1"
+	}
+	return "https://" + host + "/v1"
+}
+
 // ProxyFor returns how the proxies of a namespace are run.
 func (c *Config) ProxyFor(namespace string) Proxy {
 	if proxy, ok := c.proxies[namespace]; ok {

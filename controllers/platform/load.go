@@ -124,17 +124,23 @@ func (p *Proxy) setDefaults() {
 	if p.TopologySpreadConstraints == nil {
 		p.TopologySpreadConstraints = defaultSpread()
 	}
-	if p.Autoscaling == nil {
-		return
+	if p.TLS != nil && p.TLS.Plaintext == "" {
+		p.TLS.Plaintext = Enabled
 	}
-	if p.Autoscaling.MinReplicas == 0 {
-		p.Autoscaling.MinReplicas = defaultReplicas
+	if p.Autoscaling != nil {
+		p.Autoscaling.setDefaults()
 	}
-	if p.Autoscaling.MaxReplicas == 0 {
-		p.Autoscaling.MaxReplicas = max(defaultMaxReplicas, p.Autoscaling.MinReplicas)
+}
+
+func (a *Autoscaling) setDefaults() {
+	if a.MinReplicas == 0 {
+		a.MinReplicas = defaultReplicas
 	}
-	if p.Autoscaling.TargetCPUPercent == 0 {
-		p.Autoscaling.TargetCPUPercent = defaultTargetCPU
+	if a.MaxReplicas == 0 {
+		a.MaxReplicas = max(defaultMaxReplicas, a.MinReplicas)
+	}
+	if a.TargetCPUPercent == 0 {
+		a.TargetCPUPercent = defaultTargetCPU
 	}
 }
 

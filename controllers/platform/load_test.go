@@ -140,6 +140,9 @@ func TestParseNamesTheFieldThatIsWrong(t *testing.T) {
 		"a trace password":     {"{proxy: {image: a}, tracing: {otlpEndpoint: 'http://u:hidden@c'}}", "tracing.otlpEndpoint: Invalid"},
 		"too large a share":    {"{proxy: {image: a}, tracing: {samplePermille: 1001}}", "tracing.samplePermille: Invalid"},
 		"a negative share":     {"{proxy: {image: a}, tracing: {samplePermille: -1}}", "tracing.samplePermille: Invalid"},
+		"TLS without a Secret": {"{proxy: {image: a, tls: {}}}", "proxy.tls.secretName: Required"},
+		"a TLS Secret":         {"{proxy: {image: a, tls: {secretName: 'A B'}}}", "proxy.tls.secretName: Invalid"},
+		"TLS and plaintext":    {"{proxy: {image: a}, namespaces: {team: {tls: {secretName: a, plaintext: Sometimes}}}}", "namespaces[team].tls.plaintext: Unsupported"},
 		"several at one time":  {"{proxy: {replicas: -1}, clusterDomain: '-'}", "proxy.image: Required"},
 		"an override by force": {"{proxy: {image: a}, namespaces: {team: {image: null}}}", "namespaces[team].image: Required"},
 	}
@@ -209,6 +212,23 @@ func TestTraceTarget(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, parse(t, tc.yaml).TraceTarget()); diff != "" {
 				t.Errorf("TraceTarget() (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBaseURL(t *testing.T) {
+	for name, tc := range map[string]struct{ yaml, want string }{
+		"plain":     {"{proxy: {image: a}}", "http://signalbox.team-a/v1"},
+		"both":      {"{proxy: {image: a, tls: {secretName: t}}}", "http://signalbox.team-a/v1"},
+		"TLS alone": {"{proxy: {image: a, tls: {secretName: t, plaintext: Disabled}}}", "https://signalbox.team-a/v1"},
+		"override":  {"{proxy: {image: a, tls: {secretName: t}}, namespaces: {team-a: {tls: {plaintext: Disabled}}}}", "https://signalbox.team-a/v1"},
+		"without":   {"{proxy: {image: a, tls: {secretName: t, plaintext: Disabled}}, namespaces: {team-a: {tls: null}}}", "http://signalbox.team-a/v1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			proxy := parse(t, tc.yaml).ProxyFor("team-a")
+			if got := proxy.BaseURL("signalbox.team-a"); got != tc.want {
+				t.Errorf("BaseURL() = %s, want %s", got, tc.want)
 			}
 		})
 	}

@@ -24,6 +24,8 @@ const (
 const (
 	// DataPortName is the port of the API that apps call.
 	DataPortName = "http"
+	// TLSPortName is the same port with TLS.
+	TLSPortName = "https"
 	// ControlPortName is the control port.
 	ControlPortName = "control"
 	// MetricsPortName is the port of metrics and health.
@@ -34,12 +36,16 @@ const (
 const (
 	// DataPort is the port of the API that apps call.
 	DataPort int32 = 8080
+	// TLSPort is the same port with TLS.
+	TLSPort int32 = 8444
 	// ControlPort is the control port.
 	ControlPort int32 = 8443
 	// MetricsPort is the port of metrics and health.
 	MetricsPort int32 = 9090
 	// ServicePort is the port of the Service in front of DataPort.
 	ServicePort int32 = 80
+	// ServiceTLSPort is the port of the Service in front of TLSPort.
+	ServiceTLSPort int32 = 443
 )
 
 // Labels of pods.

@@ -57,6 +57,9 @@ func (p Proxy) validate(path *field.Path) field.ErrorList {
 	if p.Autoscaling != nil {
 		problems = append(problems, p.Autoscaling.validate(path.Child("autoscaling"))...)
 	}
+	if p.TLS != nil {
+		problems = append(problems, p.TLS.validate(path.Child("tls"))...)
+	}
 	problems = append(problems, checkDuration(p.DrainDelay.Duration, 0, maxDrainDelay, path.Child("drainDelay"))...)
 	problems = append(problems, checkDuration(p.DrainLimit.Duration, 0, maxDrainLimit, path.Child("drainLimit"))...)
 	own := ProxyLabels()
@@ -72,6 +75,17 @@ func (a Autoscaling) validate(path *field.Path) field.ErrorList {
 	problems := checkRange(a.MinReplicas, 1, maxReplicas, path.Child("minReplicas"))
 	problems = append(problems, checkRange(a.MaxReplicas, a.MinReplicas, maxReplicas, path.Child("maxReplicas"))...)
 	return append(problems, checkRange(a.TargetCPUPercent, 1, 100, path.Child("targetCPUPercent"))...)
+}
+
+func (t *TLS) validate(path *field.Path) field.ErrorList {
+	problems := checkState(t.Plaintext, path.Child("plaintext"))
+	if t.SecretName == "" {
+		return append(problems, field.Required(path.Child("secretName"), "the Secret with the certificate, in the proxy's own namespace"))
+	}
+	for _, message := range validation.IsDNS1123Subdomain(t.SecretName) {
+		problems = append(problems, field.Invalid(path.Child("secretName"), t.SecretName, message))
+	}
+	return problems
 }
 
 func (e Endpoints) validate(path *field.Path) field.ErrorList {

@@ -20,12 +20,23 @@ func dataService(s settings) *corev1.Service {
 		Spec: corev1.ServiceSpec{
 			Type:     corev1.ServiceTypeClusterIP,
 			Selector: platform.ProxySelector().MatchLabels,
-			Ports: []corev1.ServicePort{{
-				Name: platform.DataPortName, Protocol: corev1.ProtocolTCP, Port: platform.ServicePort,
-				TargetPort: intstr.FromString(platform.DataPortName),
-			}},
+			Ports:    dataPorts(s.proxy),
 		},
 	}
+}
+
+func dataPorts(proxy platform.Proxy) []corev1.ServicePort {
+	var ports []corev1.ServicePort
+	add := func(name string, port int32) {
+		ports = append(ports, corev1.ServicePort{Name: name, Protocol: corev1.ProtocolTCP, Port: port, TargetPort: intstr.FromString(name)})
+	}
+	if proxy.SpeaksPlain() {
+		add(platform.DataPortName, platform.ServicePort)
+	}
+	if proxy.SpeaksTLS() {
+		add(platform.TLSPortName, platform.ServiceTLSPort)
+	}
+	return ports
 }
 
 // controlService names the pods for each other, those that are not ready too: they have to be found while they start and while they drain.
@@ -49,8 +60,15 @@ func controlService(s settings) *corev1.Service {
 // networkPolicy opens the data port to those who may call, the control port to the manager and the other proxies of the namespace, and the metrics
 // port to those who scrape. Where egress is restricted, the control ports of the other proxies stay open besides.
 func networkPolicy(s settings) *networkingv1.NetworkPolicy {
+	var data []networkingv1.NetworkPolicyPort
+	if s.proxy.SpeaksPlain() {
+		data = policyPort(platform.DataPort)
+	}
+	if s.proxy.SpeaksTLS() {
+		data = append(data, policyPort(platform.TLSPort)...)
+	}
 	ingress := []networkingv1.NetworkPolicyIngressRule{
-		{From: s.network.DataFrom, Ports: policyPort(platform.DataPort)},
+		{From: s.network.DataFrom, Ports: data},
 		{From: s.controlPeers(), Ports: policyPort(platform.ControlPort)},
 	}
 	if len(s.network.MetricsFrom) > 0 {

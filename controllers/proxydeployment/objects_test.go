@@ -56,6 +56,8 @@ func TestObjects(t *testing.T) {
 		"full":       {config: fullConfig, manager: "signalbox-system", ledgers: []string{"signalbox-ledger-daily", "signalbox-ledger-monthly"}},
 		"no-policy":  {config: plainConfig + "\nnetworkPolicy: {state: Disabled}"},
 		"no-cluster": {config: plainConfig},
+		"tls":        {config: "proxy: {image: 'registry.example/signalbox:1.0', tls: {secretName: proxy-tls}}"},
+		"tls-alone":  {config: "proxy: {image: 'registry.example/signalbox:1.0', tls: {secretName: proxy-tls, plaintext: Disabled}}"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -31,7 +31,9 @@ const (
 	nonRoot int64 = 65532
 	// shutdownMargin is the time beyond the drain limit for the last settlements, the last write of the ledgers and the last usage records.
 	shutdownMargin = 25 * time.Second
-	// readableByGroup is the mode of the mounted table.
+	// tlsDir is where the Secret with the certificate is mounted.
+	tlsDir = "/etc/signalbox/tls"
+	// readableByGroup is the mode of what is mounted of Secrets.
 	readableByGroup int32 = 0o440
 	// heapPercent is the share of the memory limit that the Go runtime keeps to: it would rather collect garbage than be killed.
 	heapPercent = 90
@@ -109,25 +111,45 @@ func container(s settings) corev1.Container {
 		ImagePullPolicy: proxy.ImagePullPolicy,
 		Args:            arguments(s),
 		Env:             environment(proxy),
-		Ports: []corev1.ContainerPort{
-			{Name: platform.DataPortName, ContainerPort: platform.DataPort, Protocol: corev1.ProtocolTCP},
-			{Name: platform.ControlPortName, ContainerPort: platform.ControlPort, Protocol: corev1.ProtocolTCP},
-			{Name: platform.MetricsPortName, ContainerPort: platform.MetricsPort, Protocol: corev1.ProtocolTCP},
-		},
-		Resources:      resources(s),
-		StartupProbe:   probe("/healthz", 1, 60),
-		ReadinessProbe: probe("/readyz", 2, 2),
-		LivenessProbe:  probe("/healthz", 10, 6),
+		Ports:           containerPorts(proxy),
+		Resources:       resources(s),
+		StartupProbe:    probe("/healthz", 1, 60),
+		ReadinessProbe:  probe("/readyz", 2, 2),
+		LivenessProbe:   probe("/healthz", 10, 6),
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes, RunAsNonRoot: &yes,
 			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		},
-		VolumeMounts: []corev1.VolumeMount{
-			{Name: "table", MountPath: tableDir, ReadOnly: true},
-			{Name: "state", MountPath: stateDir},
-			{Name: "tmp", MountPath: tempDir},
-		},
+		VolumeMounts: mounts(proxy),
 	}
+}
+
+func containerPorts(proxy platform.Proxy) []corev1.ContainerPort {
+	var ports []corev1.ContainerPort
+	add := func(name string, port int32) {
+		ports = append(ports, corev1.ContainerPort{Name: name, ContainerPort: port, Protocol: corev1.ProtocolTCP})
+	}
+	if proxy.SpeaksPlain() {
+		add(platform.DataPortName, platform.DataPort)
+	}
+	if proxy.SpeaksTLS() {
+		add(platform.TLSPortName, platform.TLSPort)
+	}
+	add(platform.ControlPortName, platform.ControlPort)
+	add(platform.MetricsPortName, platform.MetricsPort)
+	return ports
+}
+
+func mounts(proxy platform.Proxy) []corev1.VolumeMount {
+	list := []corev1.VolumeMount{
+		{Name: "table", MountPath: tableDir, ReadOnly: true},
+		{Name: "state", MountPath: stateDir},
+		{Name: "tmp", MountPath: tempDir},
+	}
+	if proxy.SpeaksTLS() {
+		list = append(list, corev1.VolumeMount{Name: "tls", MountPath: tlsDir, ReadOnly: true})
+	}
+	return list
 }
 
 // resources ask for the journal's room on the node, where the configuration says nothing about room on the node.
@@ -152,7 +174,7 @@ func arguments(s settings) []string {
 		"--namespace=$(POD_NAMESPACE)",
 		"--table-secret=" + platform.TableSecret,
 		"--table-dir=" + tableDir,
-		"--addr=" + listen(platform.DataPort),
+		"--addr=" + plainAddr(proxy),
 		"--control-addr=" + listen(platform.ControlPort),
 		"--metrics-addr=" + listen(platform.MetricsPort),
 		"--peers-service=" + platform.ControlService,
@@ -162,10 +184,21 @@ func arguments(s settings) []string {
 		"--drain-delay=" + proxy.DrainDelay.Duration.String(),
 		"--drain-limit=" + proxy.DrainLimit.Duration.String(),
 	}
+	if proxy.SpeaksTLS() {
+		list = append(list, "--tls-addr="+listen(platform.TLSPort), "--tls-dir="+tlsDir)
+	}
 	if limit := memoryLimit(proxy); limit > 0 {
 		list = append(list, "--max-buffered-bytes="+percentOf(limit, bodiesPercent))
 	}
 	return list
+}
+
+// plainAddr is where calls are answered without TLS; empty for nowhere.
+func plainAddr(proxy platform.Proxy) string {
+	if !proxy.SpeaksPlain() {
+		return ""
+	}
+	return listen(platform.DataPort)
 }
 
 // memoryLimit is the container's limit in bytes; 0 without one.
@@ -203,7 +236,7 @@ func probe(path string, period, failures int32) *corev1.Probe {
 
 func volumes(s settings) []corev1.Volume {
 	mode, size, uploads := readableByGroup, resource.NewQuantity(s.journalBytes+journalMargin, resource.BinarySI), resource.MustParse("2Gi")
-	return []corev1.Volume{
+	list := []corev1.Volume{
 		{Name: "table", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 			SecretName: platform.TableSecret, DefaultMode: &mode,
 			Items: []corev1.KeyToPath{{Key: platform.TableKey, Path: platform.TableKey}},
@@ -211,6 +244,19 @@ func volumes(s settings) []corev1.Volume {
 		{Name: "state", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: size}}},
 		{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: &uploads}}},
 	}
+	if s.proxy.SpeaksTLS() {
+		list = append(list, tlsVolume(s.proxy.TLS.SecretName))
+	}
+	return list
+}
+
+// tlsVolume has the certificate. A Secret that is missing keeps no pod from starting: with a port without TLS it serves that one.
+func tlsVolume(secret string) corev1.Volume {
+	mode, optional := readableByGroup, true
+	return corev1.Volume{Name: "tls", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+		SecretName: secret, DefaultMode: &mode, Optional: &optional,
+		Items: []corev1.KeyToPath{{Key: corev1.TLSCertKey, Path: corev1.TLSCertKey}, {Key: corev1.TLSPrivateKeyKey, Path: corev1.TLSPrivateKeyKey}},
+	}}}
 }
 
 func pullSecrets(names []string) []corev1.LocalObjectReference {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/certificate"
 	"signalbox.dev/signalbox/proxy/control"
 	"signalbox.dev/signalbox/proxy/endpoint"
 	"signalbox.dev/signalbox/proxy/health"
@@ -64,7 +65,9 @@ type DataPlane struct {
 
 	requests     *http.Server
 	operations   *http.Server
-	listener     net.Listener
+	listener     net.Listener       // nil without a port for plain requests
+	tlsListener  net.Listener       // nil without TLS
+	certificate  *certificate.Files // nil without TLS
 	operationsOn net.Listener
 	controlOn    net.Listener
 }
@@ -111,6 +114,10 @@ func (d *DataPlane) build(ctx context.Context, metrics *telemetry.Metrics, befor
 	}
 	d.requests = d.server.HTTPServer()
 	d.requests.ConnState = d.watchConnection
+	if options.TLSAddr != "" {
+		d.certificate = certificate.Open(certificate.Options{Dir: options.TLSDir, Log: options.Log, Metrics: telemetry.NewCertificate(metrics)})
+		d.requests.TLSConfig = d.certificate.Config()
+	}
 	d.operations = &http.Server{
 		Handler: d.operationsHandler(metrics), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: operationsLimit,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(options.Log.Handler(), slog.LevelDebug),
@@ -144,7 +151,7 @@ func (d *DataPlane) listen(ctx context.Context) error {
 	for _, port := range []struct {
 		listener *net.Listener
 		addr     string
-	}{{&d.listener, d.options.Addr}, {&d.operationsOn, d.options.MetricsAddr}, {&d.controlOn, d.options.ControlAddr}} {
+	}{{&d.listener, d.options.Addr}, {&d.tlsListener, d.options.TLSAddr}, {&d.operationsOn, d.options.MetricsAddr}, {&d.controlOn, d.options.ControlAddr}} {
 		if port.addr == "" {
 			continue
 		}
@@ -157,21 +164,26 @@ func (d *DataPlane) listen(ctx context.Context) error {
 	return nil
 }
 
-// Addr is where requests are served.
-func (d *DataPlane) Addr() net.Addr { return d.listener.Addr() }
+// Addr is where requests are served without TLS; nil if they are not.
+func (d *DataPlane) Addr() net.Addr { return addrOf(d.listener) }
 
-// MetricsAddr is where metrics and health are served; nil if they are not.
-func (d *DataPlane) MetricsAddr() net.Addr {
-	if d.operationsOn == nil {
+// TLSAddr is where requests are served with TLS; nil if they are not.
+func (d *DataPlane) TLSAddr() net.Addr { return addrOf(d.tlsListener) }
+
+func addrOf(listener net.Listener) net.Addr {
+	if listener == nil {
 		return nil
 	}
-	return d.operationsOn.Addr()
+	return listener.Addr()
 }
+
+// MetricsAddr is where metrics and health are served; nil if they are not.
+func (d *DataPlane) MetricsAddr() net.Addr { return addrOf(d.operationsOn) }
 
 // Close closes the listeners and the journal of a DataPlane that is not run.
 func (d *DataPlane) Close() error {
 	problems := []error{d.journal.Close()}
-	for _, listener := range []net.Listener{d.listener, d.operationsOn, d.controlOn} {
+	for _, listener := range []net.Listener{d.listener, d.tlsListener, d.operationsOn, d.controlOn} {
 		if listener != nil {
 			problems = append(problems, listener.Close())
 		}
@@ -242,7 +254,13 @@ func (d *DataPlane) Run(ctx context.Context) error {
 		return d.options.Source.Run(ctx, func(t *table.Table) { d.use(ctx, t) })
 	})
 	start("keeping the ledger", func(ctx context.Context) error { d.ledgers.run(ctx, d.journal.SetClean); return nil })
-	start("serving requests", d.serve)
+	if d.listener != nil {
+		start("serving requests", func(context.Context) error { return d.served(d.requests.Serve(d.listener)) })
+	}
+	if d.tlsListener != nil {
+		start("serving requests with TLS", func(context.Context) error { return d.served(d.requests.ServeTLS(d.tlsListener, "", "")) })
+		start("watching the certificate", d.certificate.Run)
+	}
 	if d.operationsOn != nil {
 		start("serving metrics", func(context.Context) error { return served(d.operations.Serve(d.operationsOn)) })
 	}
@@ -284,9 +302,8 @@ func (d *DataPlane) flushTraces(parts context.Context) {
 	d.tracer.Flush(limited)
 }
 
-// serve answers requests until the drain closes the listener.
-func (d *DataPlane) serve(context.Context) error {
-	err := d.requests.Serve(d.listener)
+// served is nil for a listener that the drain has closed.
+func (d *DataPlane) served(err error) error {
 	if errors.Is(err, net.ErrClosed) && d.server.Draining() {
 		return nil
 	}
@@ -313,7 +330,12 @@ func (d *DataPlane) drain(parts context.Context) error {
 	case <-delay.C:
 	case <-parts.Done():
 	}
-	closed := d.listener.Close()
+	var closed error
+	for _, listener := range []net.Listener{d.listener, d.tlsListener} {
+		if listener != nil {
+			closed = errors.Join(closed, listener.Close())
+		}
+	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(parts), d.options.DrainLimit)
 	defer cancel()
 	d.awaitQuiet(limited)

@@ -74,6 +74,14 @@ type plane struct {
 
 func start(t *testing.T, change func(*Options)) *plane {
 	t.Helper()
+	p := prepare(t, change)
+	p.run()
+	return p
+}
+
+// prepare makes a data plane that does not run yet.
+func prepare(t *testing.T, change func(*Options)) *plane {
+	t.Helper()
 	store, err := file.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -88,11 +96,14 @@ func start(t *testing.T, change func(*Options)) *plane {
 	if p.DataPlane, err = New(t.Context(), options); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	return p
+}
+
+func (p *plane) run() {
+	ctx, cancel := context.WithCancel(p.t.Context())
 	p.terminate = cancel
 	go func() { p.ended <- p.Run(ctx) }()
-	t.Cleanup(cancel)
-	return p
+	p.t.Cleanup(cancel)
 }
 
 func unchanged(*Options) {}

@@ -15,6 +15,8 @@ func (d *DataPlane) operationsHandler(metrics *telemetry.Metrics) http.Handler {
 		switch {
 		case d.server.Ready() && d.awaitsPeers():
 			answer(w, http.StatusServiceUnavailable, "the other replicas are not known yet\n")
+		case d.server.Ready() && d.listener == nil && !d.certificate.Ready():
+			answer(w, http.StatusServiceUnavailable, "no certificate for TLS yet, and no port without TLS\n")
 		case d.server.Ready():
 			answer(w, http.StatusOK, "ok\n")
 		case d.server.Draining():

@@ -40,8 +40,10 @@ type WorkloadTokens interface {
 
 // Options are what a DataPlane is made of.
 type Options struct {
-	// Addr to serve requests on, such as ":8080"; required.
+	// Addr to serve requests on, such as ":8080"; empty means not to, with a TLSAddr.
 	Addr string
+	// TLSAddr to serve the same on with TLS; empty means not to. TLSDir has the certificate, as a Secret of type kubernetes.io/tls is mounted.
+	TLSAddr, TLSDir string
 	// MetricsAddr to serve /metrics, /healthz and /readyz on; empty means not to.
 	MetricsAddr string
 	// ControlAddr to serve the control port on; empty means not to.

@@ -21,11 +21,12 @@ const (
 	pingTimeout = 10 * time.Second
 )
 
-// HTTPServer returns a server of HTTP/1.1 and of HTTP/2 without TLS that answers with s. It bounds what clients can do below the level of requests; bodies and
+// HTTPServer returns a server of HTTP/1.1 and HTTP/2, with and without TLS, that answers with s. It bounds what clients can do below the level of requests; bodies and
 // answers have deadlines of their own, for streams take as long as they take.
 func (s *Server) HTTPServer() *http.Server {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
 		Handler:           s,
