@@ -73,11 +73,20 @@ func readRoute(name string, spec *v1alpha1.ModelRouteSpec) (table.Route, []Findi
 		Fallback: c.fallback(spec.Fallback),
 		Require:  c.require(spec.Require),
 		Limits:   c.limits(spec.Limits),
+		Listing:  listingOf(spec.Listing),
 	}
 	entry.Mirror = c.mirror(spec.Mirror, &entry)
 	c.checkOnlyFor(&entry)
 	c.timeouts(&entry, spec.Timeouts)
 	return entry, c.findings
+}
+
+// listingOf leaves out the default.
+func listingOf(spec v1alpha1.RouteListing) string {
+	if spec == v1alpha1.ListingMark {
+		return ""
+	}
+	return string(spec)
 }
 
 func (c *complaints) models(spec []v1alpha1.ModelPattern) []string {

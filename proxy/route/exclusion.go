@@ -84,3 +84,16 @@ func (e Exclusion) String() string {
 
 // healsWithTime tells whether waiting may end it.
 func (e Exclusion) healsWithTime() bool { return e >= CircuitOpen && e <= NoHeadroom }
+
+// outage tells whether no call gets through, and more than a rate limit is the matter.
+func (e Exclusion) outage() bool {
+	switch e {
+	case Unusable, Drained, LacksRequired, ContextBelowMinimum, RouteDataPolicy, OverRoutePrice, CircuitOpen, NoQuota, KeyRefused, Withdrawn, BeingProbed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Down tells whether no call gets to the target now, whatever it asks for, and more than a rate limit is the matter.
+func (c Candidate) Down() bool { return c.cause().outage() }

@@ -8,17 +8,25 @@ import (
 	"signalbox.dev/signalbox/proxy/dialect/gemini"
 	"signalbox.dev/signalbox/proxy/dialect/neutral"
 	"signalbox.dev/signalbox/proxy/dialect/openai"
+	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
+)
+
+// The ways in which a route has its models listed while they are down; without a word they are marked.
+const (
+	listingHide = "Hide"
+	listingKeep = "Keep"
 )
 
 // listModels answers with the models that the caller may use. Patterns are left out, for they are no names to call.
 func (s *Server) listModels(c *call) error {
 	var models []openai.Model
 	for _, m := range c.visibleModels() {
-		if !m.IsPattern() {
-			models = append(models, c.describeModel(m))
+		if m.IsPattern() || m.Route.Listing == listingHide && c.down(m) {
+			continue
 		}
+		models = append(models, c.describeModel(m))
 	}
 	return s.sendJSON(c, c.appendModels(models))
 }
@@ -79,7 +87,27 @@ func (c *call) describeModel(m route.Model) openai.Model {
 	if !m.Route.Created.IsZero() {
 		created = m.Route.Created.Unix()
 	}
-	return openai.NewModel(m.Name, created, c.snapshot.namespace, c.priceOf(m))
+	described := openai.NewModel(m.Name, created, c.snapshot.namespace, c.priceOf(m))
+	if m.Route.Listing != listingKeep && c.down(m) {
+		described.Status = openai.StatusDown
+	}
+	return described
+}
+
+// down tells whether none of a model's targets can be called, for more than a rate limit. One that single calls only try is not back yet.
+func (c *call) down(m route.Model) bool {
+	entry := c.snapshot.routes[m.Route]
+	q := route.Query{Now: c.start, Asked: m.Name, Random: func(int64) int64 { return 0 }}
+	for _, candidate := range entry.router.Order(nil, 0, &q) {
+		if candidate.Down() {
+			continue
+		}
+		view := entry.targets[candidate.Index].View(c.start, m.Name)
+		if !view.Probe || view.Was == health.CoolingDown || view.Was == health.ErrorRate {
+			return false
+		}
+	}
+	return true
 }
 
 // priceOf is what the first target that a call would try charges, if one can be used.

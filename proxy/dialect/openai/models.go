@@ -45,7 +45,12 @@ type Model struct {
 	SupportedParameters []string `json:"supported_parameters"`
 	// Links lead to more.
 	Links Links `json:"links"`
+	// Status is "down" while nobody answers for the model, and absent otherwise. It is a member of Signalbox's own.
+	Status string `json:"status,omitempty"`
 }
+
+// StatusDown is the Status of a model that is down.
+const StatusDown = "down"
 
 // Architecture says what goes into a model and what comes out.
 type Architecture struct {
