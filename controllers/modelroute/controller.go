@@ -74,7 +74,8 @@ type Reconciler struct {
 	// Config says whether the proxies speak TLS alone.
 	Config *platform.Config
 
-	pace status.Pace
+	// pace is that of all writes, turns that of those for a target that turned.
+	pace, turns status.Pace
 }
 
 // +kubebuilder:rbac:groups=signalbox.dev,resources=modelroutes;providercredentials,verbs=get;list;watch
@@ -108,6 +109,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	err := r.Client.Get(ctx, request.NamespacedName, &route)
 	if apierrors.IsNotFound(err) {
 		r.pace.Forget(request.NamespacedName)
+		r.turns.Forget(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	if err != nil {
@@ -130,14 +132,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return reconcile.Result{RequeueAfter: next}, nil
 }
 
-// writeStatus writes the status and returns when to look again; 0 for not before something changes. Numbers that drift wait until it is their turn; all
-// else is written at once.
+// writeStatus writes the status and returns when to look again; 0 for not before something changes. Numbers that drift wait until it is their turn, and
+// so does a target that turns soon after the last one did; all else is written at once.
 func (r *Reconciler) writeStatus(ctx context.Context, in *input) (time.Duration, error) {
 	after := in.route.DeepCopy()
 	after.Status = makeStatus(in)
 	name := client.ObjectKeyFromObject(in.route)
-	if onlyDrifts(&in.route.Status, &after.Status) {
+	drifted := onlyDrifts(&in.route.Status, &after.Status)
+	turned := !drifted && onlyTurns(&in.route.Status, &after.Status)
+	if drifted {
 		if wait := r.pace.Wait(name, driftInterval, in.now); wait > 0 {
+			return wait, nil
+		}
+	}
+	if turned {
+		if wait := r.turns.Wait(name, driftInterval, in.now); wait > 0 {
 			return wait, nil
 		}
 	}
@@ -147,6 +156,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, in *input) (time.Duration,
 	}
 	if wrote {
 		r.pace.Wrote(name, in.now)
+		if turned {
+			r.turns.Wrote(name, in.now)
+		}
 	}
 	if in.blocked {
 		return recheckBlocked, nil

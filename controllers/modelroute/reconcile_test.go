@@ -133,7 +133,9 @@ func TestReconcileWritesOnce(t *testing.T) {
 
 // TestReconcilePacesFigures: what turns is written at once, what drifts when its time has come.
 func TestReconcilePacesFigures(t *testing.T) {
-	w := newWorld(storedRoute(), tableSecret(t, "uid-1"), controllertest.Credential("team-a", "provider"))
+	credential := controllertest.Credential("team-a", "provider")
+	credential.Status.Health = &v1alpha1.ProviderHealth{State: v1alpha1.HealthHealthy}
+	w := newWorld(storedRoute(), tableSecret(t, "uid-1"), credential)
 	figures := func(errors int64) {
 		w.fleet.traffic = []fleet.Traffic{{Target: "first", Proxies: 1, Figures: fleet.Figures{ErrorPermille: errors, FirstTokenMS: 100, TokensPerSecond: 50}}}
 	}
@@ -155,10 +157,13 @@ func TestReconcilePacesFigures(t *testing.T) {
 	w.fleet.traffic[0].Blocked, w.fleet.traffic[0].Block = 1, traffic.CircuitOpen
 	expect("a target that goes down", w.reconcile(t), 0, 3)
 	w.fleet.traffic[0].Proxies = 2
-	expect("and comes back at one of two proxies", w.reconcile(t), 0, 4)
+	expect("and comes back at one of two proxies, too soon", w.reconcile(t), driftInterval, 3)
+	w.clock.Step(driftInterval)
+	expect("and in its turn", w.reconcile(t), 0, 4)
 	w.fleet.traffic[0].Proxies = 3
 	expect("another share of proxies", w.reconcile(t), driftInterval, 4)
 	w.fleet.traffic[0].Successor, w.fleet.traffic[0].Blocked = "new-model", 0
+	w.clock.Step(driftInterval)
 	expect("a successor", w.reconcile(t), 0, 5)
 	if err := w.client.Delete(t.Context(), storedRoute()); err != nil {
 		t.Fatal(err)

@@ -183,6 +183,7 @@ func (in *input) targets() []v1alpha1.RouteTargetStatus {
 		if in.compiled() {
 			in.addTraffic(i, &state)
 		}
+		in.addHealth(i, &state)
 		targets = append(targets, state)
 	}
 	return targets

@@ -69,6 +69,7 @@ func (in *input) figuresBefore(target string) fleet.Figures {
 		}
 		figures.ErrorPermille = int64(ptr.Deref(stored.Traffic.ErrorPermille, int32(fleet.Unknown)))
 		figures.FirstTokenMS = ptr.Deref(stored.Traffic.TimeToFirstTokenP50Milliseconds, fleet.Unknown)
+		figures.FirstTokenP95MS = ptr.Deref(stored.Traffic.TimeToFirstTokenP95Milliseconds, fleet.Unknown)
 		figures.TokensPerSecond = ptr.Deref(stored.Traffic.TokensPerSecond, fleet.Unknown)
 	}
 	return figures
@@ -80,7 +81,8 @@ func figures(f fleet.Figures) *v1alpha1.TargetTraffic {
 		return nil
 	}
 	shown := &v1alpha1.TargetTraffic{
-		TimeToFirstTokenP50Milliseconds: known(f.FirstTokenMS), TokensPerSecond: known(f.TokensPerSecond),
+		TimeToFirstTokenP50Milliseconds: known(f.FirstTokenMS), TimeToFirstTokenP95Milliseconds: known(f.FirstTokenP95MS),
+		TokensPerSecond: known(f.TokensPerSecond),
 	}
 	if f.ErrorPermille != fleet.Unknown {
 		shown.ErrorPermille = ptr.To(int32(min(max(f.ErrorPermille, 0), 1000)))
