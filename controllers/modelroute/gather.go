@@ -56,7 +56,7 @@ func (r *Reconciler) gather(ctx context.Context, route *v1alpha1.ModelRoute) (*i
 	}
 	for i := range route.Spec.Targets {
 		name := route.Spec.Targets[i].CredentialRef.Name
-		if in.credentials[name] != nil {
+		if name == "" || in.credentials[name] != nil {
 			continue
 		}
 		var credential v1alpha1.ProviderCredential

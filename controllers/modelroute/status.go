@@ -135,13 +135,21 @@ func (in *input) healthy(targets []v1alpha1.RouteTargetStatus) metav1.Condition 
 	if unknown || !in.compiled() {
 		return metav1.Condition{
 			Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending,
-			Message: "no target's provider has answered a probe; the ProviderCredentials say more",
+			Message: in.unprobed(),
 		}
 	}
 	return metav1.Condition{
 		Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNoTargetAvailable,
 		Message: "no target can be used; " + reasons(targets),
 	}
+}
+
+// unprobed says why nothing is known of the health of a route's targets. Proxies of other namespaces are not probed: only calls show how they do.
+func (in *input) unprobed() string {
+	if slices.ContainsFunc(in.route.Spec.Targets, func(t v1alpha1.RouteTarget) bool { return t.RouteRef == nil }) {
+		return "no target's provider has answered a probe; the ProviderCredentials say more"
+	}
+	return "routes of other namespaces are not probed; status.targets says how calls to them go"
 }
 
 // reasons lists why targets cannot be used; their messages are in the list of targets.

@@ -48,8 +48,11 @@ func (in *input) blockOf(target int, seen *fleet.Traffic) (reason, message strin
 			"%s limits the rate or is short of capacity, and is left alone for the time that it asked for; if this goes on, raise the limit at the provider or add targets", in.provider(target))
 	case traffic.NoQuota:
 		return v1alpha1.ReasonCoolingDown, fmt.Sprintf(
-			"%s answers that the quota or credit of ProviderCredential %q is used up; raise it there, or add targets", in.provider(target), spec.CredentialRef.Name)
+			"%s answers that the quota or credit of %s is used up; raise it there, or add targets", in.provider(target), account(spec))
 	case traffic.KeyRefused:
+		if spec.RouteRef != nil {
+			return v1alpha1.ReasonKeyRejected, fmt.Sprintf("%s refuses the token of this namespace's proxy; the log of that proxy says why", in.provider(target))
+		}
 		return v1alpha1.ReasonKeyRejected, fmt.Sprintf(
 			"%s refuses the key of ProviderCredential %q in calls; store a valid one in its Secret", in.provider(target), spec.CredentialRef.Name)
 	case traffic.Withdrawn:
@@ -113,8 +116,19 @@ func onlyDrifts(before, after *v1alpha1.ModelRouteStatus) bool {
 	return equality.Semantic.DeepEqual(before, after)
 }
 
+// account names what a target's calls are charged to at its provider.
+func account(spec *v1alpha1.RouteTarget) string {
+	if spec.RouteRef != nil {
+		return fmt.Sprintf("ModelRoute %s/%s", spec.RouteRef.Namespace, spec.RouteRef.Name)
+	}
+	return fmt.Sprintf("ProviderCredential %q", spec.CredentialRef.Name)
+}
+
 // provider names a target's provider at the beginning of a sentence or after a word.
 func (in *input) provider(target int) string {
+	if ref := in.route.Spec.Targets[target].RouteRef; ref != nil {
+		return "the proxy of namespace " + ref.Namespace
+	}
 	credential := in.credentials[in.route.Spec.Targets[target].CredentialRef.Name]
 	if credential == nil {
 		return "the provider"

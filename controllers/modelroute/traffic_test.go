@@ -48,6 +48,45 @@ func unlisted(successor string) func(*input) {
 	}
 }
 
+// withRouteRef has the target call a route of another namespace.
+func withRouteRef(in *input) {
+	target := &in.route.Spec.Targets[0]
+	target.CredentialRef, target.RouteRef = v1alpha1.LocalReference{}, &v1alpha1.RouteReference{Namespace: "ai", Name: "llama"}
+}
+
+func TestTargetsThatCallOtherNamespaces(t *testing.T) {
+	excluded := func(in *input) {
+		in.report.Targets[0] = compile.TargetReport{Name: "first", State: v1alpha1.TargetUnavailable, Reason: v1alpha1.ReasonRouteLoop, Message: "round and round"}
+	}
+	cases := map[string]struct {
+		in   *input
+		want v1alpha1.RouteTargetStatus
+	}{
+		"nothing is wrong": {newInput(withRouteRef), v1alpha1.RouteTargetStatus{State: "Available"}},
+		"a loop":           {newInput(withRouteRef, excluded), v1alpha1.RouteTargetStatus{State: "Unavailable", Reason: "RouteLoop", Message: "round and round"}},
+		"its token": {newInput(withRouteRef, withTraffic(seen(traffic.KeyRefused, 3))), v1alpha1.RouteTargetStatus{
+			State: "Unavailable", Reason: "KeyRejected", Message: "the proxy of namespace ai refuses the token of this namespace's proxy; the log of that proxy says why",
+		}},
+		"its limits": {newInput(withRouteRef, withTraffic(seen(traffic.CoolingDown, 3))), v1alpha1.RouteTargetStatus{
+			State: "Unavailable", Reason: "CoolingDown", Message: "the proxy of namespace ai limits the rate or is short of capacity, and is left alone for the time that it asked for; " +
+				"if this goes on, raise the limit at the provider or add targets",
+		}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			status := makeStatus(tc.in)
+			got := status.Targets[0]
+			if got.State != tc.want.State || got.Reason != tc.want.Reason || got.Message != tc.want.Message {
+				t.Errorf("%s %s %q, want %s %s %q", got.State, got.Reason, got.Message, tc.want.State, tc.want.Reason, tc.want.Message)
+			}
+			healthy := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionHealthy)
+			if tc.want.State == v1alpha1.TargetAvailable && (healthy.Status != metav1.ConditionUnknown || !strings.Contains(healthy.Message, "are not probed")) {
+				t.Errorf("Healthy is %s: %s", healthy.Status, healthy.Message)
+			}
+		})
+	}
+}
+
 func TestTargetsOfTraffic(t *testing.T) {
 	successor := seen(traffic.Open, 0)
 	successor.Successor = "new-model"

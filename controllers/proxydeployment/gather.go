@@ -45,6 +45,9 @@ type input struct {
 	lists    map[string]provider.ModelList
 	verdicts map[string]map[string]compile.KeyVerdict
 
+	// remote are the routes of other namespaces that are called from here, directly or by way of others.
+	remote map[string]compile.RemoteRoute
+
 	// previous is the table in force, and secret the object that holds it; both nil if there is none.
 	previous *table.Table
 	secret   *corev1.Secret
@@ -75,7 +78,7 @@ type input struct {
 func (r *Reconciler) gather(ctx context.Context, namespace string) (*input, error) {
 	in := &input{namespace: namespace, managerNamespace: r.ManagerNamespace, config: r.Config, now: r.Clock.Now()}
 	steps := []func(context.Context, *input) error{
-		r.gatherObjects, r.gatherFacts, r.gatherSecrets, r.gatherNamespaces, r.gatherTable, r.gatherExisting, r.gatherForeign, r.gatherFresh,
+		r.gatherObjects, r.gatherFacts, r.gatherSecrets, r.gatherNamespaces, r.gatherTable, r.gatherRemote, r.gatherExisting, r.gatherForeign, r.gatherFresh,
 		r.gatherStores, r.gatherPods,
 	}
 	for _, step := range steps {

@@ -97,10 +97,6 @@ func makePlan(in *input) (*plan, error) {
 
 // compileInput is what the compiler reads.
 func (in *input) compileInput() compile.Input {
-	view := compile.AllNamespaces
-	if len(in.config.WatchNamespaces) > 0 {
-		view = compile.NamesOnly
-	}
 	return compile.Input{
 		Namespace:         in.namespace,
 		Routes:            in.routes,
@@ -110,7 +106,8 @@ func (in *input) compileInput() compile.Input {
 		UnlabelledSecrets: in.referenced.Unlabelled,
 		AccessKeys:        in.accessKeys,
 		Namespaces:        in.namespaces,
-		View:              view,
+		View:              in.view(),
+		Remote:            in.remote,
 		Issuers:           in.issuers(),
 		Endpoints:         in.config.EndpointRules(in.facts.Addresses),
 		ClusterDomain:     in.config.ClusterDomain,

@@ -50,6 +50,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources Sources) error {
 		Named("proxydeployment").
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: retry.Limiter()}).
 		Watches(&v1alpha1.ModelRoute{}, toNamespace, specs).
+		Watches(&v1alpha1.ModelRoute{}, handler.EnqueueRequestsFromMapFunc(r.requestCallers), specs).
 		Watches(&v1alpha1.ProviderCredential{}, toNamespace, specs).
 		Watches(&v1alpha1.SpendBudget{}, toNamespace, specs).
 		Watches(&appsv1.Deployment{}, toNamespace, specs).
@@ -77,6 +78,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources Sources) error {
 		})
 		build = build.WatchesRawSource(source.Kind(labelled, &corev1.Secret{}, mapped))
 	}
+	build = build.WatchesRawSource(source.Kind(sources.Secrets.Managed, &corev1.Secret{}, handler.TypedEnqueueRequestsFromMapFunc(r.requestPayers)))
 	if len(r.Config.WatchNamespaces) == 0 {
 		build = build.Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.requestSelecting),
 			builder.WithPredicates(predicate.LabelChangedPredicate{}))
@@ -97,9 +99,12 @@ func (r *Reconciler) requestAll(ctx context.Context) []reconcile.Request {
 	return r.requestRoutes(ctx, func(*v1alpha1.ModelRoute) bool { return true })
 }
 
-// requestSelecting asks for every namespace in which a ModelRoute admits callers by the labels of their namespace.
+// requestSelecting asks for every namespace in which a ModelRoute admits callers by the labels of their namespace, or calls one elsewhere that may.
 func (r *Reconciler) requestSelecting(ctx context.Context, _ client.Object) []reconcile.Request {
 	return r.requestRoutes(ctx, func(route *v1alpha1.ModelRoute) bool {
+		if len(references(route)) > 0 {
+			return true
+		}
 		if route.Spec.Access == nil {
 			return false
 		}
