@@ -72,6 +72,9 @@ func writeTarget(out *strings.Builder, target *server.ExplainedTarget) {
 		return
 	}
 	fmt.Fprintf(out, "  %d. %s/%s: %s %s, priority %d, weight %d", target.Order, target.Route, target.Target, target.Provider, target.Model, target.Priority, target.Weight)
+	if target.Key != "" {
+		fmt.Fprintf(out, ", key %s", target.Key)
+	}
 	if target.EstimatedCost != "" {
 		fmt.Fprintf(out, ", about %s USD", target.EstimatedCost)
 	}

@@ -1,8 +1,14 @@
 package server
 
 import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,6 +23,7 @@ import (
 	"signalbox.dev/signalbox/proxy/ledger/ledgertest"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
+	"signalbox.dev/signalbox/proxy/traffic"
 )
 
 // keyed is a provider that answers by key, and counts its calls by key. A key that it does not know is refused.
@@ -521,6 +528,127 @@ func TestAKeyThatCannotBeUsedIsLeftOut(t *testing.T) {
 		t.Errorf("status %d\n%s", got.status, got.body)
 	}
 	checkCalls(t, "the first that can be used", k, count("b", 1))
+}
+
+// serviceAccountKey is a key file of a service account that asks for tokens at a URI.
+func serviceAccountKey(t *testing.T, tokenURI string) table.Key {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := json.Marshal(map[string]string{
+		"type": "service_account", "client_email": "bot@acme.iam.gserviceaccount.com", "token_uri": tokenURI,
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table.Key{Name: "main", Kind: table.GoogleKey, Value: string(file), Fingerprint: "fp-google"}
+}
+
+// TestATokenServiceThatRefusesAKey is like a provider that does: the previous key serves, in the same request and from then on.
+func TestATokenServiceThatRefusesAKey(t *testing.T) {
+	clock := newFakeClock()
+	k := newKeyed(map[string]http.HandlerFunc{"old": good})
+	var tokens atomic.Int64
+	provider := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/token" {
+			tokens.Add(1)
+			answers(http.StatusBadRequest, "application/json", `{"error":"invalid_grant"}`)(w, r)
+			return
+		}
+		k.serve(w, r)
+	}
+	h := newHarness(t, []http.HandlerFunc{provider}, policy(alone), clock.set, withTable(func(made *table.Table) {
+		account := &made.Credentials[0]
+		account.Keys = []table.Key{serviceAccountKey(t, account.Endpoint+"/token"), replacedKey("main", "old", clock.now().Add(time.Minute))}
+	}))
+	for i, want := range []string{"2", "1", "1"} {
+		if got := h.send(ask{}); got.status != http.StatusOK || got.header.Get("X-Signalbox-Attempts") != want {
+			t.Errorf("call %d: status %d after %s attempts, want %s\n%s", i, got.status, got.header.Get("X-Signalbox-Attempts"), want, got.body)
+		}
+	}
+	if checkCalls(t, "three calls", k, count("old", 3)); tokens.Load() == 0 {
+		t.Error("no token was asked for")
+	}
+}
+
+// hangingTokens hang until they are given up.
+type hangingTokens struct{ giveUp func() }
+
+func (h hangingTokens) Token(ctx context.Context, _ string) (string, error) {
+	<-ctx.Done()
+	h.giveUp()
+	return "", ctx.Err()
+}
+
+// TestATokenServiceThatHangs does not hold a key beyond its deadline.
+func TestATokenServiceThatHangs(t *testing.T) {
+	clock := newFakeClock()
+	stuck := table.Key{
+		Name: "main", Kind: table.ServiceAccountToken, Fingerprint: "fp-stuck", Cloud: &table.CloudIdentity{Audience: "signalbox.b"},
+		Role: table.Previous, Until: clock.now().Add(time.Millisecond),
+	}
+	k := newKeyed(nil)
+	h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(stuck), policy(alone), clock.set, func(o *Options, _ *table.Table) {
+		o.Tokens = hangingTokens{giveUp: func() { clock.advance(time.Millisecond) }}
+	})
+	if got := h.send(ask{}); got.status != http.StatusBadGateway || !strings.Contains(got.body, "was replaced or deleted") {
+		t.Errorf("status %d\n%s", got.status, got.body)
+	}
+	checkCalls(t, "the token hangs", k, map[string]int{})
+}
+
+// TestASuccessorServesForAllKeys: a model that was withdrawn for one key is not asked for with each of the others.
+func TestASuccessorServesForAllKeys(t *testing.T) {
+	var asked atomic.Int64
+	gone := func(w http.ResponseWriter, r *http.Request) {
+		sent, _ := io.ReadAll(r.Body)
+		if strings.Contains(string(sent), `"upstream-0"`) {
+			asked.Add(1)
+			refuses(404, "model_not_found", "The model does not exist")(w, r)
+			return
+		}
+		good(w, r)
+	}
+	k := newKeyed(map[string]http.HandlerFunc{"a": gone, "b": gone})
+	h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(apiKey("a"), apiKey("b")), newFakeClock().set, withTable(func(t *table.Table) {
+		sharingKeys(t)
+		t.Routes[0].Targets[0].Successor = "upstream-new"
+	}))
+	for range 20 {
+		if got := h.send(ask{}); got.status != http.StatusOK {
+			t.Fatalf("status %d\n%s", got.status, got.body)
+		}
+	}
+	if asked.Load() != 1 {
+		t.Errorf("the model that is gone was asked for %d times", asked.Load())
+	}
+}
+
+// TestTargetsAreToldByTheirBestKey: a route is well while one key of its target is.
+func TestTargetsAreToldByTheirBestKey(t *testing.T) {
+	for name, models := range map[string]func(*table.Table){"a model": func(*table.Table) {}, "any model": anyModel} {
+		t.Run(name, func(t *testing.T) {
+			clock := newFakeClock()
+			k := newKeyed(map[string]http.HandlerFunc{"b": good})
+			h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(apiKey("a"), apiKey("b"), replacedKey("b", "old", clock.now())), policy(alone), withTable(models), clock.set)
+			for _, want := range []traffic.Block{traffic.Open, traffic.KeyRefused} {
+				h.send(ask{})
+				told := h.server.Targets(clock.now())
+				if len(told) != 1 || told[0].Block != want {
+					t.Errorf("told %+v, want it %q", told, want)
+				}
+				k.set("b", refusesKey)
+				h.send(ask{})
+			}
+		})
+	}
 }
 
 // TestKeysAreTold: which key would be taken, and which were switched.
