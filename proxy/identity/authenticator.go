@@ -19,7 +19,7 @@ type digest [sha256.Size]byte
 
 // Authenticator recognises the callers of one table. It may be used from many goroutines.
 type Authenticator struct {
-	accessKeys map[digest]accessKey
+	accessKeys map[digest]*accessKey
 	hashers    sync.Pool
 	entries    []table.Issuer
 	issuers    map[string]*issuer // by URL
@@ -44,7 +44,7 @@ type hasher struct {
 // may be nil, has verified stays verified while the issuers and their keys are the same.
 func New(t *table.Table, previous *Authenticator) *Authenticator {
 	a := &Authenticator{
-		accessKeys: make(map[digest]accessKey, len(t.AccessKeys)),
+		accessKeys: make(map[digest]*accessKey, len(t.AccessKeys)),
 		entries:    t.Issuers,
 		issuers:    make(map[string]*issuer, len(t.Issuers)),
 		seen:       newMemory(),
@@ -79,7 +79,7 @@ func (a *Authenticator) readAccessKeys(t *table.Table) {
 		}
 		if _, taken := a.accessKeys[digest(key.HMAC)]; !taken {
 			grant := Grant{Caller: Caller{Kind: AccessKey, Name: key.Name}, Routes: key.Routes}
-			a.accessKeys[digest(key.HMAC)] = accessKey{grant: grant, expiresAt: key.ExpiresAt}
+			a.accessKeys[digest(key.HMAC)] = &accessKey{grant: grant, expiresAt: key.ExpiresAt}
 		}
 	}
 }
@@ -108,7 +108,7 @@ func (a *Authenticator) Authenticate(token string, now time.Time) (*Grant, error
 	signed := looksSigned(token)
 	var key digest
 	if signed {
-		key = sha256.Sum256([]byte(token))
+		key = a.plainHash(token)
 		if known, ok := a.seen.verified(key); ok {
 			return known.at(now)
 		}
@@ -154,6 +154,19 @@ func (a *Authenticator) hash(token string) digest {
 	clear(h.text)
 	h.Sum(h.sum[:0])
 	return h.sum
+}
+
+// plainHash is the SHA-256 under which tokens are remembered.
+func (a *Authenticator) plainHash(token string) digest {
+	h, ok := a.hashers.Get().(*hasher)
+	if !ok {
+		return digest{}
+	}
+	defer a.hashers.Put(h)
+	h.text = append(h.text[:0], token...)
+	sum := sha256.Sum256(h.text)
+	clear(h.text)
+	return sum
 }
 
 // looksSigned tells whether a token has the shape of a JSON Web Token, whose first part is always an object.

@@ -35,6 +35,11 @@ func TestMatches(t *testing.T) {
 		"right caller on the wrong route":     {table.Budget{Routes: []string{"embed"}, Callers: []table.CallerMatch{{Namespace: "team-a"}}}, "chat", app, false},
 		"wrong caller on the right route":     {table.Budget{Routes: []string{"chat"}, Callers: []table.CallerMatch{{Namespace: "team-b"}}}, "chat", app, false},
 		"right caller and route":              {table.Budget{Routes: []string{"chat"}, Callers: []table.CallerMatch{{Namespace: "team-a"}}}, "chat", app, true},
+		"user":                                {callers(table.CallerMatch{User: "corp/a/b"}), "chat", Caller{Issuer: "corp", User: "a/b"}, true},
+		"user of another issuer":              {callers(table.CallerMatch{User: "lab/a"}), "chat", Caller{Issuer: "corp", User: "a"}, false},
+		"user is no service account":          {callers(table.CallerMatch{ServiceAccount: "corp/a"}, table.CallerMatch{Namespace: "corp"}), "chat", Caller{Issuer: "corp", User: "a"}, false},
+		"service account is no user":          {callers(table.CallerMatch{User: "team-a/app"}), "chat", app, false},
+		"access key is no user":               {callers(table.CallerMatch{User: "/laptop"}), "chat", key, false},
 		"nobody is matched by an empty match": {callers(table.CallerMatch{}), "chat", Caller{}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
