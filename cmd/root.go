@@ -32,6 +32,6 @@ func newRoot(version string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(NewManager(), NewProxy(), NewRun(), NewCheck(), NewCompare(), NewPrices(), NewUsage(), NewLedger())
+	root.AddCommand(NewManager(), NewProxy(), NewRun(), NewCheck(), NewCompare(), NewPrices(), NewUsage(), NewLedger(), NewKey())
 	return root
 }

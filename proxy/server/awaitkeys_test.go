@@ -24,7 +24,7 @@ import (
 	"signalbox.dev/signalbox/proxy/table"
 )
 
-const clusterURL = "https://kubernetes.default.svc"
+const tokenIssuerURL = "https://kubernetes.default.svc"
 
 // tokenSigner makes tokens as an issuer does.
 type tokenSigner struct {
@@ -58,7 +58,7 @@ func (s tokenSigner) token(t *testing.T, claims map[string]any) string {
 
 func accountClaims() map[string]any {
 	return map[string]any{
-		"iss": clusterURL, "aud": "signalbox.team-a", "sub": "system:serviceaccount:team-a:app",
+		"iss": tokenIssuerURL, "aud": "signalbox.team-a", "sub": "system:serviceaccount:team-a:app",
 		"kubernetes.io": map[string]any{"namespace": "team-a", "serviceaccount": map[string]any{"name": "app"}},
 	}
 }
@@ -93,7 +93,7 @@ func newRecognizer(t *testing.T, signers ...tokenSigner) *recognizer {
 
 func (r *recognizer) swap(t *testing.T, signers ...tokenSigner) {
 	t.Helper()
-	entries := &table.Table{Issuers: []table.Issuer{issuedBy(t, table.Issuer{URL: clusterURL, Audience: "signalbox.team-a"}, signers...)}}
+	entries := &table.Table{Issuers: []table.Issuer{issuedBy(t, table.Issuer{URL: tokenIssuerURL, Audience: "signalbox.team-a"}, signers...)}}
 	r.current.Store(&snapshot{authenticator: identity.New(entries, nil)})
 	r.keyWaiters.wake()
 }
@@ -120,7 +120,7 @@ func TestNewSigningKeyRefusesNobody(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		if diff := cmp.Diff([]string{clusterURL}, s.KeysWanted()); diff != "" || s.announced.Load() != 10 {
+		if diff := cmp.Diff([]string{tokenIssuerURL}, s.KeysWanted()); diff != "" || s.announced.Load() != 10 {
 			t.Errorf("announced %d times, wanted (-want +got):\n%s", s.announced.Load(), diff)
 		}
 		s.swap(t, old) // A table that changes something else decides nothing.
