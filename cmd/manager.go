@@ -43,6 +43,7 @@ func NewManager() *cobra.Command {
 	set.BoolVar(&flags.options.LeaderElection, "leader-election", true, "let replicas take turns; switch off for a single process only")
 	set.StringVar(&flags.options.MetricsAddr, "metrics-addr", ":8080", `address of the metrics; "0" serves none`)
 	set.StringVar(&flags.options.HealthAddr, "health-addr", ":8081", `address of /healthz and /readyz; "0" serves none`)
+	set.IntVar(&flags.options.WebhookPort, "webhook-port", 0, "port of the webhook that gives labelled pods a token; 0 serves none")
 	set.TextVar(&flags.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
 	return command
 }

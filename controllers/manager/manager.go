@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,6 +27,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/inject"
 	"signalbox.dev/signalbox/controllers/platform"
 )
 
@@ -54,6 +56,8 @@ type Options struct {
 	MetricsAddr string
 	// HealthAddr serves /healthz and /readyz; "0" does not.
 	HealthAddr string
+	// WebhookPort serves the webhook that gives labelled pods their tokens; 0 does not.
+	WebhookPort int
 	// Controller holds settings of all controllers, for tests.
 	Controller config.Controller
 }
@@ -95,7 +99,20 @@ func New(restConfig *rest.Config, options Options) (ctrl.Manager, error) {
 	if err := addControllers(mgr, restConfig, options); err != nil {
 		return nil, err
 	}
+	if options.WebhookPort != 0 {
+		if err := addWebhook(mgr, options); err != nil {
+			return nil, err
+		}
+	}
 	return mgr, nil
+}
+
+// addWebhook serves the webhook on every replica.
+func addWebhook(mgr ctrl.Manager, options Options) error {
+	keeper := &inject.Keeper{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: options.Namespace, Host: inject.ServiceName + "." + options.Namespace + ".svc", Clock: clock.RealClock{},
+	}
+	return inject.Add(mgr, inject.NewServer("", options.WebhookPort, keeper), options.Config, keeper)
 }
 
 func newScheme() (*runtime.Scheme, error) {

@@ -1,0 +1,73 @@
+// Package inject is the manager's webhook: it gives pods that carry a label a token for a namespace's proxy and tells their SDKs where it is.
+package inject
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/utils/ptr"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/platform"
+)
+
+const (
+	// volumeName, tokenDir and tokenFile are where the token is.
+	volumeName = "signalbox-token"
+	tokenDir   = "/var/run/secrets/signalbox"
+	tokenFile  = "token"
+	// tokenSeconds is the lifetime of a token; the kubelet renews it well before.
+	tokenSeconds int64 = 3600
+	// envBaseURL is read by the OpenAI SDKs, and envTokenFile by what the docs show for each of them.
+	envBaseURL   = "OPENAI_BASE_URL"
+	envTokenFile = "SIGNALBOX_TOKEN_FILE"
+)
+
+// wanted tells whether a pod asks for a token.
+func wanted(pod *corev1.Pod) bool { return pod.Labels[v1alpha1.LabelInject] == "true" }
+
+// target is the namespace whose proxy a pod of a namespace calls.
+func target(pod *corev1.Pod, namespace string) (string, error) {
+	named, ok := pod.Annotations[v1alpha1.AnnotationInjectNamespace]
+	if !ok {
+		return namespace, nil
+	}
+	if len(validation.IsDNS1123Label(named)) > 0 {
+		return "", fmt.Errorf("the annotation %s is not the name of a namespace; the pod gets no token for a proxy", v1alpha1.AnnotationInjectNamespace)
+	}
+	return named, nil
+}
+
+// add gives a pod the token for the proxy of a namespace. It only adds: what the pod sets itself stays, so that a second time changes nothing.
+func add(pod *corev1.Pod, namespace string, proxy platform.Proxy) {
+	if !slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == volumeName }) {
+		pod.Spec.Volumes = append(pod.Spec.Volumes, tokenVolume(namespace))
+	}
+	url := proxy.BaseURL(v1alpha1.ProxyName + "." + namespace)
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range containers {
+			addTo(&containers[i], url)
+		}
+	}
+}
+
+func tokenVolume(namespace string) corev1.Volume {
+	return corev1.Volume{Name: volumeName, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+		Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+			Audience: "signalbox." + namespace, ExpirationSeconds: ptr.To(tokenSeconds), Path: tokenFile,
+		}}},
+	}}}
+}
+
+func addTo(container *corev1.Container, url string) {
+	if !slices.ContainsFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volumeName || m.MountPath == tokenDir }) {
+		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: volumeName, MountPath: tokenDir, ReadOnly: true})
+	}
+	for _, variable := range []corev1.EnvVar{{Name: envBaseURL, Value: url}, {Name: envTokenFile, Value: tokenDir + "/" + tokenFile}} {
+		if !slices.ContainsFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == variable.Name }) {
+			container.Env = append(container.Env, variable)
+		}
+	}
+}

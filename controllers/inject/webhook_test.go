@@ -1,0 +1,202 @@
+package inject
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"net"
+	"testing"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	testclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/controllertest"
+)
+
+const patience = 30 * time.Second
+
+// world is an API server whose webhook is a manager of the test.
+type world struct {
+	t         *testing.T
+	client    client.Client
+	keeper    *Keeper
+	clock     *testclock.FakeClock
+	namespace string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	cluster, err := controllertest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cluster.Stop() })
+	config := cluster.Config
+	// The API server has the true time, so that the renewal must be due now and not later.
+	w := &world{t: t, clock: testclock.NewFakeClock(time.Now().Add(renewBefore - lifetime))}
+	if w.client, err = client.New(config, client.Options{Scheme: controllertest.Scheme()}); err != nil {
+		t.Fatal(err)
+	}
+	if w.namespace, err = cluster.NewNamespace(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var listening net.ListenConfig
+	listener, err := listening.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	_, port, _ := net.SplitHostPort(address)
+	_ = listener.Close()
+	w.install("https://" + address + Path)
+	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: controllertest.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := net.LookupPort("tcp", port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keeper = &Keeper{Client: w.client, Live: w.client, Namespace: "default", Host: "127.0.0.1", Clock: w.clock}
+	if err := Add(mgr, NewServer("127.0.0.1", number, w.keeper), parseConfig(t, "{proxy: {image: a}}"), w.keeper); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// install makes the configuration as the chart has it, but for the address.
+func (w *world) install(url string) {
+	w.t.Helper()
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: ConfigurationName},
+		Webhooks: []admissionregistrationv1.MutatingWebhook{{
+			Name: "inject.signalbox.dev", AdmissionReviewVersions: []string{"v1"}, ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url},
+			Rules: []admissionregistrationv1.RuleWithOperations{{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			}},
+			ObjectSelector: &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelInject: "true"}},
+			FailurePolicy:  ptr.To(admissionregistrationv1.Ignore), SideEffects: ptr.To(admissionregistrationv1.SideEffectClassNone), TimeoutSeconds: ptr.To[int32](5),
+		}},
+	}
+	if err := w.client.Create(w.t.Context(), configuration); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// await polls until something holds.
+func (w *world) await(what string, holds func() bool) {
+	w.t.Helper()
+	late := time.After(patience)
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for !holds() {
+		select {
+		case <-look.C:
+		case <-late:
+			w.t.Fatalf("%s does not come", what)
+		}
+	}
+}
+
+// create makes a pod and returns it as it is stored.
+func (w *world) create(change func(*corev1.Pod)) *corev1.Pod {
+	w.t.Helper()
+	pod := newPod(change, func(p *corev1.Pod) {
+		p.Namespace, p.Name, p.GenerateName, p.Spec.ServiceAccountName = w.namespace, "", "app-", "default"
+	})
+	if err := w.client.Create(w.t.Context(), pod); err != nil {
+		w.t.Fatal(err)
+	}
+	return pod
+}
+
+func (w *world) bundle() []byte {
+	w.t.Helper()
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	if err := w.client.Get(w.t.Context(), types.NamespacedName{Name: ConfigurationName}, configuration); err != nil {
+		w.t.Fatal(err)
+	}
+	return configuration.Webhooks[0].ClientConfig.CABundle
+}
+
+func injected(pod *corev1.Pod) bool {
+	for i := range pod.Spec.Volumes {
+		if pod.Spec.Volumes[i].Name == volumeName {
+			return true
+		}
+	}
+	return false
+}
+
+func TestWebhook(t *testing.T) {
+	w := newWorld(t)
+	w.await("an injected pod", func() bool { return injected(w.create(func(*corev1.Pod) {})) })
+	if injected(w.create(func(p *corev1.Pod) { p.Labels = nil })) {
+		t.Error("a pod without the label has a token")
+	}
+	full := w.create(func(p *corev1.Pod) {
+		p.Annotations = map[string]string{v1alpha1.AnnotationInjectNamespace: "ai-platform"}
+		p.Spec.InitContainers = []corev1.Container{{Name: "init", Image: "a"}}
+		p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: envBaseURL, Value: "https://own"}}
+	})
+	source := full.Spec.Volumes[len(full.Spec.Volumes)-1].Projected
+	if source == nil || source.Sources[0].ServiceAccountToken.Audience != "signalbox.ai-platform" {
+		t.Errorf("the volumes are %v", full.Spec.Volumes)
+	}
+	if full.Spec.Containers[0].Env[0].Value != "https://own" || full.Spec.InitContainers[0].Env[0].Value != "http://signalbox.ai-platform/v1" {
+		t.Errorf("the containers are %v and %v", full.Spec.InitContainers, full.Spec.Containers)
+	}
+	before := w.bundle()
+	w.clock.Step(lifetime - renewBefore + time.Minute)
+	w.await("a renewed certificate", func() bool { return !bytes.Equal(before, w.bundle()) })
+	if !bytes.HasSuffix(w.bundle(), before) {
+		t.Error("the certificate before is not trusted any more")
+	}
+	w.await("a pod injected after the renewal", func() bool { return injected(w.create(func(*corev1.Pod) {})) })
+	w.repairs()
+}
+
+// repairs breaks what the keeper keeps, and waits for it to be whole again.
+func (w *world) repairs() {
+	w.t.Helper()
+	secret := &corev1.Secret{}
+	name := types.NamespacedName{Namespace: "default", Name: SecretName}
+	if err := w.client.Get(w.t.Context(), name, secret); err != nil {
+		w.t.Fatal(err)
+	}
+	secret.Data = map[string][]byte{corev1.TLSCertKey: []byte("x"), corev1.TLSPrivateKeyKey: []byte("y")}
+	if err := w.client.Update(w.t.Context(), secret); err != nil {
+		w.t.Fatal(err)
+	}
+	w.await("the mended Secret", func() bool {
+		w.clock.Step(lookEvery)
+		if err := w.client.Get(w.t.Context(), name, secret); err != nil {
+			return false
+		}
+		_, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+		return err == nil
+	})
+	w.await("a pod injected after the repair", func() bool {
+		w.clock.Step(lookEvery)
+		return injected(w.create(func(*corev1.Pod) {}))
+	})
+}
