@@ -97,8 +97,16 @@ func (e explanation) writeTarget(target *table.Target) {
 	if upstream == "*" {
 		upstream = e.model
 	}
-	fmt.Fprintf(e.out, "    priority %d, %s of its calls: %s -> ProviderCredential/%s (%s), model %s, %s\n",
-		target.Priority, e.share(target), target.Name, target.Credential, credential.Endpoint, upstream, price(target, credential, upstream))
+	fmt.Fprintf(e.out, "    priority %d, %s of its calls: %s -> %s (%s), model %s, %s\n",
+		target.Priority, e.share(target), target.Name, backend(target), credential.Endpoint, upstream, price(target, credential, upstream))
+}
+
+// backend names what a target calls.
+func backend(target *table.Target) string {
+	if target.CalledRoute != "" {
+		return "ModelRoute/" + target.CalledRoute
+	}
+	return "ProviderCredential/" + target.Credential
 }
 
 func (e explanation) credential(name string) *table.Credential {

@@ -41,7 +41,20 @@ func (l Linter) input(namespace string) compile.Input {
 	in := l.Set.Input(namespace)
 	in.Endpoints = l.Endpoints
 	in.Fresh.AccessKeySalt = []byte(placeholderSalt)
+	in.Remote = l.remote(namespace)
 	return in
+}
+
+// remote are the routes of the other namespaces in the files. Their prices are not known, for that takes their tables.
+func (l Linter) remote(namespace string) map[string]compile.RemoteRoute {
+	reader := compile.RemoteReader{Namespaces: l.Set.Input(namespace).Namespaces}
+	remote := map[string]compile.RemoteRoute{}
+	for i := range l.Set.Routes {
+		if route := &l.Set.Routes[i]; route.Namespace != namespace {
+			remote[route.Namespace+"/"+route.Name] = reader.Read(route, nil)
+		}
+	}
+	return remote
 }
 
 // namespaceLint checks one namespace.
@@ -70,6 +83,9 @@ func (n namespaceLint) findings() []manifest.Problem {
 			case v1alpha1.ReasonBackendUnusable, v1alpha1.ReasonRouteNotFound:
 				severity = manifest.Warning
 			case v1alpha1.ReasonBackendNotFound:
+				if strings.HasSuffix(finding.Field, ".routeRef.name") {
+					severity, message = manifest.Warning, message+" in these files"
+				}
 				if n.isRejected(object.Name, finding.Field) {
 					severity, message = manifest.Warning, "this ProviderCredential has errors"
 				}
