@@ -13,7 +13,7 @@ import (
 
 // seeded draws numbers that are the same at every run.
 func seeded(seed uint64) func(int64) int64 {
-	return rand.New(rand.NewPCG(seed, 7)).Int64N //nolint:gosec // The numbers of a test have to be the same at every run.
+	return rand.New(rand.NewPCG(seed, 7)).Int64N
 }
 
 func TestSharesComeToTheirWeight(t *testing.T) {
@@ -120,25 +120,38 @@ func TestPickKeepsItsPromises(t *testing.T) {
 		}
 		place, ok := r.Pick(&q)
 		if !ok {
-			for other := range r.Len() {
-				if mustServe(r, other, &q) {
-					t.Fatalf("no key was chosen, and %q can be used: %+v, %+v", r.Key(other).Fingerprint, r.keys, views)
-				}
-			}
+			promisesAKey(t, r, &q)
 			continue
 		}
-		key, view := r.Key(place), q.Look(place)
-		tried, _ := q.Tried.of(key.Fingerprint)
-		switch {
-		case tried:
-			t.Fatalf("%q was chosen again", key.Fingerprint)
-		case key.Role != table.Canary && !key.Until.IsZero() && !start.Before(key.Until):
-			t.Fatalf("%q was chosen after its deadline", key.Fingerprint)
-		case r.Single():
-		case view.Block != health.Open && !(q.LastResort && view.Block == health.ErrorRate):
-			t.Fatalf("%q was chosen although it is left alone", key.Fingerprint)
-		}
+		promisesOfKeys(t, r, place, &q)
 		promisesOfRoom(t, r, place, &q)
+	}
+}
+
+// promisesAKey fails if a key can be used that none was chosen of.
+func promisesAKey(t *testing.T, r *Ring, q *Query) {
+	t.Helper()
+	for other := range r.Len() {
+		if mustServe(r, other, q) {
+			t.Fatalf("no key was chosen, and %q can be used: %+v", r.Key(other).Fingerprint, r.keys)
+		}
+	}
+}
+
+// promisesOfKeys fails if a key was chosen that must not be.
+func promisesOfKeys(t *testing.T, r *Ring, place int, q *Query) {
+	t.Helper()
+	key, view := r.Key(place), q.Look(place)
+	tried, _ := q.Tried.of(key.Fingerprint)
+	switch {
+	case tried:
+		t.Fatalf("%q was chosen again", key.Fingerprint)
+	case key.Role != table.Canary && !key.Until.IsZero() && !start.Before(key.Until):
+		t.Fatalf("%q was chosen after its deadline", key.Fingerprint)
+	case r.Single():
+	case q.LastResort && view.Block == health.ErrorRate:
+	case view.Block != health.Open:
+		t.Fatalf("%q was chosen although it is left alone", key.Fingerprint)
 	}
 }
 

@@ -22,8 +22,8 @@ type name struct {
 	previous []int
 	weight   int32
 	// permille is the canary's share, and turns count the calls that it is a share of.
-	permille uint64
-	turns    *atomic.Uint64
+	permille int64
+	turns    *atomic.Int64
 }
 
 const none = -1
@@ -55,8 +55,8 @@ func (n *name) add(key *table.Key, place int, random func(int64) int64) {
 	case key.Role == table.Previous:
 		n.previous = append(n.previous, place)
 	case key.Role == table.Canary && n.canary == none:
-		n.canary, n.permille, n.turns = place, uint64(min(max(key.Permille, 0), 1000)), &atomic.Uint64{}
-		n.turns.Store(uint64(random(1000)))
+		n.canary, n.permille, n.turns = place, int64(min(max(key.Permille, 0), 1000)), &atomic.Int64{}
+		n.turns.Store(random(1000))
 	case n.lead == none:
 		n.lead = place
 	}
@@ -96,4 +96,4 @@ func (n *name) isTurn() bool { return turnOf(n.turns.Add(1), n.permille) }
 // wouldBeTurn is isTurn without taking the turn.
 func (n *name) wouldBeTurn() bool { return turnOf(n.turns.Load()+1, n.permille) }
 
-func turnOf(turn, permille uint64) bool { return turn*permille/1000 != (turn-1)*permille/1000 }
+func turnOf(turn, permille int64) bool { return turn*permille/1000 != (turn-1)*permille/1000 }

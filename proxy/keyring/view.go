@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"math"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/health"
@@ -130,9 +131,17 @@ func roomier(h, than *health.Headroom) bool {
 		return otherSpent
 	}
 	if h.Tokens != than.Tokens {
-		return uint64(h.Tokens) > uint64(than.Tokens)
+		return most(h.Tokens) > most(than.Tokens)
 	}
-	return uint64(h.Requests) > uint64(than.Requests)
+	return most(h.Requests) > most(than.Requests)
+}
+
+// most is a figure that is as large as can be when it is not known.
+func most(figure int64) int64 {
+	if figure < 0 {
+		return math.MaxInt64
+	}
+	return figure
 }
 
 // average adds what is known of a key's past.
