@@ -79,7 +79,7 @@ func (c credentialCompiler) compile(spec *v1alpha1.ProviderCredential) *credenti
 	var priceDefects []Finding
 	fresh.Prices, priceDefects = priceList(spec)
 	defects = append(defects, priceDefects...)
-	keyFindings, serves := c.readKeys(d, &fresh, c.rotation(spec, &fresh, previous))
+	keyFindings, serves := c.readKeys(d, spec, &fresh, previous)
 	d.findings = defects
 	if serves {
 		d.accept(&fresh)

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
@@ -39,26 +40,49 @@ type keyReading struct {
 	findings []Finding
 }
 
-func (c credentialCompiler) reading(sources []keySource, life *rotation) *keyReading {
-	r := &keyReading{rotation: life, shop: c.shop, names: map[string]bool{}, owners: map[string]keySource{}}
-	for _, source := range sources {
-		r.names[source.name] = true
+// maxPasses bounds how often the keys of an entry are read until nothing changes any more. One pass does for keys that stay, two for one that changes; more
+// take values that move between keys.
+const maxPasses = 4
+
+// settle decides about the keys of an entry until deciding again from the outcome makes no difference.
+func (c credentialCompiler) settle(
+	spec *v1alpha1.ProviderCredential, entry, previous *table.Credential, pass func(r *keyReading, before *table.Credential),
+) *keyReading {
+	for passes := 1; ; passes++ {
+		reading := &keyReading{rotation: c.rotation(spec, entry, previous), shop: c.shop, names: map[string]bool{}, owners: map[string]keySource{}}
+		pass(reading, previous)
+		entry.Keys = reading.keys()
+		same := len(entry.Keys) == 0 && len(reading.before) == 0 || reflect.DeepEqual(entry.Keys, reading.before)
+		if same || passes == maxPasses {
+			return reading
+		}
+		after := *entry
+		previous = &after
 	}
-	return r
 }
 
 // readKeys fills in the keys of a fresh entry and returns what is wrong with them. In place of a value that cannot be a key the last good one stays, but it
 // is never sent to another address: if that has changed too, readKeys returns false and the whole last good entry stays in force.
-func (c credentialCompiler) readKeys(d *credentialDraft, fresh *table.Credential, life *rotation) (findings []Finding, serves bool) {
-	reading := c.reading(d.sources, life)
+func (c credentialCompiler) readKeys(d *credentialDraft, spec *v1alpha1.ProviderCredential, fresh, previous *table.Credential) (findings []Finding, serves bool) {
 	serves = true
-	for _, source := range distinct(d.sources) {
-		if problem := reading.read(source); problem != nil && problem.invalid() && d.last != nil && !sameAccount(d.last, fresh) {
-			serves = false
+	sources := distinct(d.sources)
+	reading := c.settle(spec, fresh, previous, func(r *keyReading, _ *table.Credential) {
+		r.name(sources)
+		for _, source := range sources {
+			if problem := r.read(source); problem != nil && problem.invalid() && d.last != nil && !sameAccount(d.last, fresh) {
+				serves = false
+			}
 		}
-	}
-	fresh.Keys, d.freshKeys = reading.keys(), reading.kept
+	})
+	d.freshKeys = reading.kept
 	return reading.findings, serves
+}
+
+// name notes the names of the keys of the spec.
+func (r *keyReading) name(sources []keySource) {
+	for _, source := range sources {
+		r.names[source.name] = true
+	}
 }
 
 // distinct are the first keys of each name; the spec is in error if there are others.
@@ -126,7 +150,14 @@ func (r *keyReading) take(source keySource, before chain, value table.Key) {
 	} else {
 		r.owners[value.Fingerprint] = source
 	}
-	after, why := r.next(before, value)
+	var after chain
+	var why ruling
+	if stored.SameAs == "" || r.proved[value.Fingerprint] {
+		after, why = r.next(before, value)
+	} else {
+		// It is tried under the other name, and until it leads there this key goes on as it was.
+		after = r.invalid(before)
+	}
 	if stored.SameAs == "" {
 		stored.Reason, stored.Message = why.reason, why.message
 	}
@@ -143,32 +174,45 @@ func (r *keyReading) take(source keySource, before chain, value table.Key) {
 
 // keys are the values that go into the entry. A value that moved from one key to another is there once, as the best that it is.
 func (r *keyReading) keys() []table.Key {
-	leading := map[string]bool{}
+	owners := r.leading()
 	for i := range r.chains {
 		c := &r.chains[i]
-		if c.lead != nil && leading[c.lead.Fingerprint] {
-			// Another key has this value now. What was to replace it does.
-			c.lead = nil
-			if c.canary != nil {
-				promoted := r.leads(chain{}, *c.canary)
-				c.lead, c.canary = promoted.lead, nil
-			}
+		if c.lead == nil || owners[c.lead.Fingerprint] == i {
+			continue
 		}
-		if c.lead != nil {
-			leading[c.lead.Fingerprint] = true
+		// Another key has this value now. What was to replace it does.
+		c.lead = nil
+		if c.canary != nil {
+			c.lead, c.canary = r.leads(chain{}, *c.canary).lead, nil
 		}
 	}
+	taken := r.leading()
 	var keys []table.Key
 	for i := range r.chains {
 		for _, key := range r.chains[i].keys() {
-			if key.Role != table.Leads && leading[key.Fingerprint] {
+			if _, twice := taken[key.Fingerprint]; twice && key.Role != table.Leads {
 				continue
 			}
-			leading[key.Fingerprint] = true
+			taken[key.Fingerprint] = i
 			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+// leading says which key a value leads for: the first, but one that is about to go after the others.
+func (r *keyReading) leading() map[string]int {
+	owners := map[string]int{}
+	for i := range r.chains {
+		lead := r.chains[i].lead
+		if lead == nil {
+			continue
+		}
+		if before, twice := owners[lead.Fingerprint]; !twice || lead.Until.IsZero() && !r.chains[before].lead.Until.IsZero() {
+			owners[lead.Fingerprint] = i
+		}
+	}
+	return owners
 }
 
 // keepLast makes the entry in force, with the keys that may still be used: those whose name is still in the spec and whose Secret still holds a value. There is
@@ -178,19 +222,26 @@ func (c credentialCompiler) keepLast(d *credentialDraft, spec *v1alpha1.Provider
 		return
 	}
 	last := *previous
-	reading := c.reading(d.sources, c.rotation(spec, previous, previous))
-	for _, source := range distinct(d.sources) {
-		at := slices.IndexFunc(previous.Keys, func(k table.Key) bool {
-			return k.Role == table.Leads && k.Name == source.name && k.Kind == source.kind
-		})
-		if at >= 0 {
-			reading.read(sourceOf(previous.Keys[at]))
-			continue
+	sources := distinct(d.sources)
+	reading := c.settle(spec, &last, previous, func(r *keyReading, before *table.Credential) {
+		r.name(sources)
+		for _, source := range sources {
+			r.readInForce(source, before)
 		}
-		reading.kept.values = append(reading.kept.values, KeyValue{
+	})
+	d.lastKeys, d.last = reading.kept, &last
+}
+
+// readInForce decides about one key of the spec from where its value in force came from.
+func (r *keyReading) readInForce(source keySource, before *table.Credential) {
+	at := slices.IndexFunc(before.Keys, func(k table.Key) bool {
+		return k.Role == table.Leads && k.Name == source.name && k.Kind == source.kind
+	})
+	if at < 0 {
+		r.kept.values = append(r.kept.values, KeyValue{
 			Name: source.name, Message: fmt.Sprintf("key %q is new, and what was in force before stays", source.name),
 		})
+		return
 	}
-	last.Keys, d.lastKeys = reading.keys(), reading.kept
-	d.last = &last
+	r.read(sourceOf(before.Keys[at]))
 }

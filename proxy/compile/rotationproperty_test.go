@@ -1,0 +1,153 @@
+package compile_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/compile"
+	"signalbox.dev/signalbox/proxy/provider"
+	"signalbox.dev/signalbox/proxy/table"
+)
+
+// history is a vault to which things happen at random, and what must hold whatever they are.
+type history struct {
+	*vault
+	random *rand.Rand
+	// said are the last words of the provider about values.
+	said map[string]provider.KeyState
+	// log tells how it came to be so.
+	log []string
+}
+
+func newHistory(seed uint64) *history {
+	h := &history{vault: newVault(), random: rand.New(rand.NewPCG(seed, 7)), said: map[string]provider.KeyState{"a": valid}}
+	h.credential.Spec.Auth.Keys = append(h.credential.Spec.Auth.Keys, v1alpha1.ProviderKey{
+		Name: "spare", SecretKeyRef: v1alpha1.SecretKeyReference{Name: "spare", Key: "api-key"},
+	})
+	if seed%2 == 0 {
+		withCanary(&h.credential)
+	}
+	if seed%3 == 0 {
+		holding(&h.credential)
+	}
+	h.credential.Spec.Rotation.Overlap = &metav1.Duration{Duration: time.Duration(h.random.IntN(4)) * time.Minute}
+	h.compile()
+	return h
+}
+
+// happen lets one thing happen.
+func (h *history) happen() {
+	value := string(rune('a' + h.random.IntN(6)))
+	place := []string{"groq", "spare"}[h.random.IntN(2)]
+	switch h.random.IntN(8) {
+	case 0, 1:
+		h.log = append(h.log, place+" holds "+value)
+		h.store(place, value)
+	case 2:
+		h.log = append(h.log, place+" is deleted")
+		delete(h.secrets, place)
+	case 3:
+		h.log = append(h.log, place+" holds no key")
+		h.store(place, " ")
+	case 4, 5:
+		state := []provider.KeyState{valid, invalid, unknown}[h.random.IntN(3)]
+		// What cannot be told now takes nothing back, as the manager's memory has it.
+		if state == unknown && h.said[value] != "" {
+			return
+		}
+		h.log = append(h.log, fmt.Sprintf("%s is %s", value, state))
+		h.said[value] = state
+		h.verdict(value, state)
+	case 6:
+		step := time.Duration(h.random.IntN(300_000)) * time.Millisecond
+		h.log = append(h.log, fmt.Sprintf("%s pass", step))
+		h.later(step)
+	default:
+		h.log = append(h.log, "the manager is restarted")
+		clear(h.verdicts)
+		for known, state := range h.said {
+			// It remembers nothing but what it is told again.
+			if h.random.IntN(2) == 0 {
+				h.verdict(known, state)
+			}
+		}
+	}
+}
+
+// leading are the values that lead in a table, by the key's name.
+func leading(t *table.Table) map[string]table.Key {
+	leads := map[string]table.Key{}
+	for i := range t.Credentials {
+		for _, key := range t.Credentials[i].Keys {
+			if key.Role == table.Leads {
+				leads[key.Name] = key
+			}
+		}
+	}
+	return leads
+}
+
+// check compiles and returns what is wrong; empty for nothing.
+func (h *history) check() string {
+	before := leading(h.previous)
+	ledBefore := map[string]bool{}
+	for _, key := range before {
+		ledBefore[key.Value] = true
+	}
+	h.compile()
+	again := compile.Compile(h.input())
+	if again.Table.Revision != h.result.Table.Revision {
+		return fmt.Sprintf("compiled again it is another table: %v", again.Table.Credentials[0].Keys)
+	}
+	seen := map[string]bool{}
+	previous := map[string]int{}
+	for _, key := range h.entry().Keys {
+		switch {
+		case seen[key.Value]:
+			return fmt.Sprintf("%q is there twice", key.Value)
+		case !key.Until.IsZero() && !h.now.Before(key.Until):
+			return fmt.Sprintf("%q is there after its time", key.Value)
+		case key.Role == table.Leads && !ledBefore[key.Value] && h.verdicts[printOf(key.Value)].State == invalid:
+			return fmt.Sprintf("%q leads, and was refused", key.Value)
+		case key.Role == table.Previous && key.Until.IsZero():
+			return fmt.Sprintf("%q is previous for ever", key.Value)
+		}
+		seen[key.Value] = true
+		if key.Role == table.Previous {
+			previous[key.Name]++
+		}
+		if previous[key.Name] > 4 {
+			return "there are too many earlier values"
+		}
+	}
+	leads := leading(&h.result.Table)
+	for name, place := range map[string]string{"primary": "groq", "spare": "spare"} {
+		stored, there := h.secrets[place]
+		old, led := before[name]
+		_, leadsNow := leads[name]
+		// Without an overlap a value goes when the one that took its place leads, under whatever name.
+		if led && there && !leadsNow && !seen[old.Value] && !seen[string(stored.Data["api-key"])] && !h.over(&old) {
+			return fmt.Sprintf("%q led as %s and is gone, though the Secret has %q", old.Value, name, stored.Data["api-key"])
+		}
+	}
+	return ""
+}
+
+func (h *history) over(key *table.Key) bool { return !key.Until.IsZero() && !h.now.Before(key.Until) }
+
+func TestRotationHolds(t *testing.T) {
+	for seed := range uint64(40) {
+		h := newHistory(seed)
+		for range 60 {
+			h.happen()
+			if wrong := h.check(); wrong != "" {
+				t.Fatalf("seed %d: %s; the table has %q after %q", seed, wrong, h.keys(), h.log)
+			}
+		}
+	}
+}
