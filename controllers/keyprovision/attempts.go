@@ -69,12 +69,12 @@ func (a *Attempts) worked(credential *v1alpha1.ProviderCredential) {
 	a.tried[nameOf(credential)] = last
 }
 
-// listed notes that the provider's list was read.
-func (a *Attempts) listed(credential *v1alpha1.ProviderCredential, now time.Time) {
+// listed notes when the provider's list was read; zero has it read again.
+func (a *Attempts) listed(credential *v1alpha1.ProviderCredential, at time.Time) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	last := a.tried[nameOf(credential)]
-	last.listed = now
+	last.listed = at
 	a.tried[nameOf(credential)] = last
 }
 

@@ -148,14 +148,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return result, nil
 }
 
-// advance gathers, plans and applies one step.
+// advance does the next step, without a call to the provider where there is none to do.
 func (r *Reconciler) advance(ctx context.Context, credential *v1alpha1.ProviderCredential) (reconcile.Result, error) {
 	key, err := r.managementKey(ctx, credential)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	if pause := r.Attempts.pause(credential, key, r.Clock.Now()); pause > 0 {
-		return reconcile.Result{RequeueAfter: pause}, r.giveUpLate(ctx, credential)
+		return reconcile.Result{RequeueAfter: r.inTime(credential, pause)}, r.giveUpLate(ctx, credential)
 	}
 	in, err := r.gather(ctx, credential)
 	if err != nil {
@@ -164,25 +164,33 @@ func (r *Reconciler) advance(ctx context.Context, credential *v1alpha1.ProviderC
 	if planned := makePlan(*in); planned.action == wait && in.secret.state.intent == nil && r.Attempts.listedLately(credential, in.now) {
 		return r.rest(credential, in, planned), nil
 	}
+	return r.act(ctx, credential, key)
+}
+
+// act lists our keys at the provider, plans, and applies one step.
+func (r *Reconciler) act(ctx context.Context, credential *v1alpha1.ProviderCredential, key string) (reconcile.Result, error) {
 	keys, closing, err := r.Open(credential, key)
 	if err != nil {
 		return reconcile.Result{}, &problem{text: err.Error()}
 	}
 	defer closing()
-	listed, err := r.list(ctx, keys, in.prefix)
+	listed, err := r.list(ctx, keys, prefix(credential))
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	r.Attempts.listed(credential, r.Clock.Now())
 	// The Secret is read again after the list: what is in the list and not in this Secret cannot be stored any more.
-	if in, err = r.gather(ctx, credential); err != nil {
+	in, err := r.gather(ctx, credential)
+	if err != nil {
 		return reconcile.Result{}, err
 	}
 	in.listed = listed
 	planned := makePlan(*in)
 	if planned.action == wait {
+		r.Attempts.listed(credential, in.now)
 		return r.rest(credential, in, planned), nil
 	}
+	// What a step leaves behind, such as an orphan, is seen in the list only.
+	r.Attempts.listed(credential, time.Time{})
 	err = r.apply(ctx, work{credential: credential, in: in, keys: keys}, planned)
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		return reconcile.Result{RequeueAfter: retrying.Soon}, nil

@@ -56,7 +56,15 @@ func (r *Reconciler) fail(ctx context.Context, credential *v1alpha1.ProviderCred
 	if problem.local {
 		return reconcile.Result{RequeueAfter: secrets.RecheckAfter}, nil
 	}
-	return reconcile.Result{RequeueAfter: r.Attempts.failed(credential, now, problem.after)}, nil
+	return reconcile.Result{RequeueAfter: r.inTime(credential, r.Attempts.failed(credential, now, problem.after))}, nil
+}
+
+// inTime is a pause that does not outlast what the deletion of a credential may take.
+func (r *Reconciler) inTime(credential *v1alpha1.ProviderCredential, pause time.Duration) time.Duration {
+	if credential.DeletionTimestamp == nil {
+		return pause
+	}
+	return max(time.Second, min(pause, giveUpAfter-r.Clock.Since(credential.DeletionTimestamp.Time)))
 }
 
 // giveUpLate lets a credential go whose provider is left alone for longer than its deletion may take.

@@ -132,7 +132,7 @@ func forgetAll(in input) (step, bool) {
 // Another is made at once, and these go when no proxy uses them any more.
 func recall(in input) (step, bool) {
 	s := in.secret.state
-	if in.secret.value == "" || s.current != (ref{}) || s.retiring != nil || len(in.listed) == 0 {
+	if in.deleting || in.secret.value == "" || s.current != (ref{}) || s.retiring != nil || len(in.listed) == 0 {
 		return step{}, false
 	}
 	byName := slices.SortedFunc(slices.Values(in.listed), func(a, b management.Key) int { return strings.Compare(b.Name, a.Name) })

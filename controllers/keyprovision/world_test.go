@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,6 +49,7 @@ type world struct {
 	t          *testing.T
 	clock      *clocktesting.FakeClock
 	client     client.WithWatch
+	tracker    clienttesting.ObjectTracker
 	reconciler *Reconciler
 	provider   *fakeKeys
 	events     *events.FakeRecorder
@@ -86,8 +88,8 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.provider = &fakeKeys{world: w, refuses: map[string]bool{}}
 	scheme := controllertest.Scheme()
 	// The usual tracker also keeps managed fields, which takes a hundred times as long.
-	tracker := clienttesting.NewObjectTracker(scheme, serializer.NewCodecFactory(scheme).UniversalDecoder())
-	w.client = fake.NewClientBuilder().WithScheme(scheme).WithObjectTracker(tracker).WithObjects(append([]client.Object{credential(), managementKey()}, objects...)...).
+	w.tracker = clienttesting.NewObjectTracker(scheme, serializer.NewCodecFactory(scheme).UniversalDecoder())
+	w.client = fake.NewClientBuilder().WithScheme(scheme).WithObjectTracker(w.tracker).WithObjects(append([]client.Object{credential(), managementKey()}, objects...)...).
 		WithStatusSubresource(&v1alpha1.ProviderCredential{}).Build()
 	w.restart()
 	return w
@@ -220,7 +222,7 @@ func (w *world) reconcile() (after time.Duration) {
 			panic(stopped)
 		}
 	}()
-	result, err := w.reconciler.Reconcile(w.t.Context(), reconcile.Request{NamespacedName: credentialName})
+	result, err := w.reconciler.Reconcile(logr.NewContext(w.t.Context(), logr.Discard()), reconcile.Request{NamespacedName: credentialName})
 	if err != nil && !apierrors.IsConflict(err) {
 		w.t.Fatalf("reconciling: %v, after %v", err, w.passed)
 	}
@@ -247,7 +249,7 @@ func (w *world) run(during time.Duration) {
 		}
 		w.clock.Step(after)
 	}
-	w.t.Fatalf("no rest after %v", w.passed[len(w.passed)-20:])
+	w.t.Fatalf("no rest after %v, with %v", w.passed[len(w.passed)-20:], w.secret())
 }
 
 // secret reads the Secret of the key, nil if there is none.
