@@ -25,7 +25,9 @@ func (k *Keeper) entraTokens(key *table.Key) (fetch[string], error) {
 	if identity == nil || identity.TenantID == "" || identity.ClientID == "" {
 		return nil, errors.New("an application of Microsoft Entra ID needs a tenant and a client ID")
 	}
-	proof := func(context.Context) (confidential.Credential, error) { return confidential.NewCredFromSecret(key.Value) }
+	proof := func(context.Context) (confidential.Credential, error) {
+		return confidential.NewCredFromSecret(key.Value)
+	}
 	if key.Kind == table.AzureWorkloadIdentity {
 		if identity.Audience == "" {
 			return nil, errors.New("a workload identity of Azure needs an audience")

@@ -92,6 +92,10 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, l.note(&line{err: errors.New("the token service names another host than the one that is declared, which is not called")})
 	}
 	req = req.Clone(req.Context())
+	if req.Method == "" {
+		// The library of AWS leaves it to whoever sends.
+		req.Method = http.MethodGet
+	}
 	// What is compressed has no bound.
 	req.Header.Set("Accept-Encoding", "identity")
 	resp, err := l.transport.RoundTrip(req)
