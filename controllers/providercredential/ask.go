@@ -67,7 +67,9 @@ func (c Caller) Ask(ctx context.Context, namespace string, request Request) Outc
 	} else if err != nil {
 		return outcome.noAnswer(err)
 	}
-	if err := c.connect(&line, policy); err != nil {
+	if err := c.connect(&line, policy); errors.Is(err, auth.ErrNoWorkload) {
+		return outcome.notOurs()
+	} else if err != nil {
 		return outcome.noAnswer(err)
 	}
 	defer line.transport.CloseIdleConnections()
@@ -281,6 +283,12 @@ func describe(err error) string {
 		return fmt.Sprintf("%s %s %s: %v", operation.Op, operation.Net, operation.Addr, operation.Err)
 	}
 	return err.Error()
+}
+
+// notOurs is the outcome for an identity that only the proxies have.
+func (o Outcome) notOurs() Outcome {
+	o.Result, o.Message = NotPermitted, "only the proxies can act as this identity, by a token of their ServiceAccount, so the manager cannot try it: calls show whether it is good"
+	return o
 }
 
 func (o Outcome) notPermitted(err error) Outcome {

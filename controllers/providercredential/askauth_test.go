@@ -128,6 +128,24 @@ func TestAskForTokens(t *testing.T) {
 	}
 }
 
+// The manager is not the proxy: it asks nobody in its name, and takes neither the identity nor the provider for bad.
+func TestAskWithIdentitiesOfTheProxy(t *testing.T) {
+	for _, kind := range []table.KeyKind{
+		table.AWSWebIdentity, table.AWSPodIdentity, table.GoogleWorkloadIdentity, table.AzureWorkloadIdentity, table.ServiceAccountToken,
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("asked %s", r.URL) }))
+			defer server.Close()
+			account := provider.Account{Endpoint: server.URL, Region: "eu-west-1", Project: "p", Location: "l"}
+			request := Request{Subject: Subject{Provider: "VertexAI", Account: account}, Timeout: time.Minute, key: &table.Key{Kind: kind}}
+			got := newCaller(t, loopback).Ask(t.Context(), "team-a", request)
+			if got.Result != NotPermitted || !strings.Contains(got.Message, "only the proxies can act as this identity") {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
 // Another place in the cloud, or another API there, is another question, although the key and the endpoint are the same.
 func TestPlaceIsPartOfTheQuestion(t *testing.T) {
 	bedrock := func(in *input) {

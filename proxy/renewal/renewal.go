@@ -28,7 +28,7 @@ type Term[T any] struct {
 	Ends time.Time
 }
 
-// Ask gets something new. The context is that of the question, not that of who needs the answer first: it carries nothing of a request, and ends after AskLimit.
+// Ask gets something new. The context does not end with that of who needs the answer first, but after AskLimit.
 type Ask[T any] func(ctx context.Context) (Term[T], error)
 
 // Rules say when renewals are due.
@@ -85,7 +85,7 @@ func (s *Source[T]) Get(ctx context.Context) (T, error) {
 	if s.asking == nil && !now.Before(s.retryAt) && (!good || !now.Before(s.renewAt)) {
 		s.asking = &question[T]{done: make(chan struct{})}
 		// The answer serves others too, and outlives the request that needs it first.
-		go s.answer(context.Background(), s.ask, s.asking)
+		go s.answer(context.WithoutCancel(ctx), s.ask, s.asking)
 	}
 	current, asking, failure := s.current, s.asking, s.failure
 	s.mutex.Unlock()

@@ -22,8 +22,9 @@ import (
 )
 
 const (
-	// PodIdentityAgent is where the agent of EKS Pod Identity on the node gives credentials, and PodIdentityAudience whom the tokens are for that it takes.
-	PodIdentityAgent    = "http://169.254.170.23/v1/credentials"
+	// PodIdentityAgent is where the agent of EKS Pod Identity on the node gives credentials.
+	PodIdentityAgent = "http://169.254.170.23/v1/credentials"
+	// PodIdentityAudience is whom the tokens are for that the agent takes.
 	PodIdentityAudience = "pods.eks.amazonaws.com"
 	// sessionName is how the proxy's sessions are called in the logs of AWS, beside the subject of its token.
 	sessionName = "signalbox"

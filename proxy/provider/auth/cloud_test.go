@@ -132,30 +132,34 @@ func TestStrangeAnswers(t *testing.T) {
 		const base = "https://elsewhere.test/" + tenant
 		return answer(http.StatusOK, `{"token_endpoint":"`+base+`/token","authorization_endpoint":"`+base+`/authorize","issuer":"https://login.microsoftonline.com/`+tenant+`/v2.0"}`), nil
 	}
-	replying := func(status int, body string) func(*http.Request) (*http.Response, error) {
-		return func(*http.Request) (*http.Response, error) { return answer(status, body), nil }
-	}
 	hosts := map[string]string{
 		"role of AWS": "sts.eu-central-1.amazonaws.com", "agent of EKS": "169.254.170.23", "pool of Google": "sts.googleapis.com",
 		"account": "iamcredentials.googleapis.com", "secret of Azure": "login.microsoftonline.com", "Azure": "login.microsoftonline.com",
 	}
 	replies := map[string]struct {
+		status int
+		body   string
+		says   string
+		// reply answers in place of status and body.
 		reply func(*http.Request) (*http.Response, error)
-		says  string
 	}{
-		"outage":      {replying(http.StatusServiceUnavailable, "secret"), "answered with status 503"},
-		"too many":    {replying(http.StatusTooManyRequests, "secret"), "answered with status 429"},
-		"redirect":    {redirect, "answered with status 307"},
-		"empty":       {replying(http.StatusOK, ""), "holds no token"},
-		"web page":    {replying(http.StatusOK, "<html>secret"), "holds no token"},
-		"other JSON":  {replying(http.StatusOK, `{"secret":[1]}`), "holds no token"},
-		"endless":     {replying(http.StatusOK, strings.Repeat("secret", 1<<16)), "too long"},
-		"unreachable": {func(*http.Request) (*http.Response, error) { return nil, errors.New("dialling is not allowed") }, "dialling is not allowed"},
+		"outage":      {status: http.StatusServiceUnavailable, body: "secret", says: "answered with status 503"},
+		"too many":    {status: http.StatusTooManyRequests, body: "secret", says: "answered with status 429"},
+		"redirect":    {reply: redirect, says: "answered with status 307"},
+		"empty":       {status: http.StatusOK, body: "", says: "holds no token"},
+		"web page":    {status: http.StatusOK, body: "<html>secret", says: "holds no token"},
+		"other JSON":  {status: http.StatusOK, body: `{"secret":[1]}`, says: "holds no token"},
+		"endless":     {status: http.StatusOK, body: strings.Repeat("secret", 1<<16), says: "too long"},
+		"unreachable": {reply: func(*http.Request) (*http.Response, error) { return nil, errors.New("dialling is not allowed") }, says: "dialling is not allowed"},
 	}
 	for name := range identities() {
 		for kind, tc := range replies {
 			t.Run(name+"/"+kind, func(t *testing.T) {
-				wantFailure(t, name, hosts[name], tc.reply, tc.says)
+				reply := tc.reply
+				if reply == nil {
+					reply = func(*http.Request) (*http.Response, error) { return answer(tc.status, tc.body), nil }
+				}
+				wantFailure(t, name, hosts[name], reply, tc.says)
 			})
 		}
 	}
