@@ -141,6 +141,7 @@ func TestPick(t *testing.T) {
 		"a canary is no turn after a failure":         {keys: []table.Key{lead("a"), lead("b"), canary("b", 1000)}, tried: []string{"a"}, want: "b"},
 		"sharing: never one without room":             {keys: []table.Key{lead("a"), lead("b")}, shares: true, views: map[string]health.View{"a": limited(0, 1000)}, random: always, want: "b"},
 		"sharing: weight 0 waits":                     {keys: []table.Key{weighing(lead("a"), 0), lead("b")}, shares: true, random: always, want: "b"},
+		"sharing: weight 0 waits, one comes back":     {keys: []table.Key{weighing(lead("a"), 0), lead("b")}, shares: true, views: map[string]health.View{"b": back(health.NoQuota)}, want: "b"},
 		"sharing: weight 0, nothing else":             {keys: []table.Key{weighing(lead("a"), 0), lead("b")}, shares: true, views: map[string]health.View{"b": refused()}, random: always, want: "a"},
 		"sharing: weight 0 with room before none":     {keys: []table.Key{weighing(lead("a"), 0), lead("b")}, shares: true, views: map[string]health.View{"b": limited(0, -1)}, random: always, want: "a"},
 		"sharing: weight 0 after weights, none has room": {

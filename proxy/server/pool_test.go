@@ -388,7 +388,7 @@ func TestTheNextKeyIsOfTheNewestTable(t *testing.T) {
 	k := newKeyed(map[string]http.HandlerFunc{"b": good, "c": good, "a": func(w http.ResponseWriter, r *http.Request) {
 		changed := *h.table
 		changed.Credentials = []table.Credential{h.table.Credentials[0]}
-		changed.Credentials[0].Keys = []table.Key{apiKey("a"), apiKey("c")}
+		changed.Credentials[0].Keys = []table.Key{apiKey("c"), apiKey("a")}
 		if err := h.server.Use(&changed); err != nil {
 			panic(err)
 		}
