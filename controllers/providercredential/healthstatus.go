@@ -164,7 +164,7 @@ func (in *input) writeInterval(want *v1alpha1.ProviderCredentialStatus) time.Dur
 	return troubleInterval
 }
 
-// withoutHealth leaves out what follows from health alone.
+// withoutHealth leaves out what follows from health alone: whether a key is taken cannot be told while its provider does not answer.
 func withoutHealth(status *v1alpha1.ProviderCredentialStatus) *v1alpha1.ProviderCredentialStatus {
 	rest := status.DeepCopy()
 	rest.Health, rest.UsableKeys = nil, ""
@@ -175,7 +175,8 @@ func withoutHealth(status *v1alpha1.ProviderCredentialStatus) *v1alpha1.Provider
 		}
 	}
 	rest.Conditions = slices.DeleteFunc(rest.Conditions, func(c metav1.Condition) bool {
-		return c.Type == v1alpha1.ConditionHealthy || c.Type == v1alpha1.ConditionReady
+		return c.Type == v1alpha1.ConditionHealthy || c.Type == v1alpha1.ConditionReady ||
+			c.Type == v1alpha1.ConditionKeyValid && c.Status != metav1.ConditionFalse
 	})
 	return rest
 }
