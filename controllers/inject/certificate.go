@@ -29,10 +29,8 @@ import (
 
 // Names of the webhook's objects.
 const (
-	// SecretName is the Secret with the certificate, in the manager's namespace.
-	SecretName = "signalbox-webhook"
-	// ServiceName is the Service that the API server calls.
-	ServiceName = "signalbox-webhook"
+	// Name is that of the Secret with the certificate, in the manager's namespace, and of the Service that the API server calls.
+	Name = "signalbox-webhook"
 	// ConfigurationName is the MutatingWebhookConfiguration.
 	ConfigurationName = "signalbox-inject"
 	// previousKey of the Secret has the certificate before, which other replicas may still serve.
@@ -98,7 +96,7 @@ func (k *Keeper) look(ctx context.Context) error {
 	}
 	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
-		return fmt.Errorf("reading Secret %s: it is not the webhook's", SecretName)
+		return fmt.Errorf("reading Secret %s: it is not the webhook's", Name)
 	}
 	if err := k.trust(ctx, append(bytes.Clone(secret.Data[corev1.TLSCertKey]), secret.Data[previousKey]...)); err != nil {
 		return err
@@ -110,12 +108,12 @@ func (k *Keeper) look(ctx context.Context) error {
 // secret reads the Secret, and makes or renews it first if that is due.
 func (k *Keeper) secret(ctx context.Context) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
-	err := k.Live.Get(ctx, types.NamespacedName{Namespace: k.Namespace, Name: SecretName}, secret)
+	err := k.Live.Get(ctx, types.NamespacedName{Namespace: k.Namespace, Name: Name}, secret)
 	switch {
 	case apierrors.IsNotFound(err):
-		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace, Name: SecretName}, Type: corev1.SecretTypeTLS}
+		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace, Name: Name}, Type: corev1.SecretTypeTLS}
 	case err != nil:
-		return nil, fmt.Errorf("reading Secret %s: %w", SecretName, err)
+		return nil, fmt.Errorf("reading Secret %s: %w", Name, err)
 	case k.lasts(secret):
 		return secret, nil
 	}
@@ -128,7 +126,7 @@ func (k *Keeper) secret(ctx context.Context) (*corev1.Secret, error) {
 		err = k.Client.Update(ctx, secret)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing Secret %s: %w", SecretName, err)
+		return nil, fmt.Errorf("writing Secret %s: %w", Name, err)
 	}
 	return secret, nil
 }
@@ -151,7 +149,7 @@ func (k *Keeper) renew(secret *corev1.Secret) error {
 	}
 	now := k.Clock.Now()
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: ServiceName, SerialNumber: serial.String()}, NotBefore: now.Add(-clockSkew), NotAfter: now.Add(lifetime),
+		SerialNumber: serial, Subject: pkix.Name{CommonName: Name, SerialNumber: serial.String()}, NotBefore: now.Add(-clockSkew), NotAfter: now.Add(lifetime),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true, IsCA: true,
 	}
 	if ip := net.ParseIP(k.Host); ip != nil {

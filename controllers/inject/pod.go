@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// volumeName, tokenDir and tokenFile are where the token is.
+	// volumeName, mountDir and tokenFile are where the token is.
 	volumeName = "signalbox-token"
-	tokenDir   = "/var/run/secrets/signalbox"
+	mountDir   = "/var/run/secrets/signalbox"
 	tokenFile  = "token"
 	// tokenSeconds is the lifetime of a token; the kubelet renews it well before.
 	tokenSeconds int64 = 3600
@@ -62,10 +62,10 @@ func tokenVolume(namespace string) corev1.Volume {
 }
 
 func addTo(container *corev1.Container, url string) {
-	if !slices.ContainsFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volumeName || m.MountPath == tokenDir }) {
-		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: volumeName, MountPath: tokenDir, ReadOnly: true})
+	if !slices.ContainsFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volumeName || m.MountPath == mountDir }) {
+		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: volumeName, MountPath: mountDir, ReadOnly: true})
 	}
-	for _, variable := range []corev1.EnvVar{{Name: envBaseURL, Value: url}, {Name: envTokenFile, Value: tokenDir + "/" + tokenFile}} {
+	for _, variable := range []corev1.EnvVar{{Name: envBaseURL, Value: url}, {Name: envTokenFile, Value: mountDir + "/" + tokenFile}} {
 		if !slices.ContainsFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == variable.Name }) {
 			container.Env = append(container.Env, variable)
 		}

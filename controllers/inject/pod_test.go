@@ -77,11 +77,11 @@ func TestAdd(t *testing.T) {
 		},
 		"a mount of its own at the place": {
 			newPod(func(p *corev1.Pod) {
-				p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: tokenDir}}
+				p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: mountDir}}
 			}),
 			newPod(func(p *corev1.Pod) {
 				p.Spec.Volumes = []corev1.Volume{tokenVolume("team-a")}
-				p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: tokenDir}}
+				p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: mountDir}}
 				p.Spec.Containers[0].Env = []corev1.EnvVar{base, file}
 			}),
 		},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	number, err := net.LookupPort("tcp", port)
+	number, err := strconv.Atoi(port)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +180,7 @@ func TestWebhook(t *testing.T) {
 func (w *world) repairs() {
 	w.t.Helper()
 	secret := &corev1.Secret{}
-	name := types.NamespacedName{Namespace: "default", Name: SecretName}
+	name := types.NamespacedName{Namespace: "default", Name: Name}
 	if err := w.client.Get(w.t.Context(), name, secret); err != nil {
 		w.t.Fatal(err)
 	}

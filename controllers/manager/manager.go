@@ -110,7 +110,7 @@ func New(restConfig *rest.Config, options Options) (ctrl.Manager, error) {
 // addWebhook serves the webhook on every replica.
 func addWebhook(mgr ctrl.Manager, options Options) error {
 	keeper := &inject.Keeper{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: options.Namespace, Host: inject.ServiceName + "." + options.Namespace + ".svc", Clock: clock.RealClock{},
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Namespace: options.Namespace, Host: inject.Name + "." + options.Namespace + ".svc", Clock: clock.RealClock{},
 	}
 	return inject.Add(mgr, inject.NewServer("", options.WebhookPort, keeper), options.Config, keeper)
 }
