@@ -11,6 +11,7 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
@@ -67,7 +68,8 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.keeper = &Keeper{Client: w.client, Live: w.client, Namespace: "default", Host: "127.0.0.1", Clock: w.clock}
+	limited := w.limited(cluster)
+	w.keeper = &Keeper{Client: limited, Live: limited, Namespace: "default", Host: "127.0.0.1", Clock: w.clock}
 	if err := Add(mgr, NewServer("127.0.0.1", number, w.keeper), parseConfig(t, "{proxy: {image: a}}"), w.keeper); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +85,39 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// install makes the configuration as the chart has it, but for the address.
+// limited is a client with no more rights than the chart gives for the webhook.
+func (w *world) limited(cluster *controllertest.Cluster) client.Client {
+	w.t.Helper()
+	const user = "keeper"
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
+	home, everywhere := metav1.ObjectMeta{Namespace: "default", Name: user}, metav1.ObjectMeta{Name: user}
+	for _, object := range []client.Object{
+		&rbacv1.Role{ObjectMeta: home, Rules: []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{Name}, Verbs: []string{"get", "update"}},
+		}},
+		&rbacv1.RoleBinding{ObjectMeta: home, Subjects: subjects, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user}},
+		&rbacv1.ClusterRole{ObjectMeta: everywhere, Rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{admissionregistrationv1.GroupName}, Resources: []string{"mutatingwebhookconfigurations"},
+			ResourceNames: []string{ConfigurationName}, Verbs: []string{"get", "patch"},
+		}}},
+		&rbacv1.ClusterRoleBinding{ObjectMeta: everywhere, Subjects: subjects, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: user}},
+	} {
+		if err := w.client.Create(w.t.Context(), object); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	config, err := cluster.User(user)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	made, err := client.New(config, client.Options{Scheme: controllertest.Scheme()})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made
+}
+
+// install makes the configuration and the Secret as the chart has them, but for the address.
 func (w *world) install(url string) {
 	w.t.Helper()
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
@@ -98,8 +132,11 @@ func (w *world) install(url string) {
 			FailurePolicy:  ptr.To(admissionregistrationv1.Ignore), SideEffects: ptr.To(admissionregistrationv1.SideEffectClassNone), TimeoutSeconds: ptr.To[int32](5),
 		}},
 	}
-	if err := w.client.Create(w.t.Context(), configuration); err != nil {
-		w.t.Fatal(err)
+	empty := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: Name}, Type: corev1.SecretTypeOpaque}
+	for _, object := range []client.Object{configuration, empty} {
+		if err := w.client.Create(w.t.Context(), object); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 }
 

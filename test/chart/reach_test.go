@@ -8,6 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"signalbox.dev/signalbox/controllers/platform"
 )
 
 // peer is a pod that tries to reach another one.
@@ -73,7 +75,7 @@ var (
 
 // TestWhoMayReachAProxy reads the policies that the manager makes, from the golden objects of its own tests.
 func TestWhoMayReachAProxy(t *testing.T) {
-	const data, control, metrics = 8080, 8443, 9090
+	const data, control, metrics, tls = 8080, 8443, 9090, int(platform.TLSPort)
 	cases := map[string]struct {
 		golden string
 		from   peer
@@ -88,6 +90,11 @@ func TestWhoMayReachAProxy(t *testing.T) {
 		"a proxy of another namespace does not":       {"plain", otherTeam, control, false},
 		"nobody plays the manager":                    {"plain", impostor, control, false},
 		"nobody scrapes unless allowed":               {"plain", monitor, metrics, false},
+		"nobody asks for TLS where there is none":     {"plain", app, tls, false},
+		"an app calls with TLS":                       {"tls", app, tls, true},
+		"an app calls without TLS":                    {"tls", app, data, true},
+		"an app calls with TLS alone":                 {"tls-alone", app, tls, true},
+		"nobody calls without TLS where TLS is alone": {"tls-alone", app, data, false},
 		"restricted: an app of no labelled namespace": {"full", app, data, false},
 		"restricted: an app of a labelled namespace":  {"full", labelled, data, true},
 		"restricted: the monitor scrapes":             {"full", monitor, metrics, true},

@@ -3,6 +3,7 @@ package chart
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -134,6 +135,17 @@ func TestPlatformConfig(t *testing.T) {
 			func(config *platform.Config) any { return config.Endpoints },
 			platform.Endpoints{AllowCIDRs: []string{"127.0.0.0/8"}, ProbeAllowCIDRs: []string{"10.0.0.0/8"}},
 		},
+		"TLS": {
+			"proxy: {tls: {secretName: web, plaintext: Disabled}}", func(config *platform.Config) any { return config.ProxyFor("team-a").TLS },
+			&platform.TLS{SecretName: "web", Plaintext: platform.Disabled},
+		},
+		"TLS of single namespaces": {
+			"{proxy: {tls: {secretName: web}}, namespaces: {team-a: {tls: null}, team-b: {tls: {secretName: own}}}}",
+			func(config *platform.Config) any {
+				own, other := config.ProxyFor("team-b"), config.ProxyFor("team-c")
+				return []string{fmt.Sprint(config.ProxyFor("team-a").TLS), own.TLS.SecretName, other.TLS.SecretName}
+			}, []string{"<nil>", "own", "web"},
+		},
 		"watched namespaces": {
 			"watchNamespaces: [team-a]", func(config *platform.Config) any { return config.WatchNamespaces }, []string{"team-a"},
 		},
@@ -164,6 +176,12 @@ func TestValuesAreChecked(t *testing.T) {
 		"negative replicas":  {"proxy: {replicas: -1}", "/proxy/replicas"},
 		"log level":          {"manager: {logLevel: loud}", "/manager/logLevel"},
 		"malformed digest":   {"image: {digest: latest}", "/image/digest"},
+		"TLS of no Secret":   {"proxy: {tls: {plaintext: Disabled}}", "secretName"},
+		"TLS and a file":     {"proxy: {tls: {secretName: a, certFile: b}}", "certFile"},
+		"plaintext":          {"proxy: {tls: {secretName: a, plaintext: Sometimes}}", "/proxy/tls/plaintext"},
+		"webhook":            {"webhook: {enabled: sometimes}", "/webhook/enabled"},
+		"unknown webhook":    {"webhook: {failurePolicy: Fail}", "failurePolicy"},
+		"traces over gRPC":   {"tracing: {otlpEndpoint: 'grpc://c'}", "/tracing/otlpEndpoint"},
 		"malformed duration": {"tokens: {maxLifetime: long}", "/tokens/maxLifetime"},
 	}
 	for name, tc := range cases {
