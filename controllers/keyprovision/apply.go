@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -54,7 +55,16 @@ func (r *Reconciler) create(ctx context.Context, w work, intended content) error
 		return err
 	}
 	w.in.secret = readContent(stored, secretRef(w.credential).Key)
-	called, cancel := context.WithTimeout(ctx, callTimeout)
+	wanted, err := r.stillWanted(ctx, w.credential)
+	if err != nil {
+		return err
+	}
+	if !wanted {
+		_, err = r.store(ctx, w, w.in.withoutIntent())
+		return err
+	}
+	// What the write took is off the call's time: the intent is as old as that.
+	called, cancel := context.WithTimeout(ctx, callTimeout-r.Clock.Since(w.in.now))
 	made, err := w.keys.Create(called, intended.state.intent.name)
 	cancel()
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
@@ -70,6 +80,20 @@ func (r *Reconciler) create(ctx context.Context, w work, intended content) error
 	}
 	_, err = r.store(ctx, w, w.in.stored(made))
 	return err
+}
+
+// stillWanted reads the credential past the cache, after the intent was stored. Whoever lets the credential go looks for an intent once it is being deleted: either the
+// deletion is seen here, or the intent there, and so no key is made that nobody is left to delete.
+func (r *Reconciler) stillWanted(ctx context.Context, credential *v1alpha1.ProviderCredential) (bool, error) {
+	var now v1alpha1.ProviderCredential
+	err := r.Live.Get(ctx, nameOf(credential), &now)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading ProviderCredential %s: %w", nameOf(credential), err)
+	}
+	return now.UID == credential.UID && now.Generation == credential.Generation && now.DeletionTimestamp.IsZero(), nil
 }
 
 // store writes the Secret, if it is still as it was read, and returns it as it is now.

@@ -111,7 +111,7 @@ func settleIntent(in input) (step, bool) {
 	}
 	until := open.since.Add(settle)
 	seen := slices.ContainsFunc(in.listed, func(key management.Key) bool {
-		return key.Name == open.name && !in.secret.state.references(key.ID)
+		return key.Name == open.name && !in.knows(key)
 	})
 	// A time far ahead is none that a manager wrote.
 	if !seen && in.now.Before(until) && until.Sub(in.now) < 2*settle {
@@ -139,7 +139,12 @@ func recall(in input) (step, bool) {
 	return in.write(making, func(c *content) {
 		c.state.owner, c.state.current = in.owner, ref{id: byName[0].ID, fingerprint: fingerprint(in.secret.value)}
 		if len(byName) > 1 {
-			c.state.retiring, c.state.retiringAfter = &ref{id: byName[1].ID, fingerprint: fingerprint(in.secret.value)}, in.retiringAfter()
+			before := in.secret.previous
+			if before == "" {
+				// Which of the two is in use is not known, so both count as used as long as the key in the Secret is.
+				before = in.secret.value
+			}
+			c.state.retiring, c.state.retiringAfter = &ref{id: byName[1].ID, fingerprint: fingerprint(before)}, in.retiringAfter()
 		}
 	}), true
 }
@@ -148,7 +153,7 @@ func recall(in input) (step, bool) {
 // the only place where keys are deleted.
 func removeOrphans(in input) (step, bool) {
 	for _, key := range in.listed {
-		if !in.secret.state.references(key.ID) {
+		if !in.knows(key) {
 			return step{action: remove, id: key.ID, told: in.progress()}, true
 		}
 	}
@@ -177,8 +182,11 @@ func rollBack(in input) (step, bool) {
 		return step{}, false
 	}
 	refusal := in.now.Sub(in.refusedSince)
-	if refusal < refusedFor || in.secret.previous == "" {
+	if refusal < refusedFor {
 		return step{after: max(look, refusedFor-max(refusal, 0)), told: refused}, true
+	}
+	if in.secret.previous == "" {
+		return step{}, false
 	}
 	return in.write(refused, func(c *content) {
 		c.value, c.previous = c.previous, ""
@@ -245,7 +253,7 @@ func makeDue(in input) (step, bool) {
 		return step{after: min(s.retry.after.Sub(in.now), recheck), told: refused}, true
 	}
 	next := in.write(making, func(c *content) {
-		c.state.owner, c.state.intent = in.owner, &intent{name: in.prefix + in.now.UTC().Format("20060102t150405z"), since: in.now}
+		c.state.owner, c.state.intent = in.owner, &intent{name: in.name(in.now), since: in.now}
 	})
 	next.action = create
 	return next, true
@@ -284,6 +292,27 @@ func (in input) withoutIntent() content {
 	c := in.secret
 	c.state.intent = nil
 	return c
+}
+
+// name is that of a key that is made at a time.
+func (in input) name(at time.Time) string { return in.prefix + at.UTC().Format("20060102t150405z") }
+
+// knows tells whether a key at the provider is one that the Secret knows: by its id or, should somebody have spoilt that, by when it was made.
+func (in input) knows(key management.Key) bool {
+	s := in.secret.state
+	if s.references(key.ID) {
+		return true
+	}
+	known := []ref{s.current}
+	if s.retiring != nil {
+		known = append(known, *s.retiring)
+	}
+	return slices.ContainsFunc(known, func(r ref) bool { return r.fingerprint != "" && key.Name == in.name(r.at) && !in.lists(r.id) })
+}
+
+// lists tells whether the provider has a key of an id.
+func (in input) lists(id string) bool {
+	return slices.ContainsFunc(in.listed, func(key management.Key) bool { return key.ID == id })
 }
 
 func (in input) retiringAfter() time.Time { return in.now.Add(in.overlap + margin) }

@@ -72,7 +72,8 @@ func readState(from map[string]string) state {
 		id: readID(from[v1alpha1.AnnotationProvisionedID]), fingerprint: from[v1alpha1.AnnotationProvisionedFingerprint],
 		at: readTime(from[v1alpha1.AnnotationProvisionedAt]),
 	}}
-	if s.retiringAfter = readTime(from[v1alpha1.AnnotationRetiringAfter]); !s.retiringAfter.IsZero() {
+	s.retiringAfter = readTime(from[v1alpha1.AnnotationRetiringAfter])
+	if !s.retiringAfter.IsZero() || readID(from[v1alpha1.AnnotationRetiringID]) != "" {
 		s.retiring = &ref{
 			id: readID(from[v1alpha1.AnnotationRetiringID]), fingerprint: from[v1alpha1.AnnotationRetiringFingerprint],
 			at: readTime(from[v1alpha1.AnnotationRetiringAt]),

@@ -1,0 +1,114 @@
+package keyprovision
+
+import (
+	"context"
+	"maps"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"signalbox.dev/signalbox/api/v1alpha1"
+)
+
+// A manager whose cache is behind makes no key for a credential that another one has let go: nobody would be left to delete it.
+func TestLetGoBehindTheCache(t *testing.T) {
+	w := newWorld(t)
+	w.reconcile()
+	stale := w.credential()
+	if len(stale.Finalizers) != 1 {
+		t.Fatalf("the finalizers are %v, want one", stale.Finalizers)
+	}
+	w.removeCredential()
+	w.run(time.Minute)
+	if w.credential() != nil {
+		t.Fatal("the credential was not let go")
+	}
+	w.restart()
+	w.reconciler.Client = interceptor.NewClient(w.reconciler.Client.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+			if credential, ok := into.(*v1alpha1.ProviderCredential); ok {
+				stale.DeepCopyInto(credential)
+				return nil
+			}
+			return c.Get(ctx, key, into, options...)
+		},
+	})
+	w.reconcile()
+	if w.provider.made != 0 {
+		t.Errorf("%d keys were made for a credential that is gone", w.provider.made)
+	}
+	if intent := w.secret().Annotations[v1alpha1.AnnotationProvisionIntent]; intent != "" {
+		t.Errorf("an intent is left: %s", intent)
+	}
+}
+
+// Whoever spoils some of the annotations does not have a key in use deleted, nor a rotation stuck.
+func TestSpoiltAnnotations(t *testing.T) {
+	cases := map[string]map[string]string{
+		"id taken away":       {v1alpha1.AnnotationProvisionedID: ""},
+		"id of nothing":       {v1alpha1.AnnotationProvisionedID: "nothing"},
+		"id that is none":     {v1alpha1.AnnotationProvisionedID: "../keys"},
+		"owner taken away":    {v1alpha1.AnnotationProvisionedFor: ""},
+		"time that is none":   {v1alpha1.AnnotationProvisionedAt: "yesterday"},
+		"retry that is none":  {v1alpha1.AnnotationProvisionRetry: "many"},
+		"intent out of reach": {v1alpha1.AnnotationProvisionIntent: "signalbox-x 2999-01-01T00:00:00Z"},
+	}
+	for name, changes := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.run(time.Hour)
+			w.edit(func(s *corev1.Secret) { maps.Copy(s.Annotations, changes) })
+			w.run(5 * time.Minute)
+			if len(w.provider.keys) == 0 || w.provider.keys[0].value != "sk-or-v1-1" {
+				t.Errorf("live are %v, want the key in use among them", w.provider.keys)
+			}
+			w.run(every + 30*time.Minute)
+			w.settled()
+		})
+	}
+}
+
+// The key before the one in the Secret is known by its id also if nobody can tell until when.
+func TestSpoiltRetirement(t *testing.T) {
+	w := newWorld(t)
+	w.run(every + time.Minute)
+	w.edit(func(s *corev1.Secret) { s.Annotations[v1alpha1.AnnotationRetiringAfter] = "soon" })
+	w.run(2 * time.Minute)
+	if len(w.provider.keys) != 2 {
+		t.Errorf("live are %v, want the one that proxies may still use too", w.provider.keys)
+	}
+	w.run(30 * time.Minute)
+	w.settled()
+}
+
+// Annotations that are stripped in the middle of a rotation take neither key from the proxies, and the rotation comes to its end.
+func TestStrippedInOverlap(t *testing.T) {
+	w := newWorld(t)
+	w.run(every + time.Minute)
+	w.edit(func(s *corev1.Secret) { s.Annotations = nil })
+	w.run(5 * time.Minute)
+	if len(w.provider.keys) != 2 {
+		t.Errorf("live are %v, want both", w.provider.keys)
+	}
+	w.run(time.Hour)
+	w.settled()
+}
+
+// A key of a person's that the provider refuses has nothing to be rolled back to, and does not keep the one before it for ever.
+func TestNothingToRollBackTo(t *testing.T) {
+	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+	in := input{now: now, every: every, overlap: overlap, refusedSince: now.Add(-time.Hour), secret: content{value: "by-hand", state: state{
+		owner: "uid", current: ref{at: now.Add(-time.Hour)}, retiring: &ref{id: "hash1", fingerprint: "f1"}, retiringAfter: now.Add(-time.Minute),
+	}}}
+	planned := makePlan(in)
+	if planned.action != write || planned.content.state.retiring != nil {
+		t.Errorf("the step is %v with %v, want the key before forgotten", planned.action, planned.content.state)
+	}
+	in.inUse = []string{"f1"}
+	if planned := makePlan(in); planned.action != wait {
+		t.Errorf("the step is %v, want to wait while proxies use the key before", planned.action)
+	}
+}
