@@ -83,7 +83,7 @@ func (in *input) addFigures(health, old *v1alpha1.ProviderHealth) {
 	}
 	now := in.traffic.Figures().Settle(before)
 	health.Requests = known(fleet.Settle(total, ptr.Deref(old.Requests, fleet.Unknown)))
-	health.ErrorPermille = ptr.To(int32(min(now.ErrorPermille, 1000)))
+	health.ErrorPermille = ptr.To(int32(min(max(now.ErrorPermille, 0), 1000)))
 	health.TimeToFirstTokenP50Milliseconds, health.TimeToFirstTokenP95Milliseconds = known(now.FirstTokenMS), known(now.FirstTokenP95MS)
 	health.TokensPerSecond = known(now.TokensPerSecond)
 }

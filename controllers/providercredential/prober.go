@@ -292,7 +292,10 @@ func (p *Prober) finish(name types.NamespacedName, done *probe, outcome Outcome)
 	known.outcomes[fingerprint], known.latest = outcome, outcome
 	changed := !outcome.List.Equal(list) || !outcome.verdict().Same(before.verdict())
 	p.mutex.Unlock()
-	p.tell(name, changed)
+	if changed {
+		p.tellFollowers(name.Namespace)
+	}
+	p.tellListeners(name)
 }
 
 // Refuse notes that the provider refuses a key in calls, as if a probe had said so. It holds until a probe that begins from now on says that the key is good.
@@ -308,19 +311,25 @@ func (p *Prober) Refuse(name types.NamespacedName, subject Subject) {
 	outcome.Standing.refuse("the provider refuses the key in calls")
 	known.outcomes[subject.Fingerprint] = outcome
 	p.mutex.Unlock()
-	p.tell(name, true)
+	p.tellFollowers(name.Namespace)
+	p.tellListeners(name)
 }
 
-// tell lets listeners know of news about a credential, and followers if it changes the table of its namespace.
-func (p *Prober) tell(name types.NamespacedName, changed bool) {
+// tellFollowers says that the table of a namespace changes by what was found.
+func (p *Prober) tellFollowers(namespace string) {
 	p.mutex.Lock()
-	listeners, followers := p.listeners, p.followers
+	followers := p.followers
 	p.mutex.Unlock()
-	if changed {
-		for _, follower := range followers {
-			follower(name.Namespace)
-		}
+	for _, follower := range followers {
+		follower(namespace)
 	}
+}
+
+// tellListeners says that there is news about a credential.
+func (p *Prober) tellListeners(name types.NamespacedName) {
+	p.mutex.Lock()
+	listeners := p.listeners
+	p.mutex.Unlock()
 	for _, listener := range listeners {
 		listener(name)
 	}
