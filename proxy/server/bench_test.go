@@ -16,6 +16,7 @@ import (
 	"signalbox.dev/signalbox/proxy/provider/registry"
 	"signalbox.dev/signalbox/proxy/table"
 	"signalbox.dev/signalbox/proxy/telemetry"
+	"signalbox.dev/signalbox/proxy/tracing"
 )
 
 // BenchmarkProxy measures whole requests over real connections. Client and upstream are as cheap as they can be: they write prepared bytes and look for
@@ -28,16 +29,18 @@ func BenchmarkProxy(b *testing.B) {
 	prompt := strings.Replace(goodBody, "hello", strings.Repeat("hello world ", 170), 1)
 	cases := map[string]struct {
 		body, answer, end string
+		tracer            *tracing.Tracer
 	}{
-		"plain":           {prompt, plain, `"cost":0.00002}}`},
-		"stream of 5":     {streamBody, chunked(goodStream), "0.00002\r\n\r\n"},
-		"stream of 1,004": {streamBody, chunked(roleEvent + strings.Repeat(tokenEvent, 1000) + finishEvent + usageEvent + doneEvent), "0.00002\r\n\r\n"},
+		"plain":           {prompt, plain, `"cost":0.00002}}`, nil},
+		"plain, traced":   {prompt, plain, `"cost":0.00002}}`, tracingNowhere()},
+		"stream of 5":     {streamBody, chunked(goodStream), "0.00002\r\n\r\n", nil},
+		"stream of 1,004": {streamBody, chunked(roleEvent + strings.Repeat(tokenEvent, 1000) + finishEvent + usageEvent + doneEvent), "0.00002\r\n\r\n", nil},
 	}
 	for name, tc := range cases {
 		b.Run(name, func(b *testing.B) {
 			upstream := listen(b)
 			go serveRaw(upstream, tc.answer)
-			addr := benchProxy(b, "http://"+upstream.Addr().String())
+			addr := benchProxy(b, "http://"+upstream.Addr().String(), tc.tracer)
 			b.ReportAllocs()
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
@@ -53,7 +56,24 @@ func BenchmarkProxy(b *testing.B) {
 	}
 }
 
-func benchProxy(b *testing.B, upstream string) string {
+// nowhere takes what is sent to it.
+type nowhere struct{}
+
+func (nowhere) RoundTrip(r *http.Request) (*http.Response, error) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}, nil
+}
+
+// tracingNowhere makes, encodes and sends all spans, to a collector that costs nothing.
+func tracingNowhere() *tracing.Tracer {
+	tracer := tracing.New(tracing.Options{
+		Pod: "p", Version: "v", Log: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: nowhere{}}, Metrics: telemetry.NewSpans(telemetry.NewMetrics()),
+	})
+	tracer.Use("team-a", table.Tracing{OTLPEndpoint: "http://collector:4318", SamplePermille: 1000})
+	return tracer
+}
+
+func benchProxy(b *testing.B, upstream string, tracer *tracing.Tracer) string {
 	b.Helper()
 	t := baseTable()
 	addTarget(t, 0, upstream)
@@ -61,7 +81,7 @@ func benchProxy(b *testing.B, upstream string) string {
 	t.Budgets[0].Enforcement = table.Observe
 	s := New(Options{
 		Book: ledger.NewBook(ledger.NewOwner("bench", time.Now())), Providers: registry.Default(), NewTransport: loopbackTransport,
-		Metrics: telemetry.NewMetrics(), AccessLog: telemetry.NewAccessLog(io.Discard), Log: slog.New(slog.DiscardHandler),
+		Metrics: telemetry.NewMetrics(), AccessLog: telemetry.NewAccessLog(io.Discard), Log: slog.New(slog.DiscardHandler), Tracer: tracer,
 	})
 	if err := s.Use(t); err != nil {
 		b.Fatal(err)
