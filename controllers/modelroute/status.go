@@ -109,12 +109,20 @@ func (in *input) programmed() metav1.Condition {
 		return not(v1alpha1.ReasonLastGoodServed, fmt.Sprintf("the proxies go on with generation %d; Accepted says what is wrong with generation %d",
 			in.report.Served, in.route.Generation))
 	case in.ready == 0:
-		return not(v1alpha1.ReasonNoReadyProxy, "no proxy pod is ready; see: kubectl get pods -n "+in.route.Namespace+" -l "+
-			platform.LabelName+"="+platform.ProxyApp)
+		return not(v1alpha1.ReasonNoReadyProxy, in.noReadyProxy())
 	case in.behind > 0:
 		return not(v1alpha1.ReasonPending, fmt.Sprintf("%d of %d ready proxies still serve an older table", in.behind, in.ready))
 	}
 	return good(v1alpha1.ConditionProgrammed, v1alpha1.ReasonProgrammed, fmt.Sprintf("served by %s", count(in.ready, "ready proxy", "ready proxies")))
+}
+
+// noReadyProxy says where to look, and that proxies which speak TLS alone wait for their certificate.
+func (in *input) noReadyProxy() string {
+	message := "no proxy pod is ready; see: kubectl get pods -n " + in.route.Namespace + " -l " + platform.LabelName + "=" + platform.ProxyApp
+	if in.proxy.SpeaksPlain() {
+		return message
+	}
+	return message + fmt.Sprintf("; they speak TLS alone, and are not ready before Secret %q of this namespace has tls.crt and tls.key", in.proxy.TLS.SecretName)
 }
 
 // healthy is true if a target that calls can go to has a provider that answered its last probe. Calls cannot go to a target that the proxies leave alone.

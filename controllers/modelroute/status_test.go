@@ -238,3 +238,26 @@ func TestAddress(t *testing.T) {
 		t.Errorf("without a plain port the address is %s", got)
 	}
 }
+
+// TestWaitsForACertificate: the Secret is named where nothing is served without it, and only there.
+func TestWaitsForACertificate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		tls   *platform.TLS
+		ready int
+		want  bool
+	}{
+		"TLS alone":              {&platform.TLS{SecretName: "web-tls", Plaintext: platform.Disabled}, 0, true},
+		"TLS alone, and ready":   {&platform.TLS{SecretName: "web-tls", Plaintext: platform.Disabled}, 1, false},
+		"a plain port, too":      {&platform.TLS{SecretName: "web-tls", Plaintext: platform.Enabled}, 0, false},
+		"a plain port if unsaid": {&platform.TLS{SecretName: "web-tls"}, 0, false},
+		"without TLS":            {nil, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newInput(func(in *input) { in.proxy.TLS, in.ready = tc.tls, tc.ready })
+			programmed := meta.FindStatusCondition(makeStatus(in).Conditions, v1alpha1.ConditionProgrammed)
+			if got := strings.Contains(programmed.Message, `Secret "web-tls"`); got != tc.want {
+				t.Errorf("the message is %s", programmed.Message)
+			}
+		})
+	}
+}
