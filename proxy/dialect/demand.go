@@ -92,11 +92,12 @@ func (d *Demand) Within(l Limits) (meter.Demand, string) {
 	return m, l.unpaid(&m)
 }
 
-// service is the class that a call may be served in. OpenAI's projects have a setting for calls that do not name one. What Claude gives to calls that leave it
+// service is the class that a call may be served in. OpenAI's projects have a setting for calls that do not name one, and what another
+// namespace's proxy calls may be one of them. What Claude gives to calls that leave it
 // the choice is capacity that was paid for before.
 func (l *Limits) service(asked string) string {
 	switch {
-	case asked == "" && (l.Provider == "OpenAI" || l.Provider == "AzureOpenAI"):
+	case asked == "" && (l.Provider == "OpenAI" || l.Provider == "AzureOpenAI"), asked == "" && l.Provider == "Signalbox":
 		return meter.ServiceAuto
 	case asked == meter.ServiceAuto && isClaude(strings.ToLower(l.Model)):
 		return ""

@@ -183,7 +183,8 @@ func TestWithin(t *testing.T) {
 			demand: func(d *dialect.Demand) { d.Rounds = 1 }, limits: dialect.Limits{Model: "Groq/Compound-mini", Prices: priced},
 			want: meter.Demand{WritesCache: true}, reason: "the model searches as often as it likes",
 		},
-		"OpenAI chooses the class": {demand: func(*dialect.Demand) {}, limits: dialect.Limits{Provider: "OpenAI", Prices: priced}, want: meter.Demand{WritesCache: true, Service: meter.ServiceAuto}},
+		"OpenAI chooses the class":  {demand: func(*dialect.Demand) {}, limits: dialect.Limits{Provider: "OpenAI", Prices: priced}, want: meter.Demand{WritesCache: true, Service: meter.ServiceAuto}},
+		"so may what a proxy calls": {demand: func(*dialect.Demand) {}, limits: dialect.Limits{Provider: "Signalbox", Prices: priced}, want: meter.Demand{WritesCache: true, Service: meter.ServiceAuto}},
 		"Claude has no other class": {
 			demand: func(d *dialect.Demand) { d.Service = meter.ServiceAuto }, limits: dialect.Limits{Model: "claude-x", Provider: "Anthropic", Prices: priced}, want: meter.Demand{},
 		},

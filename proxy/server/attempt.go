@@ -42,7 +42,7 @@ type attempt struct {
 	failure    *Error
 
 	// reservation is what budgets hold for the attempt; nil before and after. bound is the most that it can cost, in nano-dollars, if bounded tells that a Hard
-	// budget has reserved it; else 0.
+	// budget has reserved it, here or at the proxy that calls; else 0.
 	reservation *ledger.Reservation
 	bound       int64
 	bounded     bool

@@ -16,12 +16,17 @@ type demand struct {
 	unbounded string
 }
 
+// proxyRoom is how much longer than the model's name a request becomes, in bytes, on its way to another proxy: an output limit and a request for usage are
+// about half of it.
+const proxyRoom = 128
+
 // requestUnbounded is why what nobody can read cannot be bounded.
 const requestUnbounded = "what requests of this API use cannot be told before they are sent"
 
-// demandOf is the most that an attempt can use: what the request asks for, within the limits of the target's model.
+// demandOf is the most that an attempt can use: what the request asks for, within the limits of the target's model. Another proxy bounds what it is sent, which
+// has the target's model and what is added to the request besides.
 func (s *Server) demandOf(c *call, l *leg, a *attempt) *demand {
-	if !l.hard {
+	if !l.hard && !c.passage.capped {
 		return nil
 	}
 	demander, ok := c.place.surface.(dialect.Demander)
@@ -39,8 +44,17 @@ func (s *Server) demandOf(c *call, l *leg, a *attempt) *demand {
 		Model: a.model, Provider: a.target.provider, Prices: a.prices,
 	}
 	d := &demand{outputLimit: limits.Output}
-	d.Demand, d.unbounded = c.demand.Within(limits)
+	most := *c.demand
+	if a.target.callsProxy() {
+		most.Prompt = min(dialect.Unlimited, most.Prompt+int64(len(a.model))+proxyRoom)
+	}
+	d.Demand, d.unbounded = most.Within(limits)
 	return d
+}
+
+// boundBy notes what an attempt within the demand can cost, and the output limit with which it cannot cost more.
+func (a *attempt) boundBy(ask *ledger.Ask, d *demand) {
+	a.bound, a.bounded, a.outputLimit = ask.Nano, !ask.Unpriced && !ask.Unbounded, d.outputLimit
 }
 
 // bound fills in what the demand can cost.

@@ -44,7 +44,7 @@ func (w *work) header(c *call) http.Header {
 		}
 	}
 	if c.target.callsProxy() {
-		c.passOn(header)
+		w.passOn(c, header)
 	}
 	return header
 }

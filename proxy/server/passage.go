@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"signalbox.dev/signalbox/proxy/table"
@@ -14,6 +15,8 @@ const (
 	headerHops = "X-Signalbox-Hops"
 	// headerCalledRoute names the ModelRoute that the calling proxy's target refers to.
 	headerCalledRoute = "X-Signalbox-Called-Route"
+	// headerMaxCost is the most that a call may cost, in nano-dollars, over all that is done for it there: what a Hard budget on its way has reserved for it.
+	headerMaxCost = "X-Signalbox-Max-Cost"
 	// headerCode tells a calling proxy the code of an error, whatever the dialect makes of it.
 	headerCode = "X-Signalbox-Code"
 )
@@ -27,12 +30,16 @@ const (
 )
 
 // passage is how a call came here from another namespace's proxy; its zero value is that of a call which did not. A client that sends such headers itself
-// gets no more by it: they can only have its call refused, and what they add to an answer is what the call cost.
+// gets no more by it: they can only have its call refused or bounded, and what they add to an answer is what the call cost. Without hops the other headers
+// count for nothing.
 type passage struct {
 	// hops are the routes that the call has passed.
 	hops []string
 	// called is the ModelRoute that the caller refers to; empty when it does not say.
 	called string
+	// maxCost is the most that the call may cost in nano-dollars, if capped tells that the caller has set a bound.
+	maxCost int64
+	capped  bool
 }
 
 // readPassage reads what another proxy says of a call.
@@ -58,8 +65,25 @@ func (c *call) readPassage() error {
 	if called != "" && !isName(called, maxRouteName) {
 		return invalidPassage(headerCalledRoute)
 	}
-	c.passage = passage{hops: hops, called: called}
+	maxCost, capped, err := c.readMaxCost()
+	if err != nil {
+		return err
+	}
+	c.passage = passage{hops: hops, called: called, maxCost: maxCost, capped: capped}
 	return nil
+}
+
+// readMaxCost reads what the call may cost; false where the caller does not say. What cannot be read is refused, for the caller relies on it.
+func (c *call) readMaxCost() (nano int64, capped bool, err error) {
+	lines := c.r.Header[headerMaxCost]
+	if len(lines) == 0 {
+		return 0, false, nil
+	}
+	read, failure := strconv.ParseUint(lines[0], 10, 63)
+	if failure != nil || len(lines) > 1 {
+		return 0, false, invalidPassage(headerMaxCost)
+	}
+	return int64(read), true, nil
 }
 
 // isHop tells whether a text is a namespace/route.
@@ -97,15 +121,21 @@ func (p *passage) admits(namespace, model string, found *table.Route, entry *rou
 		}
 	}
 	if slices.Contains(p.hops, namespace+"/"+entry.Name) {
-		return loopDetected(fmt.Sprintf("the call has come back to ModelRoute %q of namespace %q, by way of %s", entry.Name, namespace, strings.Join(p.hops, ", ")))
+		return loopDetected(fmt.Sprintf("the call has come back to ModelRoute %q of namespace %q, by way of %s", entry.Name, namespace, p.way()))
 	}
 	return nil
 }
 
-// passOn tells the called proxy which way the call has come.
-func (c *call) passOn(header http.Header) {
+// passOn tells the called proxy which way the call has come, and what it may cost where a Hard budget has reserved so much, here or on the way.
+func (w *work) passOn(c *call, header http.Header) {
 	hops := append(slices.Clone(c.passage.hops), c.snapshot.namespace+"/"+c.route.Name)
 	header[headerHops] = []string{strings.Join(hops, ", ")}
 	_, called, _ := strings.Cut(c.target.remote, "/")
 	header[headerCalledRoute] = []string{called}
+	if w.bounded {
+		header[headerMaxCost] = []string{strconv.FormatInt(w.bound, 10)}
+	}
 }
+
+// way names the routes that the call has passed.
+func (p *passage) way() string { return strings.Join(p.hops, ", ") }

@@ -123,15 +123,18 @@ func refer(tb *table.Table, address, model string) {
 	})
 }
 
-// checkBooks checks that both sides have one record of the call with that id, each of its own caller, and that both cost the same.
-func (p pair) checkBooks(t *testing.T, id string, want int64) {
+// bookedID is the id of a call whose books are compared.
+const bookedID = "call-1"
+
+// checkBooks checks that both sides have one record of the call, each of its own caller, and that both cost the same.
+func (p pair) checkBooks(t *testing.T, want int64) {
 	t.Helper()
 	near, far := onlyRecord(t, p.nearRecords), onlyRecord(t, p.farRecords)
 	told := func(r *usage.Record) string { return r.Namespace + ", " + r.Caller + ", " + r.RequestID }
-	if got, want := told(near), "team-a, accesskey:app, "+id; got != want {
+	if got, want := told(near), "team-a, accesskey:app, "+bookedID; got != want {
 		t.Errorf("the caller's side notes %s, want %s", got, want)
 	}
-	if got, want := told(far), "team-b, serviceaccount:team-a/signalbox, "+id; got != want {
+	if got, want := told(far), "team-b, serviceaccount:team-a/signalbox, "+bookedID; got != want {
 		t.Errorf("the called side notes %s, want %s", got, want)
 	}
 	if near.Cost != want || far.Cost != want {
@@ -203,7 +206,7 @@ func TestBothSidesBookTheSame(t *testing.T) {
 			}
 			p.near.log.request(t, "call-1")
 			p.far.log.request(t, "call-1")
-			p.checkBooks(t, "call-1", goodCost)
+			p.checkBooks(t, goodCost)
 		})
 	}
 }
@@ -222,7 +225,7 @@ func TestRawAnswersBookTheSame(t *testing.T) {
 		t.Fatalf("status %d: %s", got.status, got.body)
 	}
 	p.near.log.request(t, "call-1")
-	p.checkBooks(t, "call-1", 4*15_000)
+	p.checkBooks(t, 4*15_000)
 }
 
 // An attempt that failed there costs what it cost, on both sides, in a call that another target of the same route has answered, and in one that none has.
@@ -244,7 +247,7 @@ func TestFailedAttemptsThereCostTheSame(t *testing.T) {
 				t.Fatalf("status %d: %s", got.status, got.body)
 			}
 			p.near.log.request(t, "call-1")
-			p.checkBooks(t, "call-1", tc.want)
+			p.checkBooks(t, tc.want)
 		})
 	}
 }

@@ -31,13 +31,22 @@ type refused struct {
 // passed over.
 func (s *Server) reserve(ctx context.Context, c *call, candidate route.Candidate, a *attempt) (*Error, route.Exclusion) {
 	l := &c.legs[a.account]
-	if len(l.budgets) == 0 || c.place.free() {
+	if len(l.budgets) == 0 && !c.passage.capped || c.place.free() {
 		return nil, 0
 	}
-	if l.hard && s.overruns.has(overrunOf(l.route, a)) {
+	if (l.hard || c.passage.capped) && s.overruns.has(overrunOf(l.route, a)) {
 		return nil, outOverrun
 	}
 	demand := s.demandOf(c, l, a)
+	if c.capRefuses(candidate, a, demand) {
+		return nil, outRefused
+	}
+	return s.reserveWithin(ctx, c, candidate, a, demand)
+}
+
+// reserveWithin asks the budgets of this namespace for an attempt, within its demand.
+func (s *Server) reserveWithin(ctx context.Context, c *call, candidate route.Candidate, a *attempt, demand *demand) (*Error, route.Exclusion) {
+	l := &c.legs[a.account]
 	refusal := s.askBudgets(ctx, c, l, a, demand)
 	if refusal != nil && s.shrinks(c, l, a, demand, refusal) {
 		refusal = s.askBudgets(ctx, c, l, a, demand)
@@ -76,9 +85,9 @@ func dependsOnTarget(r *ledger.Refusal) bool {
 // askBudgets makes one request to the budgets, and notes how long it waited.
 func (s *Server) askBudgets(ctx context.Context, c *call, l *leg, a *attempt, d *demand) *ledger.Refusal {
 	ask := ledger.Ask{Unpriced: a.prices == nil, Retry: c.counted, Patience: c.patience()}
-	if d != nil {
+	if l.hard {
 		d.bound(&ask, a.prices)
-		a.bound, a.bounded, a.outputLimit = ask.Nano, !ask.Unpriced && !ask.Unbounded, d.outputLimit
+		a.boundBy(&ask, d)
 	}
 	a.reservation = c.newReservation()
 	began := s.now()
@@ -108,7 +117,7 @@ func (c *call) newReservation() *ledger.Reservation {
 // shrinks lowers the demand's output to what is left in the budget that refused it, and tells whether it did.
 func (s *Server) shrinks(c *call, l *leg, a *attempt, d *demand, r *ledger.Refusal) bool {
 	willing := slices.ContainsFunc(l.budgets, func(b *ledger.Budget) bool { return b.Name == r.Budget && b.Shrink })
-	if r.Reason != ledger.LimitReached || !willing || d == nil || a.prices == nil || d.outputLimit == 0 || c.form != nil {
+	if r.Reason != ledger.LimitReached || !willing || !l.hard || a.prices == nil || d.outputLimit == 0 || c.form != nil {
 		return false
 	}
 	// The limit applies to each answer of each round, and some of the completion is beyond it.

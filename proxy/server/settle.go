@@ -92,6 +92,7 @@ func (s *Server) settle(c *call) {
 
 // settleAttempt ends an attempt for the budgets, once.
 func (s *Server) settleAttempt(c *call, a *attempt) {
+	s.noteOverrun(c, a)
 	reservation := a.reservation
 	if reservation == nil {
 		return
@@ -104,6 +105,10 @@ func (s *Server) settleAttempt(c *call, a *attempt) {
 	c.counted = true
 	charge := ledger.Charge{Nano: a.spent.nano, Unpriced: a.spent.unpriced, Route: c.legs[a.account].route.Name, Caller: c.callerName()}
 	c.settlements = reservation.Settle(charge, c.settlements)
+}
+
+// noteOverrun notes a target that has cost more than it can.
+func (s *Server) noteOverrun(c *call, a *attempt) {
 	if a.bounded && a.spent.nano > a.bound && s.overruns.add(overrunOf(c.legs[a.account].route, a)) {
 		s.log.Error("a target cost more than it can by its prices and the limits that it was sent; Hard budgets are not spent on it until its ModelRoute or ProviderCredential is edited",
 			"request_id", c.id, "route", c.legs[a.account].route.Name, "target", a.target.name, "model", a.model,

@@ -33,6 +33,9 @@ type work struct {
 	preferences []byte
 	// outputLimit is the number of tokens of each choice that the request is to be limited to; 0 leaves it as it is.
 	outputLimit int64
+	// bound is the most that the attempt can cost, in nano-dollars, if bounded tells that it is known and has to be kept; else 0.
+	bound   int64
+	bounded bool
 	// sent is the body that the provider gets; nil for a form, which goes as it comes.
 	sent   *sentBody
 	report neutral.Report
@@ -62,7 +65,7 @@ func (s *Server) prepare(c *call, l *leg, a *attempt, credential *credentialEntr
 	if !offered || !joined {
 		return nil, c.unsuitable(t, &neutral.UnsupportedError{Reason: fmt.Sprintf("%s has no API for %s", t.provider, describeAPI(c.place.api))})
 	}
-	x := &exchange{work: work{credential: credential, offer: offer, joint: joint, model: model, outputLimit: a.outputLimit}, server: s, call: c}
+	x := &exchange{work: work{credential: credential, offer: offer, joint: joint, model: model, outputLimit: a.outputLimit, bound: a.bound, bounded: a.bounded}, server: s, call: c}
 	if err := x.forwardPreferences(c, l, t); err != nil {
 		return nil, asError(requestError(err))
 	}
