@@ -421,8 +421,8 @@ func TestRecord(t *testing.T) {
 		Usage: meter.Usage{Prompt: 10, Completion: 5}, Cost: goodCost, PriceSource: "ModelRoute chat-route", Budgets: []string{"monthly"},
 		Status: http.StatusOK, Code: string(CodeOK), Outcome: usage.Completed,
 		Attempts: []usage.Attempt{
-			{Target: "t0", Provider: "OpenAICompatible", Model: "upstream-0", Status: http.StatusInternalServerError, Code: "upstream_unavailable"},
-			{Target: "t1", Provider: "OpenAICompatible", Model: "upstream-1", Status: http.StatusOK, Code: "ok", Cost: goodCost},
+			{Target: "t0", Provider: "OpenAICompatible", Model: "upstream-0", Key: "primary", Status: http.StatusInternalServerError, Code: "upstream_unavailable"},
+			{Target: "t1", Provider: "OpenAICompatible", Model: "upstream-1", Key: "primary", Status: http.StatusOK, Code: "ok", Cost: goodCost},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
