@@ -103,7 +103,7 @@ func (w *world) statusWith(ctx context.Context, credentials string) int {
 	return w.chat(ctx, "app", withKey(credentials)).Status
 }
 
-var _ = Describe("callers", Serial, Ordered, func() {
+var _ = Describe("callers", Serial, Ordered, ContinueOnFailure, func() {
 	var w *world
 	var good string
 
