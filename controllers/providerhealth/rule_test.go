@@ -65,6 +65,7 @@ func TestSequences(t *testing.T) {
 		"calls work while probes fail":  {before: healthy, moments: []moment{{20, "work", "fails", 5}}, want: "10s Degraded ProbeContradicted"},
 		"slow, and well again":          {before: healthy, moments: []moment{{4, "slow", "good", 0}, {9, "work", "", 0}}, want: "0s Degraded Slow, 7s Healthy ProbeSucceeded"},
 		"rate-limited, and well again":  {before: healthy, moments: []moment{{4, "all keys rate-limited", "good", 0}, {9, "work", "", 0}}, want: "0s RateLimited RateLimited, 7s Healthy ProbeSucceeded"},
+		"limited, and well again":       {before: healthy, moments: []moment{{4, "all calls limited", "good", 0}, {9, "work", "", 0}}, want: "0s RateLimited RateLimited, 7s Healthy ProbeSucceeded"},
 		"down, and well again":          {before: down, moments: []moment{{4, "fail", "fails", 5}, {9, "work", "good", 0}}, want: "7s Healthy ProbeSucceeded"},
 		"down, then limited":            {before: down, moments: []moment{{2, "fail", "fails", 0}, {9, "all keys rate-limited", "", 0}}, want: "5s RateLimited RateLimited"},
 		"well for two seconds only":     {before: down, moments: []moment{{2, "work", "good", 0}, {5, "fail", "fails", 0}, {2, "work", "good", 0}, {5, "fail", "fails", 0}}},

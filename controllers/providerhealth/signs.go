@@ -15,7 +15,7 @@ const (
 	repeated  = 2
 	// consecutive is how many calls in a row must fail where there are few.
 	consecutive = 3
-	// failing is how many calls of the last five seconds must fail, and half is their share, where there are more.
+	// failing is how many calls of the last five seconds must fail, or meet a limit, and half is their share, where there are more.
 	failing = 4
 	half    = 500
 	// partly is how many calls of the last fifteen seconds must fail, and fifth is their share, for a provider that works in part.
@@ -108,7 +108,7 @@ const (
 	suspect
 	// broken: they fail.
 	broken
-	// limited: there is no key whose limit is not reached, exhausted: and that is for the quota.
+	// limited: there is no key whose limit is not reached, or calls meet nothing but limits, exhausted: there is none that has any quota left.
 	limited
 	exhausted
 	// refused: there is no key that the provider takes.
@@ -122,6 +122,8 @@ func (in *Input) sign(before *Health) sign {
 	switch total := c.Short.Total(); {
 	case c.Keys.Usable > 0 && c.Keys.left() <= 0:
 		return c.Keys.sign()
+	case c.Brief[window.Limited] >= failing && c.Brief[window.Limited] == c.Brief.Total():
+		return limited
 	case total == 0:
 		return silent
 	case c.Brief.Failures() >= failing && c.Brief.Permille() >= half, failures >= consecutive && c.Short[window.Answered] == 0:

@@ -24,6 +24,7 @@ func callsThat() map[string]Calls {
 		"the last few failed":   {Brief: window.Counts{window.Failed: 2}, Short: window.Counts{window.Answered: 2, window.Failed: 2}, Keys: one},
 		"fail":                  {Brief: window.Counts{window.Answered: 4, window.TimedOut: 4}, Short: window.Counts{window.Answered: 40, window.TimedOut: 4}, Keys: one},
 		"no connection":         {Brief: window.Counts{window.Unreachable: 1}, Short: window.Counts{window.Unreachable: 3}, Keys: one},
+		"all calls limited":     {Brief: window.Counts{window.Limited: 4}, Short: window.Counts{window.Answered: 90, window.Limited: 4}, Keys: Keys{Usable: 1}},
 		"all keys rate-limited": {Short: good, Keys: Keys{Usable: 3, Refused: 1, Exhausted: 1, Limited: 1}},
 		"all keys out of quota": {Short: good, Keys: Keys{Usable: 2, Refused: 1, Exhausted: 1}},
 		"all keys refused":      {Short: good, Keys: Keys{Usable: 1, Refused: 1}},

@@ -112,22 +112,13 @@ var _ = Describe("health in status", Serial, func() {
 		w.configure(ctx, map[string]any{"keys": []fakeprovider.Key{{Value: providerKey, Status: 429}}})
 		w.eventuallyHealth(ctx, "rate-limited", v1alpha1.HealthRateLimited)
 		well()
-		w.redirect(ctx, "nowhere")
+		pod := &corev1.Pod{ObjectMeta: w.meta("provider")}
+		Expect(api.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
 		w.eventuallyHealth(ctx, "unreachable", v1alpha1.HealthDown, v1alpha1.ReasonUnreachable)
 		Expect(kubectl(ctx, "get", "pcred", "-n", w.namespace)).To(ContainSubstring("Down"))
-		w.redirect(ctx, "provider")
+		eventuallyGone(ctx, pod)
+		w.provider = w.startProviderPod(ctx, "provider", "provider")
 		well()
 		noted.expectPaced()
 	})
 })
-
-// redirect has the provider's Service lead to other pods, or to none.
-func (w *world) redirect(ctx context.Context, service string) {
-	GinkgoHelper()
-	Eventually(ctx, func(g Gomega) {
-		found := &corev1.Service{ObjectMeta: w.meta("provider")}
-		g.Expect(api.Get(ctx, client.ObjectKeyFromObject(found), found)).To(Succeed())
-		found.Spec.Selector = providerLabels(service)
-		g.Expect(api.Update(ctx, found)).To(Succeed())
-	}).Should(Succeed())
-}
