@@ -19,6 +19,27 @@ func (in *Input) message(found finding) string {
 
 func (in *Input) describe(found finding) string {
 	switch found.reason {
+	case v1alpha1.ReasonCallsFail:
+		return in.describeFailing(found.state)
+	case v1alpha1.ReasonUnreachable:
+		return in.withProbe("the provider cannot be reached; check the endpoint, the network and its policies")
+	case v1alpha1.ReasonProbeFailed:
+		return in.Probe.Message
+	case v1alpha1.ReasonProbeContradicted:
+		return in.contradiction()
+	}
+	if text := describeReason(found.reason); text != "" {
+		return text
+	}
+	if in.Probe.Message != "" {
+		return in.Probe.Message
+	}
+	return "there are neither probes nor calls that tell"
+}
+
+// describeReason is for the reasons that say the same whatever was seen; empty for others.
+func describeReason(reason string) string {
+	switch reason {
 	case v1alpha1.ReasonProbeSucceeded:
 		return "the provider answered"
 	case v1alpha1.ReasonCallsSucceed:
@@ -33,19 +54,8 @@ func (in *Input) describe(found finding) string {
 		return "the provider answers that the quota or credit is used up; raise it there, or add keys of another account"
 	case v1alpha1.ReasonKeyRejected:
 		return "the provider refuses every usable key; store a valid one in its Secret"
-	case v1alpha1.ReasonCallsFail:
-		return in.describeFailing(found.state)
-	case v1alpha1.ReasonUnreachable:
-		return in.withProbe("the provider cannot be reached; check the endpoint, the network and its policies")
-	case v1alpha1.ReasonProbeFailed:
-		return in.Probe.Message
-	case v1alpha1.ReasonProbeContradicted:
-		return in.contradiction()
 	}
-	if in.Probe.Message != "" {
-		return in.Probe.Message
-	}
-	return "there are neither probes nor calls that tell"
+	return ""
 }
 
 func (in *Input) describeFailing(state v1alpha1.HealthState) string {
@@ -70,6 +80,7 @@ func (in *Input) contradiction() string {
 		return "the provider refuses the keys in calls, and takes them in probes; look at what the keys are permitted"
 	case broken, suspect:
 		return "calls fail while the provider answers probes; look at the models that are called and at what the account is permitted"
+	case silent, unsure, well, someUnusable, slow, inPart, limited, exhausted:
 	}
 	return in.withProbe("calls work while probes fail")
 }

@@ -76,16 +76,25 @@ func Assess(before Health, in Input) Health {
 	if after.calls != silent || in.Probe.Result != NotTold && in.Probe.At.After(before.heard) {
 		after.heard = in.Now
 	}
-	found := find(&in, after.calls, after.callsSince, before.unknown())
-	if found.state == "" && after.calls == silent && in.Probe.Result == NotTold && (before.unknown() || in.Now.Sub(after.heard) >= forgotten) {
-		found = finding{v1alpha1.HealthUnknown, cmp.Or(in.Probe.Reason, v1alpha1.ReasonPending)}
-	}
-	if before.State == "" && found.state == "" {
-		found = finding{v1alpha1.HealthUnknown, v1alpha1.ReasonPending}
+	found := after.find(&in)
+	if found.state == "" {
+		found = after.untold(&in)
 	}
 	after.take(found, &in)
 	after.ProbeWithin, after.Impatient, after.LookAgain = after.hurry(&in), after.calls.trouble(), after.next(&in)
 	return after
+}
+
+// untold is for when nothing is found: what stands goes on, until it is forgotten.
+func (h *Health) untold(in *Input) finding {
+	quiet := h.calls == silent && in.Probe.Result == NotTold
+	switch {
+	case quiet && (h.unknown() || in.Now.Sub(h.heard) >= forgotten):
+		return finding{v1alpha1.HealthUnknown, cmp.Or(in.Probe.Reason, v1alpha1.ReasonPending)}
+	case h.State == "":
+		return finding{v1alpha1.HealthUnknown, v1alpha1.ReasonPending}
+	}
+	return finding{}
 }
 
 func (h *Health) unknown() bool { return h.State == "" || h.State == v1alpha1.HealthUnknown }
@@ -132,6 +141,7 @@ func (in *Input) twice(calls sign) bool {
 		return in.Probe.Streak >= repeated || in.Probe.Result == NotTold
 	case limited, exhausted:
 		return true
+	case unsure, well, someUnusable, slow, inPart, suspect, broken, refused:
 	}
 	return in.Calls.Short[window.Answered] >= 2 || in.Probe.Result == Good
 }

@@ -105,8 +105,8 @@ type simulated struct {
 	now     time.Time
 }
 
-// step lets a second pass with so many calls, of which a share fails, and probes when the state asks for it; fails says whether a probe does.
-func (s *simulated) step(calls int, permille int64, probeFails bool) {
+// step lets a second pass with so many calls, of which a share fails, and probes when the state asks for it, with a result.
+func (s *simulated) step(calls int, permille int64, result Result) {
 	s.now = s.now.Add(time.Second)
 	var second window.Counts
 	for range calls {
@@ -123,10 +123,6 @@ func (s *simulated) step(calls int, permille int64, probeFails bool) {
 		every = s.state.ProbeWithin
 	}
 	if s.now.Sub(s.probe.At) >= every {
-		result := Good
-		if probeFails {
-			result = Failed
-		}
 		streak := 1
 		if result.Alike(s.probe.Result) {
 			streak += s.probe.Streak
@@ -154,7 +150,11 @@ func TestANoisyProviderDoesNotFlap(t *testing.T) {
 			if rate == 1 && s.random.IntN(4) > 0 {
 				calls = 0
 			}
-			s.step(calls, 10, s.random.IntN(100) == 0)
+			result := Good
+			if s.random.IntN(100) == 0 {
+				result = Failed
+			}
+			s.step(calls, 10, result)
 			if before.State != "" && (before.State != s.state.State || before.Reason != s.state.Reason) {
 				changes++
 			}
@@ -172,7 +172,7 @@ func TestAProviderThatFailsInPartDoesNotFlap(t *testing.T) {
 		changes := 0
 		for second := range 10_000 {
 			before := s.state
-			s.step(rate, 333, false)
+			s.step(rate, 333, Good)
 			if second > 60 && before.State != s.state.State {
 				changes++
 			}
@@ -184,50 +184,59 @@ func TestAProviderThatFailsInPartDoesNotFlap(t *testing.T) {
 	}
 }
 
+// phase is how a provider does for a time, and the state that it is to be found in.
+type phase struct {
+	permille int64  // of calls that fail
+	probe    Result // of every probe
+	rate     int    // calls a second
+	want     v1alpha1.HealthState
+}
+
+// last lets seconds of a phase pass, and returns how often the state changed.
+func (s *simulated) last(seconds int, p phase) int {
+	changes := 0
+	for range seconds {
+		before := s.state.State
+		s.step(p.rate, p.permille, p.probe)
+		if s.state.State != before {
+			changes++
+		}
+	}
+	return changes
+}
+
+// awaitProbe lets a phase without calls go on until the next probe is due, for nothing is known before it.
+func (s *simulated) awaitProbe(p phase) {
+	for p.rate == 0 && s.state.ProbeWithin == 0 && s.now.Sub(s.probe.At) < 59*time.Second {
+		s.step(0, 0, p.probe)
+	}
+}
+
 // TestAProviderThatBreaksAndMendsIsFollowed: at any rate of calls the state is right within ten seconds, and turns once each time.
 func TestAProviderThatBreaksAndMendsIsFollowed(t *testing.T) {
-	cases := map[string]struct {
-		permille int64
-		probes   bool // fail as well
-		rate     int
-		want     v1alpha1.HealthState
-	}{
-		"all calls and probes":           {permille: 1000, probes: true, rate: 20, want: v1alpha1.HealthDown},
-		"one call a second":              {permille: 1000, probes: true, rate: 1, want: v1alpha1.HealthDown},
-		"calls alone":                    {permille: 1000, rate: 20, want: v1alpha1.HealthDegraded},
-		"probes alone, without calls":    {probes: true, want: v1alpha1.HealthDown},
-		"a third of many calls":          {permille: 333, rate: 50, want: v1alpha1.HealthDegraded},
-		"two thirds of calls and probes": {permille: 667, probes: true, rate: 50, want: v1alpha1.HealthDown},
+	cases := map[string]phase{
+		"all calls and probes":           {permille: 1000, probe: Failed, rate: 20, want: v1alpha1.HealthDown},
+		"one call a second":              {permille: 1000, probe: Failed, rate: 1, want: v1alpha1.HealthDown},
+		"calls alone":                    {permille: 1000, probe: Good, rate: 20, want: v1alpha1.HealthDegraded},
+		"probes alone, without calls":    {probe: Failed, want: v1alpha1.HealthDown},
+		"a third of many calls":          {permille: 333, probe: Good, rate: 50, want: v1alpha1.HealthDegraded},
+		"two thirds of calls and probes": {permille: 667, probe: Failed, rate: 50, want: v1alpha1.HealthDown},
 	}
-	for name, tc := range cases {
+	for name, broken := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := &simulated{random: rand.New(rand.NewPCG(11, 13)), now: noon()}
-			for range 62 {
-				s.step(tc.rate, 0, false)
-			}
+			well := phase{probe: Good, rate: broken.rate, want: v1alpha1.HealthHealthy}
+			s.last(62, well)
 			for round := range 20 {
-				broken := round%2 == 0
-				want, permille := v1alpha1.HealthHealthy, int64(0)
-				if broken {
-					want, permille = tc.want, tc.permille
+				before, now := well, broken
+				if round%2 == 1 {
+					before, now = broken, well
 				}
-				// Without calls nothing is known before the next probe.
-				for tc.rate == 0 && s.state.ProbeWithin == 0 && s.now.Sub(s.probe.At) < 59*time.Second {
-					s.step(0, 0, !broken && tc.probes)
+				s.awaitProbe(before)
+				if changes := s.last(11, now); s.state.State != now.want || changes != 1 {
+					t.Fatalf("round %d: after ten seconds it is %s after %d changes, want %s after 1", round, s.state.State, changes, now.want)
 				}
-				changes, last := 0, s.state.State
-				for range 11 {
-					s.step(tc.rate, permille, broken && tc.probes)
-					if s.state.State != last {
-						changes, last = changes+1, s.state.State
-					}
-				}
-				if s.state.State != want || changes != 1 {
-					t.Fatalf("round %d: after ten seconds it is %s after %d changes, want %s after 1", round, s.state.State, changes, want)
-				}
-				for range 20 {
-					s.step(tc.rate, permille, broken && tc.probes)
-				}
+				s.last(20, now)
 			}
 		})
 	}

@@ -118,20 +118,18 @@ const (
 // sign reads calls, given the state before. The first line that fits counts.
 func (in *Input) sign(before *Health) sign {
 	c := &in.Calls
-	failures := c.Short.Failures()
-	switch total := c.Short.Total(); {
+	switch {
 	case c.Keys.Usable > 0 && c.Keys.left() <= 0:
 		return c.Keys.sign()
 	case c.Brief[window.Limited] >= failing && c.Brief[window.Limited] == c.Brief.Total():
 		return limited
-	case total == 0:
+	case c.Short.Total() == 0:
 		return silent
-	case c.Brief.Failures() >= failing && c.Brief.Permille() >= half, failures >= consecutive && c.Short[window.Answered] == 0:
-		return broken
-	case failures >= 2 && c.Brief[window.Answered] == 0 && c.Short.Permille() >= half:
-		return suspect
-	case c.failInPart(before.Reason == v1alpha1.ReasonCallsFail && before.State == v1alpha1.HealthDegraded):
-		return inPart
+	}
+	if failed := c.failed(before); failed != unsure {
+		return failed
+	}
+	switch {
 	case c.Streams >= streams && c.FirstToken >= in.SlowAfter:
 		return slow
 	case !c.good():
@@ -140,6 +138,20 @@ func (in *Input) sign(before *Health) sign {
 		return someUnusable
 	}
 	return well
+}
+
+// failed is the sign of calls of which too many fail, and unsure for others.
+func (c *Calls) failed(before *Health) sign {
+	failures := c.Short.Failures()
+	switch {
+	case c.Brief.Failures() >= failing && c.Brief.Permille() >= half, failures >= consecutive && c.Short[window.Answered] == 0:
+		return broken
+	case failures >= 2 && c.Brief[window.Answered] == 0 && c.Short.Permille() >= half:
+		return suspect
+	case c.failInPart(before):
+		return inPart
+	}
+	return unsure
 }
 
 // sign is that of keys none of which is used.
@@ -165,7 +177,8 @@ func (c *Calls) good() bool {
 func (c *Calls) unreachable() bool { return 2*c.Short[window.Unreachable] > c.Short.Failures() }
 
 // failInPart tells whether many calls fail. Once that was found a few good seconds are not enough, unless there were many calls in them.
-func (c *Calls) failInPart(found bool) bool {
+func (c *Calls) failInPart(before *Health) bool {
+	found := before.Reason == v1alpha1.ReasonCallsFail && before.State == v1alpha1.HealthDegraded
 	if found && c.Brief.Total() < many {
 		return c.Short.Failures() > 0 && c.Short.Permille() >= calmed
 	}

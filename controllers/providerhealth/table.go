@@ -1,17 +1,13 @@
 package providerhealth
 
-import (
-	"time"
+import "signalbox.dev/signalbox/api/v1alpha1"
 
-	"signalbox.dev/signalbox/api/v1alpha1"
-)
-
-// find is the rule: what calls and probes together say. callsSince is since when calls have been of their kind: a probe that began before that does not
-// contradict them. first tells that nothing is known yet, so that the first sign decides.
-func find(in *Input, calls sign, callsSince time.Time, first bool) finding {
+// find is the rule: what calls and probes together say. A probe that began before calls were of their kind does not contradict them. While nothing is known yet
+// the first sign decides.
+func (h *Health) find(in *Input) finding {
 	probe := &in.Probe
-	fresh := !probe.At.Before(callsSince)
-	switch calls {
+	fresh := !probe.At.Before(h.callsSince)
+	switch h.calls {
 	case limited:
 		return finding{v1alpha1.HealthRateLimited, v1alpha1.ReasonRateLimited}
 	case exhausted:
@@ -19,17 +15,17 @@ func find(in *Input, calls sign, callsSince time.Time, first bool) finding {
 	case inPart:
 		return finding{v1alpha1.HealthDegraded, v1alpha1.ReasonCallsFail}
 	case well, slow, someUnusable:
-		return calls.working(probe, fresh)
+		return h.calls.working(probe, fresh)
 	case broken, suspect:
-		return calls.notWorking(in, fresh)
+		return h.calls.notWorking(in, fresh)
 	case refused:
 		return noKey(probe, fresh)
 	case silent:
-		return probeAlone(probe, first)
+		return h.probeAlone(probe)
 	case unsure:
 	}
-	if first {
-		return probeAlone(probe, first)
+	if h.unknown() {
+		return h.probeAlone(probe)
 	}
 	return finding{}
 }
@@ -83,7 +79,7 @@ func noKey(probe *Probe, fresh bool) finding {
 }
 
 // probeAlone is for no calls.
-func probeAlone(probe *Probe, first bool) finding {
+func (h *Health) probeAlone(probe *Probe) finding {
 	found, needed := finding{}, repeated
 	switch probe.Result {
 	case Good:
@@ -100,7 +96,7 @@ func probeAlone(probe *Probe, first bool) finding {
 		found, needed = finding{v1alpha1.HealthDown, v1alpha1.ReasonProbeFailed}, confirmed
 	case NotTold:
 	}
-	if first || probe.Streak >= needed {
+	if h.unknown() || probe.Streak >= needed {
 		return found
 	}
 	return finding{}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/proxy/window"
 )
 
@@ -83,7 +84,8 @@ func TestTheRuleIsAsDocumented(t *testing.T) {
 				asked.At = noon().Add(time.Second)
 				in := Input{Now: noon().Add(2 * time.Second), Calls: seen, Probe: asked, SlowAfter: 10 * time.Second}
 				// Nothing was better before, so that what is found is taken at once, and nothing is unknown, so that it takes all evidence.
-				found := find(&in, in.sign(&Health{}), noon(), false)
+				before := Health{State: v1alpha1.HealthHealthy, calls: in.sign(&Health{}), callsSince: noon()}
+				found := before.find(&in)
 				got := strings.TrimSpace(string(found.state) + " " + found.reason)
 				if row[0] == "none" && asked.Result == NotTold {
 					first := Assess(Health{}, in)
@@ -108,7 +110,8 @@ func TestOneSourceAloneNeverSaysDown(t *testing.T) {
 				probe.At = noon().Add(began)
 				in := Input{Now: noon().Add(time.Minute), Calls: calls, Probe: probe, SlowAfter: 10 * time.Second}
 				sign := in.sign(&Health{})
-				found := find(&in, sign, noon(), false)
+				before := Health{State: v1alpha1.HealthHealthy, calls: sign, callsSince: noon()}
+				found := before.find(&in)
 				if found.state == "Down" && (sign.kind() == 1 || probe.Result == Good) {
 					t.Errorf("calls: %s, probe: %s: %+v", callsName, probeName, found)
 				}
