@@ -120,9 +120,9 @@ func endpointAt(url string) func(*v1alpha1.ProviderCredential) {
 	return func(c *v1alpha1.ProviderCredential) { c.Spec.Endpoint = url }
 }
 
-func keyIn(secret, key string) func(*v1alpha1.ProviderCredential) {
+func keyIn(secret string) func(*v1alpha1.ProviderCredential) {
 	return func(c *v1alpha1.ProviderCredential) {
-		c.Spec.Auth.Keys[0].SecretKeyRef = v1alpha1.SecretKeyReference{Name: secret, Key: key}
+		c.Spec.Auth.Keys[0].SecretKeyRef = v1alpha1.SecretKeyReference{Name: secret, Key: "api-key"}
 	}
 }
 

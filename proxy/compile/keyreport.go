@@ -45,31 +45,29 @@ type KeyReport struct {
 // KeyReports describes the keys of a spec as an entry of a table holds them; entry is nil for none.
 func KeyReports(values []KeyValue, entry *table.Credential) []KeyReport {
 	var reports []KeyReport
-	var keys []table.Key
-	shares := false
-	if entry != nil {
-		keys, shares = entry.Keys, entry.SharesKeys
+	if entry == nil {
+		entry = &table.Credential{}
 	}
-	active := activeKeys(keys, shares)
+	active := activeKeys(entry)
 	for _, value := range values {
-		reports = append(reports, value.reports(keys, active)...)
+		reports = append(reports, value.reports(entry.Keys, active)...)
 	}
 	return reports
 }
 
 // activeKeys are the fingerprints of the values that calls are made with: the first one that leads and is not refused, or all that share the load.
-func activeKeys(keys []table.Key, shares bool) map[string]bool {
+func activeKeys(entry *table.Credential) map[string]bool {
 	active := map[string]bool{}
-	for i := range keys {
-		key := &keys[i]
+	for i := range entry.Keys {
+		key := &entry.Keys[i]
 		if key.Role != table.Leads || key.Refused {
 			continue
 		}
-		if shares && key.Weight == 0 && len(keys) > 1 {
+		if entry.SharesKeys && key.Weight == 0 && len(entry.Keys) > 1 {
 			continue
 		}
 		active[key.Fingerprint] = true
-		if !shares {
+		if !entry.SharesKeys {
 			return active
 		}
 	}

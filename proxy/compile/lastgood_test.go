@@ -108,19 +108,19 @@ func TestLastGoodKey(t *testing.T) {
 		},
 		"other Secret with a bad value": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", keyIn("new", "api-key"), editedOnce)), withKeys(secret("groq", "sk-groq-1"), secret("new", "\x00")),
+				withCredentials(credential("groq", keyIn("new"), editedOnce)), withKeys(secret("groq", "sk-groq-1"), secret("new", "\x00")),
 			},
 			value: "sk-groq-1", generation: 2,
 		},
 		"other Secret with a bad value, old one gone": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", keyIn("new", "api-key"), editedOnce)), withKeys(secret("new", "\x00")),
+				withCredentials(credential("groq", keyIn("new"), editedOnce)), withKeys(secret("new", "\x00")),
 			},
 			generation: 2,
 		},
 		"bad value and another endpoint": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", keyIn("new", "api-key"), endpointAt("https://elsewhere.example"), editedOnce)),
+				withCredentials(credential("groq", keyIn("new"), endpointAt("https://elsewhere.example"), editedOnce)),
 				withKeys(secret("groq", "sk-groq-1"), secret("new", "\x00")),
 			},
 			value: "sk-groq-1", generation: 1, endpoint: "https://api.provider.example/v1",
@@ -133,7 +133,7 @@ func TestLastGoodKey(t *testing.T) {
 		},
 		"endpoint in error never sees another Secret's key": {
 			after: []func(*compile.Input){
-				withCredentials(credential("groq", endpointAt("http://localhost"), keyIn("new", "api-key"), editedOnce)),
+				withCredentials(credential("groq", endpointAt("http://localhost"), keyIn("new"), editedOnce)),
 				withKeys(secret("groq", "sk-groq-1"), secret("new", "sk-other-1")),
 			},
 			value: "sk-groq-1", generation: 1,

@@ -20,7 +20,7 @@ import (
 // world is an input of several good objects of each kind.
 func world() compile.Input {
 	in := input(
-		withCredentials(credential("groq"), credential("openai"), credential("local", keyIn("groq", "api-key"))),
+		withCredentials(credential("groq"), credential("openai"), credential("local", keyIn("groq"))),
 		withKeys(secret("groq", "sk-groq-1"), secret("openai", "sk-openai-1")),
 		withRoutes(route("a", serving("a", "x/*")), route("b", serving("b"), resilient), route("c", serving("c", "x/y*"))),
 		withBudgets(budget("day"), budget("month")),

@@ -79,9 +79,17 @@ func (c credentialCompiler) rotation(spec *v1alpha1.ProviderCredential, entry, p
 		// A table that was lost is made again from what the status says was in use.
 		r.proved[key.Fingerprint] = key.State == v1alpha1.KeyActive || key.State == v1alpha1.KeyStandby || key.State == v1alpha1.KeyCoolingDown
 	}
-	if previous == nil {
-		return r
+	if previous != nil {
+		r.recall(previous)
+		if previous.Provider == entry.Provider && provider.AccountOf(previous) == account {
+			r.before = previous.Keys
+		}
 	}
+	return r
+}
+
+// recall notes what the table in force tells of values, wherever they led.
+func (r *rotation) recall(previous *table.Credential) {
 	for i := range previous.Keys {
 		key := &previous.Keys[i]
 		if key.Role != table.Canary && !r.over(key) {
@@ -91,10 +99,6 @@ func (c credentialCompiler) rotation(spec *v1alpha1.ProviderCredential, entry, p
 			r.firstSeen[key.Fingerprint] = key.FirstSeen
 		}
 	}
-	if previous.Provider == entry.Provider && provider.AccountOf(previous) == account {
-		r.before = previous.Keys
-	}
-	return r
 }
 
 // chain returns what was in force under a name.

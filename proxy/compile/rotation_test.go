@@ -319,7 +319,7 @@ func TestKeysThatMove(t *testing.T) {
 	named := func(name string) func(*vault) {
 		return edited(func(c *v1alpha1.ProviderCredential) { c.Spec.Auth.Keys[0].Name = name })
 	}
-	in := func(secret string) func(*vault) { return edited(keyIn(secret, "api-key")) }
+	in := func(secret string) func(*vault) { return edited(keyIn(secret)) }
 	two := edited(func(c *v1alpha1.ProviderCredential) {
 		c.Spec.Auth.Keys = append(c.Spec.Auth.Keys, v1alpha1.ProviderKey{Name: "spare", SecretKeyRef: v1alpha1.SecretKeyReference{Name: "spare", Key: "api-key"}})
 	})

@@ -104,6 +104,14 @@ func (h *history) check() string {
 	if again.Table.Revision != h.result.Table.Revision {
 		return fmt.Sprintf("compiled again it is another table: %v", again.Table.Credentials[0].Keys)
 	}
+	if wrong := h.checkValues(ledBefore); wrong != "" {
+		return wrong
+	}
+	return h.checkStay(before)
+}
+
+// checkValues looks at each value of the table, given those that led before.
+func (h *history) checkValues(ledBefore map[string]bool) string {
 	seen := map[string]bool{}
 	previous := map[string]int{}
 	for _, key := range h.entry().Keys {
@@ -124,6 +132,15 @@ func (h *history) check() string {
 		if previous[key.Name] > 4 {
 			return "there are too many earlier values"
 		}
+	}
+	return ""
+}
+
+// checkStay looks for values that led before and are gone too soon.
+func (h *history) checkStay(before map[string]table.Key) string {
+	seen := map[string]bool{}
+	for _, key := range h.entry().Keys {
+		seen[key.Value] = true
 	}
 	leads := leading(&h.result.Table)
 	for name, place := range map[string]string{"primary": "groq", "spare": "spare"} {
