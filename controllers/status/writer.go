@@ -67,23 +67,31 @@ func (w Writer) announce(object client.Object, old *metav1.Condition, condition 
 	if old != nil && old.Status == condition.Status && old.Reason == condition.Reason {
 		return
 	}
+	if kind := w.kind(old, condition); kind != "" {
+		w.emit(object, kind, condition)
+	}
+}
+
+// kind is that of the event that a new condition makes; empty for none.
+func (w Writer) kind(old *metav1.Condition, condition metav1.Condition) string {
+	if kind, notable := w.Notable[condition.Reason]; notable {
+		if old == nil && kind != corev1.EventTypeWarning {
+			return ""
+		}
+		return kind
+	}
 	bad := metav1.ConditionFalse
 	if slices.Contains(w.Adverse, condition.Type) {
 		bad = metav1.ConditionTrue
 	}
 	changed := old == nil || old.Status != condition.Status
-	if kind, notable := w.Notable[condition.Reason]; notable {
-		if old != nil || kind == corev1.EventTypeWarning {
-			w.emit(object, kind, condition)
-		}
-		return
-	}
 	switch {
 	case condition.Status == bad && condition.Reason != v1alpha1.ReasonPending:
-		w.emit(object, corev1.EventTypeWarning, condition)
+		return corev1.EventTypeWarning
 	case condition.Type == v1alpha1.ConditionReady && condition.Status == metav1.ConditionTrue && changed:
-		w.emit(object, corev1.EventTypeNormal, condition)
+		return corev1.EventTypeNormal
 	}
+	return ""
 }
 
 func (w Writer) emit(object client.Object, kind string, condition metav1.Condition) {

@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// MaxCredentials bounds the credentials of one report, and MaxKeys the keys of one of them.
+	// MaxCredentials bounds the credentials of one report.
 	MaxCredentials = 500
-	MaxKeys        = 64
+	// MaxKeys bounds the keys of one of them.
+	MaxKeys = 64
 	// keyTryingRecent is how long after the last call it is told that nobody knows whether a key is back. What is told of a whole account should end soon after
 	// nobody calls it any more.
 	keyTryingRecent = 15 * time.Second

@@ -108,7 +108,7 @@ func (s *Sketch) Merge(packed Packed) bool {
 			return false
 		}
 		packed = packed[n:]
-		read.add(int(next+gap), count)
+		read.add(int(min(next+gap, Buckets-1)), count)
 		next += gap + 1
 		if next == Buckets && len(packed) > 0 {
 			return false

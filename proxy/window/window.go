@@ -6,10 +6,12 @@ import (
 )
 
 const (
-	// Minute is what a window holds, and Short and Brief the last parts of it that are told apart: Brief tells quickly that something turned, Short has more to go by.
+	// Minute is what a window holds.
 	Minute = 60 * time.Second
-	Short  = 15 * time.Second
-	Brief  = 5 * time.Second
+	// Short is the last part of it that has enough calls to go by.
+	Short = 15 * time.Second
+	// Brief is the last part of it that tells quickly that something turned.
+	Brief = 5 * time.Second
 
 	seconds = int64(Minute / time.Second)
 	// slotSeconds is the length of a slot of times, and slots how many make a minute.
