@@ -93,7 +93,9 @@ func newKeyCreate() *cobra.Command {
 		Example: "  signalbox key create laptop --expires 90d\n  signalbox key create ci -n team-a --routes chat,embed --labels team=search\n" +
 			"  signalbox key create ci -n team-a --dry-run | kubeseal -o yaml > ci.yaml",
 		Args: cobra.ExactArgs(1),
-		RunE: func(command *cobra.Command, args []string) error { return createKey(command, args[0], &options, time.Now()) },
+		RunE: func(command *cobra.Command, args []string) error {
+			return createKey(command, args[0], &options, time.Now())
+		},
 	}
 	options.addFlags(command)
 	flags := command.Flags()
@@ -143,7 +145,8 @@ func createKey(command *cobra.Command, name string, options *keyOptions, now tim
 	if _, err := fmt.Fprintln(command.OutOrStdout(), key); err != nil {
 		return fmt.Errorf("the key could not be shown, so delete Secret %s in namespace %s: %w", name, namespace, err)
 	}
-	fmt.Fprintf(command.ErrOrStderr(), "Created Secret %s in namespace %s. The key above is not shown again.\n", name, namespace)
+	// The key is there and was shown: it is no failure if this line is not.
+	_, _ = fmt.Fprintf(command.ErrOrStderr(), "Created Secret %s in namespace %s. The key above is not shown again.\n", name, namespace)
 	return nil
 }
 
@@ -260,14 +263,19 @@ func listKeys(ctx context.Context, out io.Writer, secrets metadata.ResourceInter
 		return fmt.Errorf("listing access keys: %w", err)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "NAME\tAGE\tEXPIRES\tROUTES")
+	if _, err := fmt.Fprintln(table, "NAME\tAGE\tEXPIRES\tROUTES"); err != nil {
+		return fmt.Errorf("writing the list: %w", err)
+	}
 	for i := range found.Items {
 		item := &found.Items[i]
 		routes := item.Annotations[v1alpha1.AnnotationRoutes]
 		if strings.TrimSpace(routes) == "" {
 			routes = "*"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", item.Name, duration.HumanDuration(now.Sub(item.CreationTimestamp.Time)), keyExpiry(item.Annotations, now), routes)
+		age := duration.HumanDuration(now.Sub(item.CreationTimestamp.Time))
+		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", item.Name, age, keyExpiry(item.Annotations, now), routes); err != nil {
+			return fmt.Errorf("writing the list: %w", err)
+		}
 	}
 	return table.Flush()
 }

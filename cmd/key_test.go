@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 
@@ -101,8 +102,9 @@ func TestKeyEnd(t *testing.T) {
 	}
 }
 
-// TestKeyOnACluster makes keys at a real API server, and lists them.
-func TestKeyOnACluster(t *testing.T) {
+// startCluster starts a real API server, and returns how to reach it and the path of a kubeconfig for it.
+func startCluster(t *testing.T) (config *rest.Config, kubeconfig string) {
+	t.Helper()
 	env := &envtest.Environment{}
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		env.BinaryAssetsDirectory = filepath.Join("..", "bin")
@@ -112,10 +114,16 @@ func TestKeyOnACluster(t *testing.T) {
 		t.Fatalf("starting the API server from the binaries in $KUBEBUILDER_ASSETS or bin: %v", err)
 	}
 	t.Cleanup(func() { _ = env.Stop() })
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
 	if err := os.WriteFile(kubeconfig, env.KubeConfig, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return config, kubeconfig
+}
+
+// TestKeyOnACluster makes keys at a real API server, and lists them.
+func TestKeyOnACluster(t *testing.T) {
+	config, kubeconfig := startCluster(t)
 	out, told, err := runKey(t, "create", "laptop", "--kubeconfig", kubeconfig, "--expires", "90d", "--routes", "chat")
 	key := strings.TrimSuffix(out, "\n")
 	if err != nil || !keyForm.MatchString(key) || strings.Contains(told, key) {
