@@ -83,11 +83,10 @@ func (s *Server) KeysWanted() []string {
 // recognise finds out whose token it is. One that was signed with a key that may be too new for the table waits for the next one.
 func (s *Server) recognise(c *call, token string) (*identity.Grant, error) {
 	grant, err := c.snapshot.authenticator.Authenticate(token, c.start)
-	var refusal *identity.Error
-	if err == nil || !errors.As(err, &refusal) || refusal.AwaitKeysOf == "" {
+	issuer := awaited(err)
+	if issuer == "" {
 		return grant, err
 	}
-	issuer := refusal.AwaitKeysOf
 	if !s.keyWaiters.enter(issuer) {
 		return nil, err
 	}
@@ -99,7 +98,7 @@ func (s *Server) recognise(c *call, token string) (*identity.Grant, error) {
 		if newest := s.current.Load(); newest != c.snapshot {
 			c.snapshot = newest
 			grant, err = newest.authenticator.Authenticate(token, s.now())
-			if err == nil || !errors.As(err, &refusal) || refusal.AwaitKeysOf == "" {
+			if awaited(err) == "" {
 				return grant, err
 			}
 		}
@@ -111,4 +110,13 @@ func (s *Server) recognise(c *call, token string) (*identity.Grant, error) {
 			return nil, err
 		}
 	}
+}
+
+// awaited is the URL of the issuer whose newest keys may take what was refused; empty for none.
+func awaited(err error) string {
+	var refusal *identity.Error
+	if !errors.As(err, &refusal) {
+		return ""
+	}
+	return refusal.AwaitKeysOf
 }

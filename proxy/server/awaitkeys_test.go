@@ -99,7 +99,7 @@ func (r *recognizer) swap(t *testing.T, signers ...tokenSigner) {
 }
 
 func (r *recognizer) call(ctx context.Context) *call {
-	request := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", http.NoBody).WithContext(ctx)
+	request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1/chat/completions", http.NoBody)
 	return &call{r: request, snapshot: r.current.Load(), start: time.Now()}
 }
 
@@ -124,7 +124,7 @@ func TestNewSigningKeyRefusesNobody(t *testing.T) {
 			t.Errorf("announced %d times, wanted (-want +got):\n%s", s.announced.Load(), diff)
 		}
 		s.swap(t, old) // A table that changes something else decides nothing.
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		s.swap(t, old, next)
 		for range 10 {
@@ -235,7 +235,7 @@ func TestTagsAreMerged(t *testing.T) {
 		"its own":          {&identity.Grant{Tags: []table.Tag{{Key: "team", Value: "its"}}, TagKeys: []string{"team"}}, []table.Tag{{Key: "team", Value: "its"}, {Key: "env", Value: "prod"}}},
 		"not in the token": {&identity.Grant{TagKeys: []string{"env", "team"}}, nil},
 	} {
-		c := &call{r: httptest.NewRequest(http.MethodPost, "/", http.NoBody), grant: tc.grant}
+		c := &call{r: httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody), grant: tc.grant}
 		c.r.Header.Set("X-Signalbox-Tags", "team=mine,env=prod")
 		if got := c.tags(); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: tags are %v, want %v", name, got, tc.want)

@@ -73,9 +73,9 @@ func apiKey(name string) table.Key {
 	return table.Key{Name: name, Value: "sk-" + name, Fingerprint: "fp-" + name, Weight: 1}
 }
 
-// replacedKey is one that "name" has replaced.
-func replacedKey(name, value string, until time.Time) table.Key {
-	key := apiKey(value)
+// replacedKey is the value "old" of a key, which that of the key's name has replaced.
+func replacedKey(name string, until time.Time) table.Key {
+	key := apiKey("old")
 	key.Name, key.Role, key.Until = name, table.Previous, until
 	return key
 }
@@ -171,7 +171,7 @@ func formOfTests(t *testing.T) string {
 func TestARefusedNewKeyFallsBackToThePrevious(t *testing.T) {
 	clock := newFakeClock()
 	k := newKeyed(map[string]http.HandlerFunc{"old": good, "other": good})
-	h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(apiKey("main"), replacedKey("main", "old", clock.now().Add(10*time.Minute)), apiKey("other")),
+	h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(apiKey("main"), replacedKey("main", clock.now().Add(10*time.Minute)), apiKey("other")),
 		policy(alone), clock.set, winning)
 	for i, want := range []map[string]int{count("main", 1, "old", 1), count("old", 1), count("old", 1)} {
 		if got := h.send(ask{}); got.status != http.StatusOK {
@@ -212,7 +212,7 @@ func TestAPreviousKeyIsNeverSentFromItsDeadlineOn(t *testing.T) {
 				clock.advance(tc.advance)
 				refusesKey(w, r)
 			}})
-			h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(apiKey("main"), replacedKey("main", "old", clock.now().Add(tc.left))), policy(func(f *table.Fallback) {
+			h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(apiKey("main"), replacedKey("main", clock.now().Add(tc.left))), policy(func(f *table.Fallback) {
 				f.MaxRetries, f.RetryOn = 2, []table.FailureKind{table.KeyRejected}
 			}), clock.set)
 			if got := h.send(ask{}); got.status != tc.status {
@@ -239,7 +239,7 @@ func TestADeadlineThatComesWhileConnecting(t *testing.T) {
 	clock := newFakeClock()
 	k := newKeyed(map[string]http.HandlerFunc{"old": good})
 	var registry *health.Registry
-	h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(replacedKey("main", "old", clock.now().Add(time.Minute))), clock.set, func(o *Options, _ *table.Table) {
+	h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(replacedKey("main", clock.now().Add(time.Minute))), clock.set, func(o *Options, _ *table.Table) {
 		o.Health = health.NewRegistry(health.Options{})
 		registry = o.Health
 		o.NewTransport = func(rules table.EndpointRules) (http.RoundTripper, error) {
@@ -510,7 +510,7 @@ func TestAMirrorGetsNoDroppedKey(t *testing.T) {
 		good(w, r)
 	}
 	until := clock.now().Add(time.Minute)
-	h := newHarness(t, []http.HandlerFunc{serves, k.serve}, withTable(func(t *table.Table) { t.Credentials[1].Keys = []table.Key{replacedKey("main", "old", until)} }),
+	h := newHarness(t, []http.HandlerFunc{serves, k.serve}, withTable(func(t *table.Table) { t.Credentials[1].Keys = []table.Key{replacedKey("main", until)} }),
 		mirroring(func(*table.Mirror) {}), clock.set)
 	if got := h.send(ask{}); got.status != http.StatusOK {
 		t.Fatalf("status %d\n%s", got.status, got.body)
@@ -570,7 +570,7 @@ func TestATokenServiceThatRefusesAKey(t *testing.T) {
 	}
 	h := newHarness(t, []http.HandlerFunc{provider}, policy(alone), clock.set, withTable(func(made *table.Table) {
 		account := &made.Credentials[0]
-		account.Keys = []table.Key{serviceAccountKey(t, account.Endpoint+"/token"), replacedKey("main", "old", clock.now().Add(time.Minute))}
+		account.Keys = []table.Key{serviceAccountKey(t, account.Endpoint+"/token"), replacedKey("main", clock.now().Add(time.Minute))}
 	}))
 	for i, want := range []string{"2", "1", "1"} {
 		if got := h.send(ask{}); got.status != http.StatusOK || got.header.Get("X-Signalbox-Attempts") != want {
@@ -641,7 +641,7 @@ func TestTargetsAreToldByTheirBestKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			clock := newFakeClock()
 			k := newKeyed(map[string]http.HandlerFunc{"b": good})
-			h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(apiKey("a"), apiKey("b"), replacedKey("b", "old", clock.now())), policy(alone), withTable(models), clock.set)
+			h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(apiKey("a"), apiKey("b"), replacedKey("b", clock.now())), policy(alone), withTable(models), clock.set)
 			for _, want := range []traffic.Block{traffic.Open, traffic.KeyRefused} {
 				h.send(ask{})
 				told := h.server.Targets(clock.now())
@@ -704,7 +704,10 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 		rotated := *h.table
 		rotated.Sequence = int64(i + 1)
 		rotated.Credentials = []table.Credential{h.table.Credentials[0]}
-		rotated.Credentials[0].Keys = rotatedKeys(next, current, tried)
+		rotated.Credentials[0].Keys = rotatedKeys(next, current)
+		if tried {
+			rotated.Credentials[0].Keys = triedKeys(next, current)
+		}
 		if err := h.server.Use(&rotated); err != nil {
 			t.Fatal(err)
 		}
@@ -735,14 +738,18 @@ func (h *harness) callUntil(done <-chan struct{}) {
 	}
 }
 
-// rotatedKeys are a new key and the one that it replaces, or is to replace after its trial.
-func rotatedKeys(next, current string, tried bool) []table.Key {
+// triedKeys are a key and the one that is to replace it after its trial.
+func triedKeys(next, current string) []table.Key {
 	fresh, old := apiKey(next), apiKey(current)
 	fresh.Name, old.Name = "main", "main"
-	if tried {
-		fresh.Role, fresh.Permille = table.Canary, 300
-		return []table.Key{old, fresh}
-	}
+	fresh.Role, fresh.Permille = table.Canary, 300
+	return []table.Key{old, fresh}
+}
+
+// rotatedKeys are a new key and the one that it replaces.
+func rotatedKeys(next, current string) []table.Key {
+	fresh, old := apiKey(next), apiKey(current)
+	fresh.Name, old.Name = "main", "main"
 	old.Role, old.Until = table.Previous, time.Now().Add(time.Hour)
 	return []table.Key{fresh, old}
 }
