@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
@@ -121,6 +122,15 @@ func startCluster(t *testing.T) (config *rest.Config, kubeconfig string) {
 	return config, kubeconfig
 }
 
+// wantStored compares the Secret "laptop" with a key.
+func wantStored(t *testing.T, secrets corev1client.SecretInterface, key string) {
+	t.Helper()
+	stored, err := secrets.Get(t.Context(), "laptop", metav1.GetOptions{})
+	if err != nil || string(stored.Data[v1alpha1.AccessKeySecretKey]) != key || stored.Labels[v1alpha1.LabelAccessKey] != "true" {
+		t.Errorf("stored is another key, or %v", err)
+	}
+}
+
 // TestKeyOnACluster makes keys at a real API server, and lists them.
 func TestKeyOnACluster(t *testing.T) {
 	config, kubeconfig := startCluster(t)
@@ -130,16 +140,11 @@ func TestKeyOnACluster(t *testing.T) {
 		t.Fatalf("output %q, told %q, %v", out, told, err)
 	}
 	secrets := kubernetes.NewForConfigOrDie(config).CoreV1().Secrets("default")
-	stored, err := secrets.Get(t.Context(), "laptop", metav1.GetOptions{})
-	if err != nil || string(stored.Data[v1alpha1.AccessKeySecretKey]) != key || stored.Labels[v1alpha1.LabelAccessKey] != "true" {
-		t.Errorf("stored is another key, or %v", err)
-	}
+	wantStored(t, secrets, key)
 	if out, _, err := runKey(t, "create", "laptop", "--kubeconfig", kubeconfig); err == nil || out != "" || !strings.Contains(err.Error(), "already") {
 		t.Errorf("a second one of the same name: %q, %v", out, err)
 	}
-	if again, err := secrets.Get(t.Context(), "laptop", metav1.GetOptions{}); err != nil || string(again.Data[v1alpha1.AccessKeySecretKey]) != key {
-		t.Errorf("the first one was changed, or %v", err)
-	}
+	wantStored(t, secrets, key)
 	list, _, err := runKey(t, "list", "--kubeconfig", kubeconfig)
 	if err != nil || strings.Contains(list, key) || !regexp.MustCompile(`laptop +\d+s +in 89d +chat\n`).MatchString(list) {
 		t.Errorf("the list is %q, %v", list, err)

@@ -103,11 +103,11 @@ func condition(ctx context.Context, namespace, route, kind string) func() string
 	}
 }
 
-// credentialCondition is condition for a ProviderCredential.
-func credentialCondition(ctx context.Context, namespace, name, kind string) func() string {
+// credentialCondition is condition for the ProviderCredential "provider".
+func credentialCondition(ctx context.Context, namespace, kind string) func() string {
 	return func() string {
 		var found v1alpha1.ProviderCredential
-		if err := cluster.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &found); err != nil {
+		if err := cluster.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: "provider"}, &found); err != nil {
 			return err.Error()
 		}
 		return describe(found.Status.Conditions, kind)
@@ -229,13 +229,13 @@ var _ = Describe("a manager", Ordered, func() {
 		create(ctx, secret, controllertest.Credential(namespace, "provider"), controllertest.Route(namespace, "chat"))
 
 		command := "kubectl label secret provider-key -n " + namespace + " " + v1alpha1.LabelProviderKey + "=true"
-		Eventually(credentialCondition(ctx, namespace, "provider", "ResolvedRefs"), patience, glance).Should(
+		Eventually(credentialCondition(ctx, namespace, "ResolvedRefs"), patience, glance).Should(
 			And(HavePrefix("False SecretNotLabelled"), ContainSubstring(command)))
 		Eventually(condition(ctx, namespace, "chat", "ResolvedRefs"), patience, glance).Should(HavePrefix("False BackendUnusable"))
 
 		secret.Labels = map[string]string{v1alpha1.LabelProviderKey: "true"}
 		Expect(cluster.Client.Update(ctx, secret)).To(Succeed())
-		Eventually(credentialCondition(ctx, namespace, "provider", "ResolvedRefs"), patience, glance).Should(HavePrefix("True"))
+		Eventually(credentialCondition(ctx, namespace, "ResolvedRefs"), patience, glance).Should(HavePrefix("True"))
 		Eventually(condition(ctx, namespace, "chat", "ResolvedRefs"), patience, glance).Should(HavePrefix("True"))
 	})
 

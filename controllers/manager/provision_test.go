@@ -52,7 +52,7 @@ func (m *keyMaker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.remove(strings.TrimPrefix(id, "/"))
 		_, _ = w.Write([]byte(`{"deleted":true}`))
 	default:
-		m.list(w, r.URL.Query().Get("offset") != "0")
+		m.list(w, r.URL.Query().Get("offset"))
 	}
 }
 
@@ -77,11 +77,12 @@ func (m *keyMaker) make(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"key": "sk-" + asked.Hash, "data": asked})
 }
 
-func (m *keyMaker) list(w http.ResponseWriter, behindAll bool) {
+// list answers with all keys, or, from any other offset than the first, with none.
+func (m *keyMaker) list(w http.ResponseWriter, offset string) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	shown := m.live
-	if behindAll {
+	if offset != "0" {
 		shown = nil
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"data": append([]madeKey{}, shown...)})
@@ -169,7 +170,7 @@ var _ = Describe("a manager that has keys made", func() {
 		By("making the first, in a Secret that goes with the credential")
 		hold(ctx, namespace, "made1", "")
 		serving.eventually(ctx, "sk-made1")
-		Eventually(credentialCondition(ctx, namespace, "provider", "Provisioned"), patience, glance).Should(HavePrefix("True Provisioned: the key was made at"))
+		Eventually(credentialCondition(ctx, namespace, "Provisioned"), patience, glance).Should(HavePrefix("True Provisioned: the key was made at"))
 		secret, err := made(ctx, namespace)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(secret.Labels).To(HaveKeyWithValue(v1alpha1.LabelProviderKey, "true"))

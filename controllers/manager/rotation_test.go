@@ -154,7 +154,7 @@ func (w *turning) edit(ctx context.Context, change func(*v1alpha1.ProviderCreden
 }
 
 func (w *turning) condition(ctx context.Context, kind string) func() string {
-	return credentialCondition(ctx, w.namespace, "provider", kind)
+	return credentialCondition(ctx, w.namespace, kind)
 }
 
 var _ = Describe("a manager that rotates keys", Ordered, func() {
