@@ -30,13 +30,18 @@ const (
 	secretEndUser = "ana@example.com"
 )
 
-// traced has a tracer that sends to a collector.
+// traced has a tracer of team-a that sends to a collector.
 func traced(t *testing.T, to *tracingtest.Receiver) setup {
+	t.Helper()
+	return tracedAs(t, to, "team-a")
+}
+
+func tracedAs(t *testing.T, to *tracingtest.Receiver, namespace string) setup {
 	t.Helper()
 	tracer := tracing.New(tracing.Options{
 		Pod: "signalbox-1", Version: "v1", Log: slog.New(slog.DiscardHandler), Metrics: telemetry.NewSpans(telemetry.NewMetrics()),
 	})
-	tracer.Use("team-a", table.Tracing{OTLPEndpoint: to.URL, SamplePermille: 1000})
+	tracer.Use(namespace, table.Tracing{OTLPEndpoint: to.URL, SamplePermille: 1000})
 	t.Cleanup(func() { tracer.Flush(t.Context()) })
 	return func(o *Options, _ *table.Table) { o.Tracer = tracer }
 }
