@@ -212,7 +212,7 @@ var _ = Describe("callers", Serial, Ordered, ContinueOnFailure, func() {
 				cluster(ctx, "start-apiserver")
 			}
 		})
-		time.Sleep(10 * time.Second)
+		w.passes(ctx, 1000)
 		cluster(ctx, "start-apiserver")
 		start = false
 		expectClean(running.finish(ctx, 2*time.Minute))
