@@ -144,6 +144,24 @@ func TestCalledRouteThatCannotBeCalled(t *testing.T) {
 	}
 }
 
+// A credentialRef with the name that stands for another namespace's proxy calls nobody, not even beside a target that calls that proxy: such a call would
+// say neither which route it is for nor which way it has come.
+func TestNoCredentialRefCallsAProxy(t *testing.T) {
+	behind := target("behind")
+	behind.CredentialRef.Name = table.ProxyCredential("ai")
+	chat := route("chat", withTargets(elsewhere("platform", "ai", "llama", "llama"), behind))
+	chat.Spec.Mirror = &v1alpha1.RouteMirror{CredentialRef: behind.CredentialRef, Model: "llama"}
+	result := compile.Compile(input(withRemote(platformRoute()), withRoutes(chat)))
+	want := []string{"ResolvedRefs BackendNotFound spec.targets[1].credentialRef.name", "ResolvedRefs BackendNotFound spec.mirror.credentialRef.name"}
+	if diff := cmp.Diff(want, why(report(t, result, compile.KindModelRoute, "chat"))); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	served := servedRoute(t, result, "chat")
+	if served.Targets[0].Excluded != "" || served.Targets[1].Excluded == "" || served.Mirror.Target.Excluded == "" {
+		t.Errorf("excluded are %q, %q and the mirror for %q", served.Targets[0].Excluded, served.Targets[1].Excluded, served.Mirror.Target.Excluded)
+	}
+}
+
 func TestMalformedRouteRef(t *testing.T) {
 	both := target("out")
 	both.RouteRef = &v1alpha1.RouteReference{Namespace: "ai", Name: "llama"}

@@ -112,8 +112,9 @@ func lacksAPI(vendor provider.Provider, target *table.Target) (reason, problem, 
 
 func (a *assembly) backendProblem(name string) (reason, problem string) {
 	backend, exists := a.backends[name]
+	_, isProxy := table.CalledNamespace(name)
 	switch {
-	case !exists:
+	case isProxy || !exists:
 		return v1alpha1.ReasonBackendNotFound, fmt.Sprintf("ProviderCredential %q does not exist", name)
 	case backend == nil:
 		return v1alpha1.ReasonBackendUnusable, fmt.Sprintf("ProviderCredential %q is not valid", name)
