@@ -49,6 +49,8 @@ func (r *Reconciler) gatherRemote(ctx context.Context, in *input) error {
 			inForce, _, _ = r.Tables.Table(ctx, namespace)
 		}
 		read := reader.Read(route, inForce)
+		proxy := r.Config.ProxyFor(namespace)
+		read.TLSAlone = !proxy.SpeaksPlain()
 		in.remote[name] = read
 		queue = append(queue, read.Calls...)
 	}

@@ -105,10 +105,8 @@ type RemoteRoute struct {
 	Prices *table.Prices
 	// Declared are the capabilities that one of its targets has, and the largest limits of their models, as the same table has them.
 	Declared table.Declared
-	// Endpoint is the base URL of its proxy; empty for plain HTTP to its Service.
-	Endpoint string
-	// CAPEM are the authorities of a proxy that speaks TLS; empty for the system's.
-	CAPEM []byte
+	// TLSAlone tells that the proxies of its namespace have no port without TLS, so that other namespaces' cannot call them.
+	TLSAlone bool
 }
 
 // Fresh holds random and time-dependent values for Compile to use where they are needed.

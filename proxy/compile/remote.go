@@ -158,6 +158,10 @@ func (a *assembly) remoteProblem(route *table.Route, target *table.Target) (reas
 	case !admitsServiceAccount(remote.Access, account):
 		return v1alpha1.ReasonRefNotPermitted, fmt.Sprintf("the access of %s does not admit the proxy of this namespace; add to its spec.access.allow: serviceAccount: {namespace: %s, name: %s}",
 			called, a.in.Namespace, v1alpha1.ProxyName), "routeRef"
+	case remote.TLSAlone:
+		// To trust its certificate takes a Secret of that namespace, which nobody else reads.
+		return v1alpha1.ReasonUnsupportedValue, fmt.Sprintf("%s cannot be called: the proxies of namespace %q speak TLS alone, and those of other namespaces need their port 80; "+
+			"set namespaces.%s.tls.plaintext to Enabled in the platform's configuration", called, namespace, namespace), "routeRef.namespace"
 	}
 	if loop := a.calls().loop(a.in.Namespace+"/"+route.Name, target.CalledRoute); loop != nil {
 		return v1alpha1.ReasonRouteLoop, "a call would come back to this route: " + strings.Join(loop, " -> ") + "; remove one of these references", "routeRef"
@@ -237,7 +241,7 @@ func (a *assembly) applyRemote(target *table.Target) {
 	remote := a.in.Remote[target.CalledRoute]
 	namespace, _ := table.CalledNamespace(target.Credential)
 	if a.backends[target.Credential] == nil {
-		a.backends[target.Credential] = a.remoteBackend(namespace, &remote)
+		a.backends[target.Credential] = a.remoteBackend(namespace)
 	}
 	if target.Prices == nil && remote.Prices != nil {
 		prices := *remote.Prices
@@ -253,11 +257,11 @@ func (a *assembly) applyRemote(target *table.Target) {
 }
 
 // remoteBackend is the credential that stands for another namespace's proxy: a token of this namespace's own ServiceAccount for it.
-func (a *assembly) remoteBackend(namespace string, remote *RemoteRoute) *table.Credential {
+func (a *assembly) remoteBackend(namespace string) *table.Credential {
 	audience := AudienceOf(namespace)
 	made := &table.Credential{
 		Object: table.Object{Name: table.ProxyCredential(namespace), Since: a.next}, Provider: signalbox.Name,
-		Endpoint: cmp.Or(remote.Endpoint, fmt.Sprintf("http://%s.%s.svc.%s/v1", v1alpha1.ProxyName, namespace, cmp.Or(a.in.ClusterDomain, standardDomain))),
+		Endpoint: fmt.Sprintf("http://%s.%s.svc.%s/v1", v1alpha1.ProxyName, namespace, cmp.Or(a.in.ClusterDomain, standardDomain)),
 		Keys: []table.Key{{
 			Name: remoteKey, Kind: table.ServiceAccountToken, Cloud: &table.CloudIdentity{Audience: audience},
 			Fingerprint: fingerprint(audience),

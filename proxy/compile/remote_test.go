@@ -97,6 +97,10 @@ func TestCalledRouteThatCannotBeCalled(t *testing.T) {
 			target: elsewhere("out", "ai", "llama", "secret"), want: "ResolvedRefs RefNotPermitted spec.targets[0].routeRef",
 			message: "serviceAccount: {namespace: team-a, name: signalbox}",
 		},
+		"TLS alone": {
+			remote: platformRoute(func(r *compile.RemoteRoute) { r.TLSAlone = true }), target: elsewhere("out", "ai", "llama", "llama"),
+			want: "ResolvedRefs UnsupportedValue spec.targets[0].routeRef.namespace", message: "set namespaces.ai.tls.plaintext to Enabled",
+		},
 		"another model": {
 			remote: platformRoute(), target: elsewhere("out", "ai", "llama", "gpt"),
 			want: "ResolvedRefs BackendNotFound spec.targets[0].model", message: `does not serve model "gpt"; it serves llama, groq/*`,
