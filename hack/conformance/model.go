@@ -46,7 +46,7 @@ func runModel(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	r := runner.Runner{Sources: o.sources, Installed: installed, Logs: logs, Plan: plan.Plan{
-		Bases: world.ProxyBases(proxy.Base), Key: world.AccessKey(client.Name), Checks: o.checkNames(), Upstreams: []plan.Upstream{{Name: catalogue.LlamaCPP, Models: map[string]string{}}},
+		Bases: world.ProxyBases(proxy.Base), Keys: plan.Keys{Key: world.AccessKey(client.Name)}, Checks: o.checkNames(), Upstreams: []plan.Upstream{{Name: catalogue.LlamaCPP, Models: map[string]string{}}},
 	}}
 	results := r.Run(ctx, []catalogue.Client{client})
 	if err := proxy.Stop(); err != nil {

@@ -85,7 +85,7 @@ func againstProxy(ctx context.Context, r runner.Runner, base plan.Plan, fake *wo
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, front.Stop()) }()
-	r.Plan, r.Env, r.KeyOf = base, front.Env(r.Sources), world.AccessKey
+	r.Plan, r.Env, r.KeysOf = base, front.Env(r.Sources), world.Keys
 	return r.Run(ctx, clients), nil
 }
 

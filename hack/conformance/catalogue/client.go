@@ -64,6 +64,15 @@ func money(checks ...string) Surface {
 	return Surface{Name: "money", Checks: checks, Upstreams: MoneyUpstreams(), ProxyOnly: true}
 }
 
+// CallersUpstreams are those in front of which there is a route for renewed keys: which key a call comes with does not depend on who answers.
+func CallersUpstreams() []string { return []string{"openai"} }
+
+// callers is what becomes of a client whose token file changes while it runs.
+func callers(more ...string) Surface {
+	checks := append([]string{"renewed-token", "renewed-token-streamed", "revoked-token"}, more...)
+	return Surface{Name: "callers", Checks: checks, Upstreams: CallersUpstreams(), ProxyOnly: true}
+}
+
 // Direct are the clients with the surfaces that are tried against the fakes.
 func Direct(clients []Client) []Client {
 	direct := slices.Clone(clients)
@@ -108,7 +117,7 @@ func pythonSDKs() []Client {
 	return []Client{
 		{Name: "openai-python", Runtime: PythonSDK, File: "openai_python.py", Vendor: "openai", Surfaces: []Surface{chat, responses, embeddings, media, routing(
 			"alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "unknown-preference", "no-target",
-		), money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user")}},
+		), money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"), callers("renewed-token-async")}},
 		{Name: "anthropic-python", Runtime: PythonSDK, File: "anthropic_python.py", Vendor: "anthropic", Surfaces: []Surface{messages, routing(
 			"alternatives", "fallback", "session", "metadata", "limit-reached", "unknown-preference", "no-target",
 		), money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user")}},
@@ -141,7 +150,7 @@ func nodeClients() []Client {
 		{Name: "openai-node", Runtime: Node, File: "openai_node.mjs", Vendor: "openai", Surfaces: []Surface{
 			{Name: "chat", Checks: generation("tools-streamed", "broken-stream", "models")}, {Name: "responses", Checks: generation("tools-streamed")}, embeddings,
 			routing("alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "unknown-preference", "no-target"),
-			money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"),
+			money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"), callers(),
 		}},
 		{Name: "anthropic-ts", Runtime: Node, File: "anthropic_ts.mjs", Vendor: "anthropic", Surfaces: []Surface{
 			{Name: "messages", Checks: generation("tools-streamed", "broken-stream", "count-tokens", "models")},
@@ -170,7 +179,7 @@ func goClients() []Client {
 		{Name: "chat", Checks: generation("tools-streamed", "broken-stream", "models")}, {Name: "responses", Checks: generation()},
 		{Name: "embeddings", Checks: []string{"plain"}, Upstreams: embedding()},
 		routing("alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "cost", "unknown-preference", "no-target"),
-		money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"),
+		money("cost", "output-limit", "budget-exceeded", "unbounded", "tags", "end-user"), callers(),
 	}}}
 }
 

@@ -62,6 +62,9 @@ const (
 	Unbounded = "unbounded"
 )
 
+// Renewed is the purpose of a route that admits the keys Keys.Renewed alone, which tells which key a call came with. It exists in front of some upstreams only.
+const Renewed = "renewed"
+
 // What budgets know.
 const (
 	// OutputLimit is the longest answer of the target of Budgeted, in tokens.
@@ -80,12 +83,22 @@ const (
 	LimitedTokens   = 5_000_000
 )
 
+// Keys are what a program calls the proxy with.
+type Keys struct {
+	// Key is the API key for all bases.
+	Key string `json:"key"`
+	// Renewed is the key that comes after it, which opens the routes Renewed besides all others.
+	Renewed string `json:"renewedKey"`
+	// Revoked is a key whose Secret is gone.
+	Revoked string `json:"revokedKey"`
+}
+
 // Plan is what a program calls and expects.
 type Plan struct {
 	// Bases are the base URLs, by the vendor whose library wants one: "openai", "groq", "openrouter", "anthropic", "gemini", "cohere".
 	Bases map[string]string `json:"bases"`
-	// Key is the API key for all of them.
-	Key string `json:"key"`
+	// Keys of the program.
+	Keys
 	// Control is the address of the control API of the fake providers.
 	Control string `json:"control"`
 	// Text is the whole of every text answer.

@@ -33,8 +33,8 @@ type Runner struct {
 	Sources, Installed, Logs string
 	// Plan that all programs share; each gets its own refusals.
 	Plan plan.Plan
-	// KeyOf makes a key for each program, in place of the plan's; may be nil.
-	KeyOf func(client string) string
+	// KeysOf makes keys for each program, in place of the plan's; may be nil.
+	KeysOf func(client string) plan.Keys
 	// Exceptions to what must succeed.
 	Exceptions []catalogue.Exception
 	// Env is added to the environment of programs whose address is fixed.
@@ -146,8 +146,8 @@ func (r Runner) node() string {
 // writePlan writes the plan with the refusals that the client has to see.
 func (r Runner) writePlan(client catalogue.Client) (string, error) {
 	own := r.Plan
-	if r.KeyOf != nil {
-		own.Key = r.KeyOf(client.Name)
+	if r.KeysOf != nil {
+		own.Keys = r.KeysOf(client.Name)
 	}
 	own.Upstreams = make([]plan.Upstream, 0, len(r.Plan.Upstreams))
 	for _, u := range r.Plan.Upstreams {

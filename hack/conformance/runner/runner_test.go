@@ -62,16 +62,16 @@ func TestRun(t *testing.T) {
 // TestEachProgramHasAKeyOfItsOwn where there is one; else all have the plan's.
 func TestEachProgramHasAKeyOfItsOwn(t *testing.T) {
 	cases := map[string]struct {
-		keyOf func(string) string
-		want  string
+		keysOf func(string) plan.Keys
+		want   string
 	}{
-		"of its own": {func(client string) string { return "key of " + client }, `"key": "key of c"`},
+		"of its own": {func(client string) plan.Keys { return plan.Keys{Key: "key of " + client} }, `"key": "key of c"`},
 		"the plan's": {nil, `"key": "shared"`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			r, client := program(t, "")
-			r.Plan.Key, r.KeyOf = "shared", tc.keyOf
+			r.Plan.Key, r.KeysOf = "shared", tc.keysOf
 			file, err := r.writePlan(client)
 			if err != nil {
 				t.Fatal(err)

@@ -12,18 +12,15 @@ import (
 // ProviderKey opens the fake providers.
 const ProviderKey = "sk-conformance-provider"
 
-// AccessKey opens the proxy for a client. Each has one of its own, for limits count by caller and clients run together.
-func AccessKey(client string) string { return "sk-conformance-access-" + client }
-
 // Alias is the name that clients ask for.
 func Alias(upstream, purpose string) string { return upstream + "/" + purpose }
 
-// Manifests are what the proxy serves: a key for each client, a credential for each upstream, a route for each of its models, and routes with policies.
+// Manifests are what the proxy serves: the keys of each client, a credential for each upstream, a route for each of its models, and routes with policies.
 // googleKey is the key file of a service account.
 func Manifests(upstreams []catalogue.Upstream, clients []string, endpoint, googleKey string) string {
 	var out strings.Builder
 	for _, name := range clients {
-		fmt.Fprintf(&out, "---\napiVersion: v1\nkind: Secret\nmetadata: {name: client-%s, labels: {signalbox.dev/access-key: \"true\"}}\nstringData: {key: %s}\n", name, AccessKey(name))
+		writeKeys(&out, name)
 	}
 	fmt.Fprintf(&out, "---\napiVersion: v1\nkind: Secret\nmetadata: {name: provider, labels: {signalbox.dev/provider-key: \"true\"}}\nstringData: {api-key: %s}\n", ProviderKey)
 	fmt.Fprintf(&out, "---\napiVersion: v1\nkind: Secret\nmetadata: {name: aws, labels: {signalbox.dev/provider-key: \"true\"}}\nstringData: {id: %s, secret: secret-of-%s}\n", ProviderKey, ProviderKey)

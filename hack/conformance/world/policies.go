@@ -2,6 +2,7 @@ package world
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"signalbox.dev/signalbox/hack/conformance/catalogue"
@@ -22,7 +23,7 @@ const pastPicky = "fallback: {failures: [BadRequest]}"
 
 // policies are those in front of an upstream.
 func policies(u catalogue.Upstream) []policy {
-	return append(budgeted(u), []policy{
+	return slices.Concat(budgeted(u), renewed(u), []policy{
 		{
 			purpose: plan.Fallback, members: pastPicky,
 			targets: []string{target(u, "first", plan.Picky, ""), target(u, "spare", plan.Chat, ", priority: 1")},
@@ -41,7 +42,7 @@ func policies(u catalogue.Upstream) []policy {
 			targets: []string{target(u, "answers", plan.Chat, ""), target(u, "stalls", plan.Stall, ", priority: 1")},
 		},
 		{purpose: plan.Closed, targets: []string{target(u, "open", plan.Chat, "")}, members: "require: {dataPolicy: {retention: Zero}}"},
-	}...)
+	})
 }
 
 func writePolicies(out *strings.Builder, u catalogue.Upstream) {

@@ -107,7 +107,7 @@ func TestFaultsAreChosenByModel(t *testing.T) {
 	}
 }
 
-// TestRoutes: each name that clients are told is the model of one route, and each client has a key of its own.
+// TestRoutes: each name that clients are told is the model of one route, and each client has keys of its own.
 func TestRoutes(t *testing.T) {
 	clients := []string{"one", "two"}
 	manifests := Manifests(catalogue.Upstreams(), clients, "http://127.0.0.1:1", "{}")
@@ -125,8 +125,11 @@ func TestRoutes(t *testing.T) {
 		}
 	}
 	for _, client := range clients {
-		if strings.Count(manifests, "{key: "+AccessKey(client)+"}") != 1 {
-			t.Errorf("the key of %s is not there once", client)
+		keys := Keys(client)
+		for key, want := range map[string]int{keys.Key: 1, keys.Renewed: 1, keys.Revoked: 0} {
+			if n := strings.Count(manifests, "{key: "+key+"}"); n != want {
+				t.Errorf("the key %s is there %d times, want %d", key, n, want)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ import OpenAI from 'openai';
 import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
 
+import { fileCallers } from './callers.mjs';
 import { chatMoney } from './money.mjs';
 import { chatRouting } from './routing.mjs';
 import { Suite, assert, expectCall, newMark, output, prompt, raises, toolDescription, toolName, toolResult, toolSchema } from './suite.mjs';
@@ -179,8 +180,14 @@ async function money() {
   await suite.run(chatMoney(suite, OpenAI, new OpenAI({ baseURL: suite.bases.openai, apiKey: suite.key, maxRetries: 0 })));
 }
 
+async function callers() {
+  const suite = new Suite('openai-node', 'callers');
+  await fileCallers(suite, OpenAI, (apiKey) => new OpenAI({ baseURL: suite.bases.openai, apiKey }));
+}
+
 await chat();
 await responses();
 await embeddings();
 await routing();
 await money();
+await callers();

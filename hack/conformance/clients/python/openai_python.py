@@ -5,6 +5,7 @@ import json
 import openai
 import pydantic
 
+from openai_callers import Callers
 from openai_money import Money
 from openai_routing import Routing
 from suite import (
@@ -365,6 +366,7 @@ def main():
         "alternatives", "fallback", "variants", "preferences", "session", "metadata", "limits", "limit-reached", "unknown-preference", "no-target",
     ])
     Money().run()
+    Callers().run()
 
 
 main()

@@ -1,4 +1,4 @@
-// Command openaigo checks openai-go: chat completions, Responses, embeddings, models, routing and money.
+// Command openaigo checks openai-go: chat completions, Responses, embeddings, models, routing, money and keys out of a file.
 package main
 
 import (
@@ -27,7 +27,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	client := openai.NewClient(option.WithBaseURL(p.Bases["openai"]), option.WithAPIKey(p.Key), option.WithMaxRetries(0))
-	return errors.Join(runChat(ctx, p, client), runResponses(ctx, p, client), runEmbeddings(ctx, p, client), runRouting(ctx, p, client), runMoney(ctx, p, client))
+	return errors.Join(runChat(ctx, p, client), runResponses(ctx, p, client), runEmbeddings(ctx, p, client), runRouting(ctx, p, client), runMoney(ctx, p, client),
+		runCallers(ctx, p))
 }
 
 // runEmbeddings checks vectors.
