@@ -5,9 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -199,14 +197,9 @@ func (w *world) scrape(ctx context.Context) []string {
 	Expect(api.List(ctx, pods, client.InNamespace(w.namespace), client.MatchingLabels{"app.kubernetes.io/name": "signalbox-proxy"})).To(Succeed())
 	var texts []string
 	for _, pod := range pods.Items {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pod.Status.PodIP+":9090/metrics", http.NoBody)
+		text, err := fetch(ctx, "http://"+pod.Status.PodIP+":9090/metrics")
 		Expect(err).NotTo(HaveOccurred())
-		answer, err := http.DefaultClient.Do(request)
-		Expect(err).NotTo(HaveOccurred())
-		text, err := io.ReadAll(answer.Body)
-		_ = answer.Body.Close() // it was read in full
-		Expect(err).NotTo(HaveOccurred())
-		texts = append(texts, string(text))
+		texts = append(texts, text)
 	}
 	return texts
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,33 +86,52 @@ func everything(ctx context.Context, namespace string) []kept {
 	pods := &corev1.PodList{}
 	Expect(api.List(ctx, pods, client.HasLabels{"app.kubernetes.io/name"})).To(Succeed())
 	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if pod.Namespace != namespace && pod.Namespace != systemNamespace {
-			continue
+		if pod := &pods.Items[i]; pod.Namespace == namespace || pod.Namespace == systemNamespace {
+			all = append(all, said(ctx, pod)...)
 		}
-		add("log of "+pod.Name, "logs", "-n", pod.Namespace, pod.Name, "--all-containers")
-		add("log of "+pod.Name+" before its restart", "logs", "-n", pod.Namespace, pod.Name, "--all-containers", "--previous")
-		add("metrics of "+pod.Name, "get", "--raw", fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:%s/proxy/metrics", pod.Namespace, pod.Name, metricsPort(pod)))
-		add("pod "+pod.Name, "get", "pod", "-n", pod.Namespace, pod.Name, "-o", "yaml")
 	}
 	for _, scope := range []string{namespace, systemNamespace} {
-		add("events of "+scope, "get", "events.v1.events.k8s.io", "-n", scope, "-o", "yaml")
-		add("objects of "+scope, "get", "signalbox,configmaps,deployments,services,roles,rolebindings,leases", "-n", scope, "-o", "yaml")
-		add("description of "+scope, "describe", "signalbox", "-n", scope)
+		add("objects of "+scope, "get", "signalbox,pods,configmaps,deployments,services,roles,rolebindings,leases,events.v1.events.k8s.io", "-n", scope, "-o", "yaml")
 	}
+	add("description of "+namespace, "describe", "signalbox", "-n", namespace)
 	return append(all, neighbours(ctx, namespace)...)
 }
 
-// metricsPort is the port named metrics of a pod.
-func metricsPort(pod *corev1.Pod) string {
+// said is what a pod of ours wrote to its log, before its last restart too, and what its metrics say. What there is not has nothing in it.
+func said(ctx context.Context, pod *corev1.Pod) []kept {
+	var all []kept
 	for _, container := range pod.Spec.Containers {
+		for _, before := range []bool{false, true} {
+			log, err := kube.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container.Name, Previous: before}).DoRaw(ctx)
+			if err == nil {
+				all = append(all, kept{fmt.Sprintf("log of %s, before its restart: %t", pod.Name, before), string(log)})
+			}
+		}
 		for _, port := range container.Ports {
-			if port.Name == "metrics" {
-				return fmt.Sprint(port.ContainerPort)
+			if port.Name != "metrics" {
+				continue
+			}
+			if text, err := fetch(ctx, fmt.Sprintf("http://%s:%d/metrics", pod.Status.PodIP, port.ContainerPort)); err == nil {
+				all = append(all, kept{"metrics of " + pod.Name, text})
 			}
 		}
 	}
-	return "0"
+	return all
+}
+
+// fetch is what an address answers.
+func fetch(ctx context.Context, address string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close() // it was read in full, or not
+	return string(text), err
 }
 
 // neighbours are the Secrets that Signalbox made, but for the table, which holds keys, for that is its purpose.

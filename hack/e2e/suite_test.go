@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
@@ -36,7 +37,11 @@ func binary(name string) string { return filepath.Join(root(), "bin", name) }
 // full tells whether the long versions are run.
 func full() bool { return os.Getenv("E2E_FULL") == "1" }
 
-var api client.Client
+// api reads and writes objects, and kube what is no object.
+var (
+	api  client.Client
+	kube *kubernetes.Clientset
+)
 
 func TestE2E(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -56,6 +61,8 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	Expect(err).NotTo(HaveOccurred())
 	settings.QPS = -1
 	api, err = client.New(settings, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	kube, err = kubernetes.NewForConfig(settings)
 	Expect(err).NotTo(HaveOccurred())
 	create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}})
 	installChart(ctx, chartPath())
