@@ -218,13 +218,17 @@ var _ = Describe("keys of providers", Serial, func() {
 		create(ctx, route)
 		eventuallyCondition(ctx, route, v1alpha1.ConditionReady, metav1.ConditionTrue)
 		w.eventuallyServed(ctx)
-		running := w.startLoad(ctx, "load", 45*time.Second)
+		running := w.startLoad(ctx, "load", 75*time.Second)
 		for _, dead := range []map[string]int{
-			{"one": 401}, {"one": 401, "two": 429}, {"two": 429, "three": 402}, {"one": 401, "two": 401, "three": 401}, {"four": 401}, {}, {"two": 429, "four": 429},
+			{"one": 401}, {"one": 401, "two": 429}, {"two": 429, "three": 402}, {"one": 401, "two": 401, "three": 401}, {},
 		} {
 			w.acceptPool(ctx, values, dead)
 			w.passes(ctx, 400)
 		}
+		// That a key is good again is found out when its time alone is over.
+		w.keyIn(ctx, values["one"], v1alpha1.KeyActive)
+		w.acceptPool(ctx, values, map[string]int{"four": 401})
+		w.passes(ctx, 400)
 		w.acceptPool(ctx, values, nil)
 		expectClean(running.finish(ctx, 2*time.Minute))
 		sent := w.sent(ctx)

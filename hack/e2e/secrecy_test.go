@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -91,15 +92,18 @@ func everything(ctx context.Context, namespace string) []kept {
 		}
 	}
 	for _, scope := range []string{namespace, systemNamespace} {
-		add("objects of "+scope, "get", "signalbox,pods,configmaps,deployments,services,roles,rolebindings,leases,events.v1.events.k8s.io", "-n", scope, "-o", "yaml")
+		add("objects of "+scope, "get", "signalbox,configmaps,deployments,services,roles,rolebindings,leases,events.v1.events.k8s.io", "-n", scope, "-o", "yaml")
 	}
 	add("description of "+namespace, "describe", "signalbox", "-n", namespace)
 	return append(all, neighbours(ctx, namespace)...)
 }
 
-// said is what a pod of ours wrote to its log, before its last restart too, and what its metrics say. What there is not has nothing in it.
+// said is a pod of ours, what it wrote to its log, before its last restart too, and what its metrics say. What there is not has nothing in it.
 func said(ctx context.Context, pod *corev1.Pod) []kept {
-	var all []kept
+	GinkgoHelper()
+	object, err := json.Marshal(pod)
+	Expect(err).NotTo(HaveOccurred())
+	all := []kept{{"pod " + pod.Name, string(object)}}
 	for _, container := range pod.Spec.Containers {
 		for _, before := range []bool{false, true} {
 			log, err := kube.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container.Name, Previous: before}).DoRaw(ctx)
@@ -186,8 +190,8 @@ var _ = Describe("secrets", func() {
 		create(ctx, route)
 		eventuallyCondition(ctx, route, v1alpha1.ConditionReady, metav1.ConditionTrue)
 		w.eventuallyServed(ctx)
+		remember("sb-e2e-wrong-access-key")
 		for _, credentials := range [][]string{withToken(), withKey(accessKey), withKey("sb-e2e-wrong-access-key")} {
-			remember(credentials[1])
 			w.chat(ctx, "app", credentials)
 			w.chat(ctx, "app", credentials, "--stream", "--prompt", "a most private prompt")
 		}
