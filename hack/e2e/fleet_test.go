@@ -193,10 +193,8 @@ func add(into, from map[string]int) {
 // scrape reads the metrics of the namespace's proxies.
 func (w *world) scrape(ctx context.Context) []string {
 	GinkgoHelper()
-	pods := &corev1.PodList{}
-	Expect(api.List(ctx, pods, client.InNamespace(w.namespace), client.MatchingLabels{"app.kubernetes.io/name": "signalbox-proxy"})).To(Succeed())
 	var texts []string
-	for _, pod := range pods.Items {
+	for _, pod := range proxyPods(ctx, w.namespace) {
 		text, err := fetch(ctx, "http://"+pod.Status.PodIP+":9090/metrics")
 		Expect(err).NotTo(HaveOccurred())
 		texts = append(texts, text)
