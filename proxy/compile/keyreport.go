@@ -40,6 +40,8 @@ type KeyReport struct {
 	Reason string
 	// Message says what is wrong.
 	Message string
+	// SameAs is the name of another key with the same value, as in KeyValue.
+	SameAs string
 }
 
 // KeyReports describes the keys of a spec as an entry of a table holds them; entry is nil for none.
@@ -52,7 +54,19 @@ func KeyReports(values []KeyValue, entry *table.Credential) []KeyReport {
 	for _, value := range values {
 		reports = append(reports, value.reports(entry.Keys, active)...)
 	}
+	for i := range reports {
+		reports[i].follow(reports)
+	}
 	return reports
+}
+
+// follow takes over why a value is not used that is stored as another key too: what waits there waits here.
+func (r *KeyReport) follow(reports []KeyReport) {
+	for i := range reports {
+		if owner := &reports[i]; owner.Name == r.SameAs && owner.Fingerprint == r.Fingerprint && owner.Reason != "" {
+			r.State, r.Reason = owner.State, owner.Reason
+		}
+	}
 }
 
 // activeKeys are the fingerprints of the values that calls are made with: the first one that leads and is not refused, or all that share the load.
@@ -93,7 +107,9 @@ func (v KeyValue) reports(keys []table.Key, active map[string]bool) []KeyReport 
 	case used:
 		return lines
 	case v.SameAs != "":
-		return append(lines, v.line(v1alpha1.KeyStandby))
+		line := v.line(v1alpha1.KeyStandby)
+		line.SameAs = v.SameAs
+		return append(lines, line)
 	case v.Fingerprint != "":
 		return append([]KeyReport{v.waiting()}, lines...)
 	case len(lines) > 0:

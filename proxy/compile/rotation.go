@@ -76,8 +76,9 @@ func (c credentialCompiler) rotation(spec *v1alpha1.ProviderCredential, entry, p
 	}
 	for _, key := range spec.Status.Keys {
 		r.firstSeen[key.Fingerprint] = key.FirstSeen.UTC()
-		// A table that was lost is made again from what the status says was in use.
-		r.proved[key.Fingerprint] = key.State == v1alpha1.KeyActive || key.State == v1alpha1.KeyStandby || key.State == v1alpha1.KeyCoolingDown
+		// A table that was lost is made again from what the status says was in use. One that is there knows better.
+		r.proved[key.Fingerprint] = previous == nil &&
+			(key.State == v1alpha1.KeyActive || key.State == v1alpha1.KeyStandby || key.State == v1alpha1.KeyCoolingDown)
 	}
 	if previous != nil {
 		r.recall(previous)

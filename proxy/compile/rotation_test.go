@@ -75,10 +75,24 @@ func (v *vault) input() compile.Input {
 	return in
 }
 
-// compile makes the table anew; it goes on from the one before.
+// compile makes the table anew; it goes on from the one before, and from the status that tells of that one.
 func (v *vault) compile() {
 	v.result = compile.Compile(v.input())
 	v.previous = &v.result.Table
+	if report, ok := v.result.Report.Object(compile.KindProviderCredential, "groq"); ok {
+		v.credential.Status.Keys = statusOf(report.Keys)
+	}
+}
+
+// statusOf is what the manager writes of keys.
+func statusOf(reports []compile.KeyReport) []v1alpha1.ProviderKeyStatus {
+	var keys []v1alpha1.ProviderKeyStatus
+	for _, found := range reports {
+		keys = append(keys, v1alpha1.ProviderKeyStatus{
+			Name: found.Name, Fingerprint: found.Fingerprint, State: found.State, FirstSeen: metav1.NewTime(found.FirstSeen), Until: metav1.NewTime(found.Until),
+		})
+	}
+	return keys
 }
 
 func (v *vault) later(after time.Duration) { v.now = v.now.Add(after) }
@@ -346,7 +360,11 @@ func TestKeysThatMove(t *testing.T) {
 		"values that are exchanged": {
 			{both, "a, spare=x"}, {also(stores("x"), spare("a"), func(v *vault) { clear(v.verdicts) }), "x, spare=a"},
 		},
-		"the same value as two keys":           {{also(two, spare("a")), "a"}},
+		"the same value as two keys": {{also(two, spare("a")), "a"}},
+		"a new value as two keys": {
+			{both, "a, spare=x"}, {also(stores("y"), spare("y")), "a, spare=x"}, {passed(time.Hour), "a, spare=x"}, {told("y", invalid), "a, spare=x"},
+			{told("y", valid), "y, a previous until 13:10:00, spare=x previous until 13:10:00"},
+		},
 		"a value that comes to be twice":       {{both, "a, spare=x"}, {spare("a"), "a, spare=x previous until 12:10:00"}, {passed(10 * time.Minute), "a"}},
 		"a value that moves up":                {{both, "a, spare=x"}, {also(stores("x"), spare("y")), "x, a previous until 12:10:00"}, {told("y", valid), "x, a previous until 12:10:00, spare=y"}},
 		"a key that leaves the spec":           {{both, "a, spare=x"}, {edited(func(c *v1alpha1.ProviderCredential) { c.Spec.Auth.Keys = c.Spec.Auth.Keys[1:] }), "spare=x"}},
@@ -377,7 +395,7 @@ func TestFirstValue(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			v := newVault()
-			v.previous = nil
+			v.previous, v.credential.Status.Keys = nil, nil
 			clear(v.verdicts)
 			if tc.verdict != nil {
 				v.say("a", *tc.verdict)
@@ -443,5 +461,40 @@ func TestDuplicateIsAFinding(t *testing.T) {
 	got := report(t, v.result, compile.KindProviderCredential, "groq")
 	if diff := cmp.Diff([]string{"ResolvedRefs InvalidKey spec.auth.keys[1].secretKeyRef"}, why(got)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
+
+// A value that waits under one name is no reserve under another.
+func TestDuplicatesWaitTogether(t *testing.T) {
+	for name, tc := range map[string]struct {
+		state provider.KeyState
+		want  []v1alpha1.ProviderKeyState
+	}{
+		"not yet asked about": {"", []v1alpha1.ProviderKeyState{v1alpha1.KeyChecking, v1alpha1.KeyChecking}},
+		"refused":             {invalid, []v1alpha1.ProviderKeyState{v1alpha1.KeyRejected, v1alpha1.KeyRejected}},
+		"taken":               {valid, []v1alpha1.ProviderKeyState{v1alpha1.KeyActive, v1alpha1.KeyStandby}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVault()
+			v.previous, v.credential.Status.Keys = nil, nil
+			v.credential.Spec.Auth.Keys = append(v.credential.Spec.Auth.Keys, v1alpha1.ProviderKey{
+				Name: "copy", SecretKeyRef: v1alpha1.SecretKeyReference{Name: "groq", Key: "api-key"},
+			})
+			clear(v.verdicts)
+			if tc.state != "" {
+				v.verdict("a", tc.state)
+			}
+			v.compile()
+			// A table that is lost is made again from the status, and that proves nothing of what waits.
+			v.previous = nil
+			v.compile()
+			var got []v1alpha1.ProviderKeyState
+			for _, key := range v.credential.Status.Keys {
+				got = append(got, key.State)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("states (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
