@@ -264,8 +264,12 @@ func (o Outcome) failed(err error) Outcome {
 	}
 }
 
+// answered is the outcome of a call that was answered. A status that HTTP does not have is not told.
 func (o Outcome) answered(status int, verdict provider.Verdict) Outcome {
-	o.Result, o.HTTPStatus, o.Verdict = Answered, int32(min(max(status, 0), 599)), verdict
+	if status < 100 || status > 599 {
+		status = 0
+	}
+	o.Result, o.HTTPStatus, o.Verdict = Answered, int32(status), verdict
 	o.Message = verdict.Message
 	return o
 }

@@ -268,3 +268,12 @@ func answer(query []byte, ip [4]byte) []byte {
 	}
 	return slices.Concat(query[:2], []byte{0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0}, question, []byte{0xc0, header, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4}, ip[:])
 }
+
+// The API would take no status with a status in it that HTTP does not have.
+func TestStatusThatHTTPDoesNotHave(t *testing.T) {
+	for status, want := range map[int]int32{0: 0, 99: 0, 100: 100, 599: 599, 600: 0, 999: 0} {
+		if got := (Outcome{}).answered(status, provider.Verdict{}).HTTPStatus; got != want {
+			t.Errorf("status %d is told as %d, want %d", status, got, want)
+		}
+	}
+}

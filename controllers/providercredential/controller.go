@@ -153,7 +153,7 @@ func (r *Reconciler) refuse(name types.NamespacedName, in *input) {
 	for i := range in.entry.Keys {
 		key := &in.entry.Keys[i]
 		if seen, _ := in.traffic.Key(key.Fingerprint); key.Role == table.Canary && seen.Refused > 0 {
-			r.Prober.Refuse(name, in.about(key))
+			r.Prober.Refuse(name, in.about(key), in.now)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package providercredential
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,11 +14,32 @@ import (
 	"signalbox.dev/signalbox/proxy/table"
 )
 
-// keyStatuses lists every value of the keys of the spec and its state.
+// maxKeys is how many values the API has room for in a status. All that the keys of a spec can lead with, try and wait for fit; of the earlier ones there can
+// be more.
+const maxKeys = 64
+
+// keyStatuses lists the values of the keys of the spec and their states.
 func (in *input) keyStatuses() []v1alpha1.ProviderKeyStatus {
 	var keys []v1alpha1.ProviderKeyStatus
-	for _, found := range in.keys {
+	for _, found := range shown(in.keys) {
 		keys = append(keys, in.keyStatus(found))
+	}
+	return keys
+}
+
+// shown are the values that a status has room for. The earlier ones that end first are left out first.
+func shown(keys []compile.KeyReport) []compile.KeyReport {
+	for len(keys) > maxKeys {
+		first := -1
+		for i := range keys {
+			if keys[i].State == v1alpha1.KeyPrevious && (first < 0 || keys[i].Until.Before(keys[first].Until)) {
+				first = i
+			}
+		}
+		if first < 0 {
+			return keys[:maxKeys]
+		}
+		keys = slices.Concat(keys[:first], keys[first+1:])
 	}
 	return keys
 }

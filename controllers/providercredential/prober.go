@@ -298,8 +298,9 @@ func (p *Prober) finish(name types.NamespacedName, done *probe, outcome Outcome)
 	p.tellListeners(name)
 }
 
-// Refuse notes that the provider refuses a key in calls, as if a probe had said so. It holds until a probe that begins from now on says that the key is good.
-func (p *Prober) Refuse(name types.NamespacedName, subject Subject) {
+// Refuse notes that the provider refuses a key in calls, as if a probe had said so. It holds until a probe says that the key is good, and for a while even
+// then: a key that may read lists of models, and call none, would go to and fro otherwise.
+func (p *Prober) Refuse(name types.NamespacedName, subject Subject, now time.Time) {
 	p.mutex.Lock()
 	known := p.credentials[name]
 	if known == nil || known.outcomes[subject.Fingerprint].Subject != subject || known.outcomes[subject.Fingerprint].Standing.State == provider.KeyInvalid {
@@ -308,7 +309,7 @@ func (p *Prober) Refuse(name types.NamespacedName, subject Subject) {
 	}
 	p.stop(known, subject.Fingerprint)
 	outcome := known.outcomes[subject.Fingerprint]
-	outcome.Standing.refuse("the provider refuses the key in calls")
+	outcome.Standing.refuseCalls(now)
 	known.outcomes[subject.Fingerprint] = outcome
 	p.mutex.Unlock()
 	p.tellFollowers(name.Namespace)

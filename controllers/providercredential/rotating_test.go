@@ -2,6 +2,7 @@ package providercredential
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -299,21 +300,22 @@ func TestProberTakesTheProxiesWord(t *testing.T) {
 	prober, started, queue := newProber(t)
 	told := make(chan string, 10)
 	prober.followers = append(prober.followers, func(namespace string) { told <- namespace })
+	now := noon()
 	ask := func(key provider.KeyState) {
 		prober.Probe(name("a"), about("1"))
-		receive(t, started).answer <- Outcome{Result: Answered, Verdict: provider.Verdict{Key: key}}
+		receive(t, started).answer <- Outcome{Result: Answered, At: now, Verdict: provider.Verdict{Key: key}}
 		done, _ := queue.Get()
 		queue.Done(done)
 	}
 	state := func() provider.KeyState { return prober.Verdicts("team-a")["a"]["1"].State }
 	ask(provider.KeyValid)
 	receive(t, told)
-	prober.Refuse(name("a"), about("1").Subject)
+	prober.Refuse(name("a"), about("1").Subject, now)
 	receive(t, told)
 	if state() != provider.KeyInvalid {
 		t.Errorf("state %s after calls were refused", state())
 	}
-	prober.Refuse(name("a"), about("1").Subject)
+	prober.Refuse(name("a"), about("1").Subject, now)
 	if len(told) > 0 {
 		t.Error("the same is told twice")
 	}
@@ -323,9 +325,56 @@ func TestProberTakesTheProxiesWord(t *testing.T) {
 	if state() != provider.KeyInvalid {
 		t.Errorf("state %s after a probe that does not tell", state())
 	}
+	now = now.Add(distrust - 1)
+	ask(provider.KeyValid)
+	if state() != provider.KeyInvalid {
+		t.Errorf("state %s after a probe that sees less than calls do", state())
+	}
+	now = now.Add(1)
 	ask(provider.KeyValid)
 	if state() != provider.KeyValid {
 		t.Errorf("state %s after a good probe", state())
+	}
+	receive(t, told)
+	prober.Refuse(name("a"), about("1").Subject, now)
+	now = now.Add(2*distrust - 1)
+	ask(provider.KeyValid)
+	if state() != provider.KeyInvalid {
+		t.Errorf("state %s when calls were refused for the second time", state())
+	}
+}
+
+func TestDistrustIsBounded(t *testing.T) {
+	var known Standing
+	for range 100 {
+		known.refuseCalls(noon())
+		if left := known.trustAt.Sub(noon()); left < distrust || left > maxDistrust {
+			t.Fatalf("after %d refusals probes are not believed for %s", known.callRefusals, left)
+		}
+	}
+}
+
+// A status that the API does not take would be no status at all.
+func TestStatusHasRoomForTheKeysInUse(t *testing.T) {
+	var reports []compile.KeyReport
+	for i := range 16 {
+		for _, state := range []v1alpha1.ProviderKeyState{v1alpha1.KeyChecking, v1alpha1.KeyActive, v1alpha1.KeyCanary, v1alpha1.KeyPrevious, v1alpha1.KeyPrevious} {
+			reports = append(reports, compile.KeyReport{
+				Name: fmt.Sprint("key-", i), Fingerprint: fmt.Sprint(len(reports)), State: state, Until: noon().Add(time.Duration(i) * time.Minute),
+			})
+		}
+	}
+	states := map[v1alpha1.ProviderKeyState]int{}
+	keys := newInput(keyed(reports...)).keyStatuses()
+	for _, key := range keys {
+		states[key.State]++
+	}
+	want := map[v1alpha1.ProviderKeyState]int{v1alpha1.KeyChecking: 16, v1alpha1.KeyActive: 16, v1alpha1.KeyCanary: 16, v1alpha1.KeyPrevious: 16}
+	if diff := cmp.Diff(want, states); diff != "" {
+		t.Errorf("states (-want +got):\n%s", diff)
+	}
+	if last := keys[len(keys)-1]; last.State != v1alpha1.KeyPrevious || last.Name != "key-15" {
+		t.Errorf("the youngest is left out rather than the oldest: %+v", last)
 	}
 }
 

@@ -13,6 +13,10 @@ const (
 	patience = time.Minute
 	// maxRefusals is the last one that is counted; the pauses do not grow any more.
 	maxRefusals = 16
+	// distrust is for how long probes that take a key are not believed after calls with it were refused: probes may read where the key may not call. It
+	// doubles each time, up to maxDistrust.
+	distrust    = 5 * time.Minute
+	maxDistrust = time.Hour
 )
 
 // Standing is what is known of a key by all answers so far. An answer that does not tell takes nothing back of what an earlier one said.
@@ -25,12 +29,22 @@ type Standing struct {
 	Pending bool
 	// Refusals counts the answers in a row that said that the key is bad.
 	Refusals int
+	// callRefusals counts how often calls with the key were refused, and until trustAt a probe that takes it changes nothing.
+	callRefusals int
+	trustAt      time.Time
 	// asked is when it was first asked for the answer that is missing.
 	asked time.Time
 }
 
 func (s *Standing) refuse(message string) {
 	s.State, s.Message, s.Pending, s.Refusals = provider.KeyInvalid, message, false, min(s.Refusals+1, maxRefusals)
+}
+
+// refuseCalls notes that the provider refuses the key in calls.
+func (s *Standing) refuseCalls(now time.Time) {
+	s.refuse("the provider refuses the key in calls")
+	s.trustAt = now.Add(min(distrust<<s.callRefusals, maxDistrust))
+	s.callRefusals = min(s.callRefusals+1, maxRefusals)
 }
 
 // follow works out what is known after an outcome, from what was known before it.
@@ -42,8 +56,10 @@ func (o *Outcome) follow(before Outcome) {
 	switch {
 	case o.Result == Answered && o.Verdict.Key == provider.KeyInvalid:
 		known.refuse(o.Message)
+	case o.Result == Answered && o.Verdict.Key == provider.KeyValid && o.At.Before(known.trustAt):
+		known.refuse(known.Message)
 	case o.Result == Answered && o.Verdict.Key == provider.KeyValid:
-		known = Standing{State: provider.KeyValid, Message: o.Message}
+		known = Standing{State: provider.KeyValid, Message: o.Message, callRefusals: known.callRefusals}
 	case known.State == provider.KeyValid || known.State == provider.KeyInvalid:
 	case !o.passing():
 		known = Standing{State: provider.KeyUnknown, Message: o.Message}

@@ -283,6 +283,10 @@ func (r *rotation) tried(before chain, value table.Key) (chain, ruling) {
 		return before.kept(), rejected(verdict)
 	}
 	since := before.canary.Since
+	if since.After(r.now) {
+		// The clock was ahead when the trial began.
+		since = r.stamp()
+	}
 	policy := r.policy.Canary
 	if !r.probed || policy == nil || policy.Duration == nil || before.lead.Refused {
 		return r.leads(before, value), ruling{}
@@ -311,12 +315,16 @@ func (r *rotation) leads(before chain, value table.Key) chain {
 	return chain{lead: &value, previous: previous[:min(len(previous), maxPrevious)]}
 }
 
-// shortened are the earlier values that are still usable: a shorter overlap holds for them too, a longer one does not.
+// shortened are the earlier values that are still usable: a shorter overlap holds for them too, a longer one does not. None is usable for longer than the
+// overlap from now on, for the clock may have been ahead when it was replaced.
 func (r *rotation) shortened(previous []table.Key) []table.Key {
 	var still []table.Key
+	latest := r.end(r.overlap())
 	for _, key := range previous {
-		if end := key.Since.Add(r.overlap() + time.Second); end.Before(key.Until) {
-			key.Until = end
+		for _, end := range []time.Time{key.Since.Add(r.overlap() + time.Second), latest} {
+			if end.Before(key.Until) {
+				key.Until = end
+			}
 		}
 		if r.now.Before(key.Until) {
 			still = append(still, key)

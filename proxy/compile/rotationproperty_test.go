@@ -3,6 +3,7 @@ package compile_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,31 +21,45 @@ type history struct {
 	random *rand.Rand
 	// said are the last words of the provider about values.
 	said map[string]provider.KeyState
+	// places are the Secrets of the keys, by the key's name.
+	places map[string]string
 	// log tells how it came to be so.
 	log []string
 }
 
 func newHistory(seed uint64) *history {
 	h := &history{vault: newVault(), random: rand.New(rand.NewPCG(seed, 7)), said: map[string]provider.KeyState{"a": valid}}
-	h.credential.Spec.Auth.Keys = append(h.credential.Spec.Auth.Keys, v1alpha1.ProviderKey{
-		Name: "spare", SecretKeyRef: v1alpha1.SecretKeyReference{Name: "spare", Key: "api-key"},
-	})
-	if seed%2 == 0 {
-		withCanary(&h.credential)
+	h.places = map[string]string{"primary": "groq"}
+	for _, name := range []string{"spare", "third"}[:1+seed%2] {
+		h.places[name] = name
+		h.credential.Spec.Auth.Keys = append(h.credential.Spec.Auth.Keys, v1alpha1.ProviderKey{
+			Name: name, SecretKeyRef: v1alpha1.SecretKeyReference{Name: name, Key: "api-key"},
+		})
 	}
-	if seed%3 == 0 {
-		holding(&h.credential)
-	}
-	h.credential.Spec.Rotation.Overlap = &metav1.Duration{Duration: time.Duration(h.random.IntN(4)) * time.Minute}
+	h.edit()
 	h.compile()
 	return h
+}
+
+// edit draws another policy.
+func (h *history) edit() {
+	rotation := v1alpha1.KeyRotation{
+		Validate: v1alpha1.ValidateByProbe, WhenUnknown: []v1alpha1.UnknownKeyPolicy{v1alpha1.UnknownLeads, v1alpha1.UnknownHolds}[h.random.IntN(2)],
+		Overlap: &metav1.Duration{Duration: time.Duration(h.random.IntN(4)) * time.Minute},
+	}
+	if h.random.IntN(2) == 0 {
+		rotation.Canary = &v1alpha1.CanaryPolicy{Percent: 1 + h.random.Int32N(50), Duration: &metav1.Duration{Duration: time.Duration(1+h.random.IntN(5)) * time.Minute}}
+	}
+	h.credential.Spec.Rotation = rotation
+	h.credential.Generation++
 }
 
 // happen lets one thing happen.
 func (h *history) happen() {
 	value := string(rune('a' + h.random.IntN(6)))
-	place := []string{"groq", "spare"}[h.random.IntN(2)]
-	switch h.random.IntN(8) {
+	keys := h.credential.Spec.Auth.Keys
+	place := keys[h.random.IntN(len(keys))].SecretKeyRef.Name
+	switch h.random.IntN(12) {
 	case 0, 1:
 		h.log = append(h.log, place+" holds "+value)
 		h.store(place, value)
@@ -67,6 +82,23 @@ func (h *history) happen() {
 		step := time.Duration(h.random.IntN(300_000)) * time.Millisecond
 		h.log = append(h.log, fmt.Sprintf("%s pass", step))
 		h.later(step)
+	case 7:
+		h.edit()
+		h.log = append(h.log, fmt.Sprintf("the policy is %+v", h.credential.Spec.Rotation))
+	case 8:
+		both := keys[h.random.IntN(len(keys))].SecretKeyRef.Name
+		h.log = append(h.log, place+" and "+both+" hold "+value)
+		h.store(place, value)
+		h.store(both, value)
+	case 9:
+		h.log = append(h.log, "the clock is set back by an hour")
+		h.later(-time.Hour)
+	case 10:
+		h.log = append(h.log, "the provider is not asked yet about "+value)
+		if !h.inUse(value) {
+			delete(h.verdicts, printOf(value))
+			delete(h.said, value)
+		}
 	default:
 		h.log = append(h.log, "the manager is restarted")
 		clear(h.verdicts)
@@ -77,6 +109,11 @@ func (h *history) happen() {
 			}
 		}
 	}
+}
+
+// inUse tells whether a value is in the table.
+func (h *history) inUse(value string) bool {
+	return slices.ContainsFunc(h.entry().Keys, func(k table.Key) bool { return k.Value == value })
 }
 
 // leading are the values that lead in a table, by the key's name.
@@ -122,8 +159,12 @@ func (h *history) checkValues(ledBefore map[string]bool) string {
 			return fmt.Sprintf("%q is there after its time", key.Value)
 		case key.Role == table.Leads && !ledBefore[key.Value] && h.verdicts[printOf(key.Value)].State == invalid:
 			return fmt.Sprintf("%q leads, and was refused", key.Value)
+		case key.Role != table.Previous && !ledBefore[key.Value] && h.said[key.Value] == "":
+			return fmt.Sprintf("%q is used, and nobody was asked about it", key.Value)
 		case key.Role == table.Previous && key.Until.IsZero():
 			return fmt.Sprintf("%q is previous for ever", key.Value)
+		case key.Role == table.Previous && key.Until.After(h.now.Add(h.credential.Spec.Rotation.Overlap.Duration+time.Second)):
+			return fmt.Sprintf("%q is previous for longer than the overlap", key.Value)
 		}
 		seen[key.Value] = true
 		if key.Role == table.Previous {
@@ -143,7 +184,7 @@ func (h *history) checkStay(before map[string]table.Key) string {
 		seen[key.Value] = true
 	}
 	leads := leading(&h.result.Table)
-	for name, place := range map[string]string{"primary": "groq", "spare": "spare"} {
+	for name, place := range h.places {
 		stored, there := h.secrets[place]
 		old, led := before[name]
 		_, leadsNow := leads[name]
