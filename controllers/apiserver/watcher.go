@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"signalbox.dev/signalbox/controllers/broadcast"
 )
 
 const (
@@ -31,10 +32,11 @@ type Watcher struct {
 	// nudges holds a token when there is reason to ask at once.
 	nudges chan struct{}
 
-	mutex     sync.Mutex
-	facts     Facts
-	known     bool
-	listeners []func()
+	changes broadcast.Broadcaster[struct{}]
+
+	mutex sync.Mutex
+	facts Facts
+	known bool
 }
 
 // NewWatcher returns a Watcher that asks once it is started.
@@ -51,16 +53,7 @@ func (w *Watcher) Facts() (facts Facts, ok bool) {
 
 // Source is a controller's source of requests at every change of the facts.
 func (w *Watcher) Source(requests func(ctx context.Context) []reconcile.Request) source.Source {
-	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		w.mutex.Lock()
-		defer w.mutex.Unlock()
-		w.listeners = append(w.listeners, func() {
-			for _, request := range requests(ctx) {
-				queue.Add(request)
-			}
-		})
-		return nil
-	})
+	return w.changes.Source(func(ctx context.Context, _ struct{}) []reconcile.Request { return requests(ctx) })
 }
 
 // NeedLeaderElection tells the manager to run the watcher also before it leads, so that a new leader knows the facts at once.
@@ -119,17 +112,14 @@ func (w *Watcher) Refresh(ctx context.Context) error {
 	return err
 }
 
-// set stores facts and tells the listeners of a change.
+// set stores facts and tells of a change.
 func (w *Watcher) set(fresh Facts) {
 	w.mutex.Lock()
 	changed := !w.known || !w.facts.equal(fresh)
 	w.facts, w.known = fresh, true
-	listeners := w.listeners
 	w.mutex.Unlock()
 	if !changed {
 		return
 	}
-	for _, listener := range listeners {
-		listener()
-	}
+	w.changes.Send(struct{}{})
 }

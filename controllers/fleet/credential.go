@@ -1,16 +1,14 @@
 package fleet
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"signalbox.dev/signalbox/controllers/broadcast"
 	"signalbox.dev/signalbox/proxy/traffic"
 	"signalbox.dev/signalbox/proxy/window"
 )
@@ -78,14 +76,7 @@ func (f *Fleet) Refused(namespace, credential, fingerprint string) bool {
 
 // CredentialSource is a controller's source of requests for single credentials: with every report while something is wrong with their calls, or was a moment
 // before, and every few seconds while they are called.
-func (f *Fleet) CredentialSource() source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		f.mutex.Lock()
-		defer f.mutex.Unlock()
-		f.credentialListeners = append(f.credentialListeners, func(name types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: name}) })
-		return nil
-	})
-}
+func (f *Fleet) CredentialSource() source.Source { return f.credentials.Source(broadcast.Itself) }
 
 // add takes in what one pod says.
 func (c *Credential) add(said *account) {
@@ -228,14 +219,9 @@ func (f *Fleet) hearCredentials(name types.NamespacedName, known *pod, credentia
 	return tell
 }
 
-// notifyCredentials calls the listeners of credentials, without the mutex.
+// notifyCredentials tells of credentials, without the mutex.
 func (f *Fleet) notifyCredentials(namespace string, credentials []string) {
-	f.mutex.Lock()
-	listeners := f.credentialListeners
-	f.mutex.Unlock()
-	for _, listener := range listeners {
-		for _, credential := range credentials {
-			listener(types.NamespacedName{Namespace: namespace, Name: credential})
-		}
+	for _, credential := range credentials {
+		f.credentials.Send(types.NamespacedName{Namespace: namespace, Name: credential})
 	}
 }

@@ -9,11 +9,10 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"signalbox.dev/signalbox/controllers/broadcast"
 	"signalbox.dev/signalbox/proxy/control"
 )
 
@@ -40,15 +39,13 @@ type Options struct {
 // Fleet is the state of all proxy pods. It is safe for concurrent use.
 type Fleet struct {
 	options Options
+	// namespaces are told of whole, routes and credentials one by one.
+	namespaces          broadcast.Broadcaster[string]
+	routes, credentials broadcast.Broadcaster[types.NamespacedName]
 
-	mutex     sync.Mutex
-	pods      map[string]map[string]*pod // by namespace and name
-	listeners []func(namespace string)
-	// routeListeners are those of single routes, and notices what they were told, by namespace.
-	routeListeners []func(namespace, route string)
-	// credentialListeners are those of single credentials.
-	credentialListeners []func(types.NamespacedName)
-	notices             map[string]*notices
+	mutex   sync.Mutex
+	pods    map[string]map[string]*pod // by namespace and name
+	notices map[string]*notices        // what listeners of routes were told, by namespace
 
 	streams sync.WaitGroup
 	closed  bool
@@ -95,17 +92,8 @@ func (f *Fleet) Acknowledged(namespace string, since int64) (ready, behind int) 
 }
 
 // Source is a controller's source of requests at every change of readiness or acknowledgement in a namespace.
-func (f *Fleet) Source(requests func(ctx context.Context, namespace string) []reconcile.Request) source.Source {
-	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		f.mutex.Lock()
-		defer f.mutex.Unlock()
-		f.listeners = append(f.listeners, func(namespace string) {
-			for _, request := range requests(ctx, namespace) {
-				queue.Add(request)
-			}
-		})
-		return nil
-	})
+func (f *Fleet) Source(requests broadcast.Requests[string]) source.Source {
+	return f.namespaces.Source(requests)
 }
 
 // Start waits for the context to end and then ends all streams.
@@ -202,13 +190,10 @@ func (f *Fleet) open(name types.NamespacedName, known *pod) {
 	f.streams.Go(func() { follower.run(ctx) })
 }
 
-// notify calls the listeners, without the mutex.
+// notify tells of a namespace, without the mutex.
 func (f *Fleet) notify(namespace string) {
 	f.mutex.Lock()
 	f.retell(namespace)
-	listeners := f.listeners
 	f.mutex.Unlock()
-	for _, listener := range listeners {
-		listener(namespace)
-	}
+	f.namespaces.Send(namespace)
 }

@@ -1,16 +1,14 @@
 package fleet
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"signalbox.dev/signalbox/controllers/broadcast"
 	"signalbox.dev/signalbox/proxy/traffic"
 )
 
@@ -31,16 +29,7 @@ func (f *Fleet) Traffic(namespace, route string) []Traffic {
 
 // RouteSource is a controller's source of requests for single routes: at once when a target goes down, comes back or changes to a successor, and every few
 // seconds at most when its figures have moved.
-func (f *Fleet) RouteSource() source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		f.mutex.Lock()
-		defer f.mutex.Unlock()
-		f.routeListeners = append(f.routeListeners, func(namespace, route string) {
-			queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: route}})
-		})
-		return nil
-	})
-}
+func (f *Fleet) RouteSource() source.Source { return f.routes.Source(broadcast.Itself) }
 
 // claims of the ready pods of a namespace. It needs the mutex to be held.
 func (f *Fleet) claims(namespace string) []claims {
@@ -173,14 +162,9 @@ func (f *Fleet) retell(namespace string) {
 	clear(notices.moving)
 }
 
-// notifyRoutes calls the listeners of routes, without the mutex.
+// notifyRoutes tells of routes, without the mutex.
 func (f *Fleet) notifyRoutes(namespace string, routes []string) {
-	f.mutex.Lock()
-	listeners := f.routeListeners
-	f.mutex.Unlock()
-	for _, listener := range listeners {
-		for _, route := range routes {
-			listener(namespace, route)
-		}
+	for _, route := range routes {
+		f.routes.Send(types.NamespacedName{Namespace: namespace, Name: route})
 	}
 }

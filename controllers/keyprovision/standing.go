@@ -1,23 +1,22 @@
 package keyprovision
 
 import (
-	"context"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/broadcast"
 )
 
 // Standing is how the making of keys stands, for the controller that writes the status of ProviderCredentials. It is safe for concurrent use.
 type Standing struct {
+	changes broadcast.Broadcaster[types.NamespacedName]
+
 	mutex      sync.Mutex
 	conditions map[types.NamespacedName]metav1.Condition
-	listeners  []func(types.NamespacedName)
 }
 
 // NewStanding knows nothing yet.
@@ -34,14 +33,7 @@ func (s *Standing) Provisioned(credential types.NamespacedName) (condition metav
 }
 
 // Source is a controller's source of requests for each credential of which something else is known.
-func (s *Standing) Source() source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		s.mutex.Lock()
-		defer s.mutex.Unlock()
-		s.listeners = append(s.listeners, func(name types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: name}) })
-		return nil
-	})
-}
+func (s *Standing) Source() source.Source { return s.changes.Source(broadcast.Itself) }
 
 // set notes how it stands.
 func (s *Standing) set(credential types.NamespacedName, condition metav1.Condition) {
@@ -49,13 +41,9 @@ func (s *Standing) set(credential types.NamespacedName, condition metav1.Conditi
 	s.mutex.Lock()
 	changed := s.conditions[credential] != condition
 	s.conditions[credential] = condition
-	listeners := s.listeners
 	s.mutex.Unlock()
-	if !changed {
-		return
-	}
-	for _, tell := range listeners {
-		tell(credential)
+	if changed {
+		s.changes.Send(credential)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/broadcast"
 	"signalbox.dev/signalbox/controllers/fleet"
 	"signalbox.dev/signalbox/controllers/platform"
 	"signalbox.dev/signalbox/controllers/report"
@@ -54,9 +55,6 @@ type Fleet interface {
 	RouteSource() source.Source
 }
 
-// FleetSource is a source of requests at every change in a namespace's fleet.
-type FleetSource func(requests func(ctx context.Context, namespace string) []reconcile.Request) source.Source
-
 // Reconciler writes the status of one ModelRoute.
 type Reconciler struct {
 	// Client reads the manager's cache.
@@ -84,7 +82,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // SetupWithManager registers the reconciler. tables holds the Secrets that the manager made.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, tables cache.Cache, namespaces FleetSource) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, tables cache.Cache, namespaces broadcast.Source[string]) error {
 	toRoutes := func(ctx context.Context, object client.Object) []reconcile.Request {
 		return r.requestNamespace(ctx, object.GetNamespace())
 	}

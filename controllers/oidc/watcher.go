@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"signalbox.dev/signalbox/controllers/broadcast"
 	"signalbox.dev/signalbox/controllers/platform"
 )
 
@@ -41,9 +41,10 @@ type Watcher struct {
 	// nudges hold a token when there is reason to ask at once, by the URL of the issuer.
 	nudges map[string]chan struct{}
 
-	mutex     sync.Mutex
-	keys      map[string][]byte // by the name of the issuer
-	listeners []func()
+	changes broadcast.Broadcaster[struct{}]
+
+	mutex sync.Mutex
+	keys  map[string][]byte // by the name of the issuer
 }
 
 // Options configure a Watcher.
@@ -81,16 +82,7 @@ func (w *Watcher) Keys() map[string][]byte {
 
 // Source is a controller's source of requests at every change of the keys.
 func (w *Watcher) Source(requests func(ctx context.Context) []reconcile.Request) source.Source {
-	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		w.mutex.Lock()
-		defer w.mutex.Unlock()
-		w.listeners = append(w.listeners, func() {
-			for _, request := range requests(ctx) {
-				queue.Add(request)
-			}
-		})
-		return nil
-	})
+	return w.changes.Source(func(ctx context.Context, _ struct{}) []reconcile.Request { return requests(ctx) })
 }
 
 // KeysWanted has an issuer asked at once, or as soon as the last time is nudgeGap ago: a token has come that was signed with a key that was not among its
@@ -162,17 +154,14 @@ func (w *Watcher) refresh(ctx context.Context, issuer *platform.OIDCIssuer) bool
 	return true
 }
 
-// set stores keys and tells the listeners of a change.
+// set stores keys and tells of a change.
 func (w *Watcher) set(name string, keys []byte) {
 	w.mutex.Lock()
 	before, known := w.keys[name]
 	w.keys[name] = keys
-	listeners := w.listeners
 	w.mutex.Unlock()
 	if known && bytes.Equal(before, keys) {
 		return
 	}
-	for _, listener := range listeners {
-		listener()
-	}
+	w.changes.Send(struct{}{})
 }

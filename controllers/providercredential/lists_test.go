@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"signalbox.dev/signalbox/proxy/provider"
@@ -25,17 +24,10 @@ func offering(ids ...string) Outcome {
 // askAt makes one probe of an endpoint end with an outcome, and waits until the prober has it.
 func askAt(t *testing.T, prober *Prober, started <-chan asked, endpoint string, outcome Outcome) {
 	t.Helper()
-	ended := make(chan struct{}, 10)
-	prober.mutex.Lock()
-	earlier := prober.listeners
-	prober.listeners = append(earlier[:len(earlier):len(earlier)], func(types.NamespacedName) { ended <- struct{}{} })
-	prober.mutex.Unlock()
+	ended := listen(t, prober.Source())
 	prober.Probe(name("a"), Request{Subject: Subject{Provider: "Groq", Account: provider.Account{Endpoint: endpoint}}, Timeout: time.Hour})
 	receive(t, started).answer <- outcome
-	receive(t, ended)
-	prober.mutex.Lock()
-	prober.listeners = earlier
-	prober.mutex.Unlock()
+	_, _ = ended.Get()
 }
 
 func TestProberKeepsLists(t *testing.T) {
@@ -83,14 +75,9 @@ func TestProberForgetsLists(t *testing.T) {
 // TestProberTellsOfChangedLists counts requests: every probe that brought the same list again would have the namespace's table compiled anew.
 func TestProberTellsOfChangedLists(t *testing.T) {
 	prober, started, _ := newProber(t)
-	told := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
-	defer told.ShutDown()
-	source := prober.ChangeSource(func(namespace string) reconcile.Request {
-		return reconcile.Request{NamespacedName: types.NamespacedName{Name: namespace}}
-	})
-	if err := source.Start(context.Background(), told); err != nil {
-		t.Fatal(err)
-	}
+	told := listen(t, prober.ChangeSource(func(_ context.Context, namespace string) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: namespace}}}
+	}))
 	steps := []struct {
 		name    string
 		outcome Outcome

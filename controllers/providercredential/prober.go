@@ -8,10 +8,9 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"signalbox.dev/signalbox/controllers/broadcast"
 	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/table"
@@ -104,15 +103,15 @@ const (
 // a credential, so a provider that is slow for one delays nobody else's.
 type Prober struct {
 	ask Ask
+	// news are of credentials, findings of namespaces in which a list of models or a verdict changed.
+	news     broadcast.Broadcaster[types.NamespacedName]
+	findings broadcast.Broadcaster[string]
 
 	mutex       sync.Mutex
 	credentials map[types.NamespacedName]*knowledge
 	running     int
-	listeners   []func(types.NamespacedName)
-	// followers hear of lists of models and of verdicts that changed.
-	followers []func(namespace string)
-	probes    sync.WaitGroup
-	closed    bool
+	probes      sync.WaitGroup
+	closed      bool
 }
 
 // knowledge is what is known of one credential.
@@ -151,23 +150,11 @@ func (p *Prober) Start(ctx context.Context) error {
 }
 
 // Source is a source of requests for every credential whose probe has ended.
-func (p *Prober) Source() source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		p.mutex.Lock()
-		defer p.mutex.Unlock()
-		p.listeners = append(p.listeners, func(name types.NamespacedName) { queue.Add(reconcile.Request{NamespacedName: name}) })
-		return nil
-	})
-}
+func (p *Prober) Source() source.Source { return p.news.Source(broadcast.Itself) }
 
-// ChangeSource is a source of requests at every change of a list of models or of what is known of a key: for what request makes of the namespace that its credential is in.
-func (p *Prober) ChangeSource(request func(namespace string) reconcile.Request) source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		p.mutex.Lock()
-		defer p.mutex.Unlock()
-		p.followers = append(p.followers, func(namespace string) { queue.Add(request(namespace)) })
-		return nil
-	})
+// ChangeSource is a source of requests at every change of a list of models or of what is known of a key, by the namespace of its credential.
+func (p *Prober) ChangeSource(requests broadcast.Requests[string]) source.Source {
+	return p.findings.Source(requests)
 }
 
 // Lists returns the models that the providers of a namespace's credentials offer, by the name of the credential.
@@ -293,9 +280,9 @@ func (p *Prober) finish(name types.NamespacedName, done *probe, outcome Outcome)
 	changed := !outcome.List.Equal(list) || !outcome.verdict().Same(before.verdict())
 	p.mutex.Unlock()
 	if changed {
-		p.tellFollowers(name.Namespace)
+		p.findings.Send(name.Namespace)
 	}
-	p.tellListeners(name)
+	p.news.Send(name)
 }
 
 // Refuse notes that the provider refuses a key in calls, as if a probe had said so. It holds until a probe says that the key is good, and for a while even
@@ -312,26 +299,6 @@ func (p *Prober) Refuse(name types.NamespacedName, subject Subject, now time.Tim
 	outcome.Standing.refuseCalls(now)
 	known.outcomes[subject.Fingerprint] = outcome
 	p.mutex.Unlock()
-	p.tellFollowers(name.Namespace)
-	p.tellListeners(name)
-}
-
-// tellFollowers says that the table of a namespace changes by what was found.
-func (p *Prober) tellFollowers(namespace string) {
-	p.mutex.Lock()
-	followers := p.followers
-	p.mutex.Unlock()
-	for _, follower := range followers {
-		follower(namespace)
-	}
-}
-
-// tellListeners says that there is news about a credential.
-func (p *Prober) tellListeners(name types.NamespacedName) {
-	p.mutex.Lock()
-	listeners := p.listeners
-	p.mutex.Unlock()
-	for _, listener := range listeners {
-		listener(name)
-	}
+	p.findings.Send(name.Namespace)
+	p.news.Send(name)
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
 func name(n string) types.NamespacedName { return types.NamespacedName{Namespace: "team-a", Name: n} }
@@ -34,11 +35,8 @@ func newProber(t *testing.T) (*Prober, <-chan asked, workqueue.TypedRateLimiting
 			return Outcome{Subject: request.Subject, Result: NoAnswer}
 		}
 	})
-	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	queue := listen(t, prober.Source())
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := prober.Source().Start(ctx, queue); err != nil {
-		t.Fatal(err)
-	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- prober.Start(ctx) }()
 	t.Cleanup(func() {
@@ -46,9 +44,19 @@ func newProber(t *testing.T) (*Prober, <-chan asked, workqueue.TypedRateLimiting
 		if err := <-stopped; err != nil {
 			t.Error(err)
 		}
-		queue.ShutDown()
 	})
 	return prober, started, queue
+}
+
+// listen returns the queue of a controller that listens to a source.
+func listen(t *testing.T, to source.Source) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	t.Helper()
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	t.Cleanup(queue.ShutDown)
+	if err := to.Start(t.Context(), queue); err != nil {
+		t.Fatal(err)
+	}
+	return queue
 }
 
 func receive[T any](t *testing.T, from <-chan T) T {

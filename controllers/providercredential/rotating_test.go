@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	testclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/controllertest"
@@ -299,7 +300,10 @@ func TestProberForgetsKeysThatAreGone(t *testing.T) {
 func TestProberTakesTheProxiesWord(t *testing.T) {
 	prober, started, queue := newProber(t)
 	told := make(chan string, 10)
-	prober.followers = append(prober.followers, func(namespace string) { told <- namespace })
+	listen(t, prober.ChangeSource(func(_ context.Context, namespace string) []reconcile.Request {
+		told <- namespace
+		return nil
+	}))
 	now := noon()
 	ask := func(key provider.KeyState) {
 		prober.Probe(name("a"), about("1"))

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/broadcast"
 	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/secrets"
 )
@@ -36,10 +37,10 @@ type Sources struct {
 	Facts func(requests func(ctx context.Context) []reconcile.Request) source.Source
 	// IssuerKeys is a source of requests at every change of an OIDC issuer's keys; nil when nobody asks for them.
 	IssuerKeys func(requests func(ctx context.Context) []reconcile.Request) source.Source
-	// Probes is a source of requests at every change of what probes found of models and keys; nil when nobody asks.
-	Probes func(request func(namespace string) reconcile.Request) source.Source
+	// Probes is a source of requests at every change of what probes found of a namespace's models and keys; nil when nobody asks.
+	Probes broadcast.Source[string]
 	// Stores is a source of requests at every change of what keeps a namespace from its ledgers; nil without a store outside the API server.
-	Stores func(request func(namespace string) reconcile.Request) source.Source
+	Stores broadcast.Source[string]
 }
 
 // SetupWithManager registers the reconciler for all that a table or a proxy depends on.
@@ -61,10 +62,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources Sources) error {
 		build = build.WatchesRawSource(sources.IssuerKeys(r.requestAll))
 	}
 	if sources.Probes != nil {
-		build = build.WatchesRawSource(sources.Probes(requestFor))
+		build = build.WatchesRawSource(sources.Probes(requestChanged))
 	}
 	if sources.Stores != nil {
-		build = build.WatchesRawSource(sources.Stores(requestFor))
+		build = build.WatchesRawSource(sources.Stores(requestChanged))
 	}
 	for _, object := range []client.Object{
 		&corev1.Service{}, &corev1.ServiceAccount{}, &rbacv1.Role{}, &rbacv1.RoleBinding{}, &policyv1.PodDisruptionBudget{},
@@ -88,6 +89,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, sources Sources) error {
 
 func requestNamespace(_ context.Context, object client.Object) []reconcile.Request {
 	return []reconcile.Request{requestFor(object.GetNamespace())}
+}
+
+func requestChanged(_ context.Context, namespace string) []reconcile.Request {
+	return []reconcile.Request{requestFor(namespace)}
 }
 
 func requestFor(namespace string) reconcile.Request {

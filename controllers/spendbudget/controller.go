@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/broadcast"
 	"signalbox.dev/signalbox/controllers/platform"
 	"signalbox.dev/signalbox/controllers/report"
 	"signalbox.dev/signalbox/controllers/retry"
@@ -59,9 +60,6 @@ type Fleet interface {
 	// Acknowledged counts the ready proxies of a namespace and those of them whose table is older than the sequence since.
 	Acknowledged(namespace string, since int64) (ready, behind int)
 }
-
-// FleetSource is a source of requests at every change in a namespace's fleet.
-type FleetSource func(requests func(ctx context.Context, namespace string) []reconcile.Request) source.Source
 
 // Reconciler keeps the ledger and the status of one SpendBudget.
 type Reconciler struct {
@@ -106,7 +104,7 @@ func Adverse() []string {
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // SetupWithManager registers the reconciler. tables holds the Secrets that the manager made.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, tables cache.Cache, fleet FleetSource) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, tables cache.Cache, fleet broadcast.Source[string]) error {
 	isTable := predicate.NewTypedPredicateFuncs(func(secret *corev1.Secret) bool { return secret.Name == platform.TableSecret })
 	tableChanged := handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, secret *corev1.Secret) []reconcile.Request {
 		return r.requestNamespace(ctx, secret.Namespace)

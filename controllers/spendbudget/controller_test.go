@@ -10,15 +10,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/broadcast"
 	"signalbox.dev/signalbox/controllers/controllertest"
 	"signalbox.dev/signalbox/controllers/report"
 	"signalbox.dev/signalbox/controllers/retry"
@@ -403,7 +402,7 @@ var _ = Describe("A SpendBudget", func() {
 		w.deliver(ctx)
 		Eventually(func() string { return w.condition(ctx, v1alpha1.ConditionReady) }, patience, glance).Should(Equal("False/Pending"))
 		w.fleet.behind.Store(0)
-		fleet <- w.namespace
+		fleet.Send(w.namespace)
 		Eventually(func() string { return w.condition(ctx, v1alpha1.ConditionReady) }, patience, glance).Should(Equal("True/Ready"))
 		object, err := w.ledger(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -414,8 +413,8 @@ var _ = Describe("A SpendBudget", func() {
 	})
 })
 
-// startController runs the reconciler with its watches until the test ends. A namespace that is sent to the channel has a change in its fleet.
-func startController(w *world) chan<- string {
+// startController runs the reconciler with its watches until the test ends. A namespace that is sent has a change in its fleet.
+func startController(w *world) *broadcast.Broadcaster[string] {
 	GinkgoHelper()
 	unnamed := true
 	mgr, err := ctrl.NewManager(cluster.Config, ctrl.Options{
@@ -426,25 +425,8 @@ func startController(w *world) chan<- string {
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Reports: report.NewReader(mgr.GetCache()), Fleet: w.fleet, Usage: w.usage,
 		Status: status.Writer{Client: mgr.GetClient(), Events: w.events, Adverse: Adverse()}, Clock: w.clock,
 	}
-	changes := make(chan string)
-	fleet := func(requests func(ctx context.Context, namespace string) []reconcile.Request) source.Source {
-		return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-			go func() {
-				for {
-					select {
-					case <-ctx.Done():
-						return
-					case namespace := <-changes:
-						for _, request := range requests(ctx, namespace) {
-							queue.Add(request)
-						}
-					}
-				}
-			}()
-			return nil
-		})
-	}
-	Expect(reconciler.SetupWithManager(mgr, mgr.GetCache(), fleet)).To(Succeed())
+	fleet := &broadcast.Broadcaster[string]{}
+	Expect(reconciler.SetupWithManager(mgr, mgr.GetCache(), fleet.Source)).To(Succeed())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(ctx) }()
@@ -452,5 +434,5 @@ func startController(w *world) chan<- string {
 		cancel()
 		Expect(<-ended).To(Succeed())
 	})
-	return changes
+	return fleet
 }

@@ -1,20 +1,20 @@
 package stores
 
 import (
-	"context"
 	"sync"
 	"time"
 
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"signalbox.dev/signalbox/controllers/broadcast"
 )
 
 // Standing is how the namespaces' users stand. It is safe for concurrent use.
 type Standing struct {
-	mutex     sync.Mutex
-	users     map[user]state
-	listeners []func(namespace string)
+	troubles broadcast.Broadcaster[string] // by namespace
+
+	mutex sync.Mutex
+	users map[user]state
 }
 
 // user is that of a namespace in a store.
@@ -41,14 +41,9 @@ func (s *Standing) LedgerTrouble(namespace string) string {
 	return s.users[user{namespace, ForLedgers}].trouble
 }
 
-// LedgerSource is a controller's source of requests at every change of a LedgerTrouble: for what request makes of the namespace.
-func (s *Standing) LedgerSource(request func(namespace string) reconcile.Request) source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		s.mutex.Lock()
-		defer s.mutex.Unlock()
-		s.listeners = append(s.listeners, func(namespace string) { queue.Add(request(namespace)) })
-		return nil
-	})
+// LedgerSource is a controller's source of requests at every change of a namespace's LedgerTrouble.
+func (s *Standing) LedgerSource(requests broadcast.Requests[string]) source.Source {
+	return s.troubles.Source(requests)
 }
 
 // get returns what is known of a user.
@@ -63,13 +58,9 @@ func (s *Standing) set(of user, now state) (changed bool) {
 	s.mutex.Lock()
 	changed = s.users[of].trouble != now.trouble
 	s.users[of] = now
-	listeners := s.listeners
 	s.mutex.Unlock()
-	if !changed || of.use != ForLedgers {
-		return changed
-	}
-	for _, tell := range listeners {
-		tell(of.namespace)
+	if changed && of.use == ForLedgers {
+		s.troubles.Send(of.namespace)
 	}
 	return changed
 }

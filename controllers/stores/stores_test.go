@@ -206,8 +206,8 @@ func TestTroubleIsToldOnce(t *testing.T) {
 	w := newWorld(t, tableSecret(t, "team-a", "one", "two"))
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 	defer queue.ShutDown()
-	source := w.Standing.LedgerSource(func(namespace string) reconcile.Request {
-		return reconcile.Request{NamespacedName: client.ObjectKey{Name: namespace}}
+	source := w.Standing.LedgerSource(func(_ context.Context, namespace string) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: namespace}}}
 	})
 	if err := source.Start(t.Context(), queue); err != nil {
 		t.Fatal(err)
