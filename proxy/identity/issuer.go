@@ -1,10 +1,14 @@
 package identity
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -54,23 +58,57 @@ func newIssuer(entry table.Issuer) (*issuer, error) {
 	return result, nil
 }
 
-// checkSignature returns nil when one of the issuer's keys made the token's signature. A token without a key's name is tried with all keys of its kind.
+// checkSignature returns nil when one of the issuer's keys made the token's signature. A token without a key's name is looked at only where one key alone can be
+// meant, as OpenID Connect has it: a forged one must not cost a look for each key of the issuer.
 func (i *issuer) checkSignature(parsed *jwt.JSONWebToken) *Error {
 	header := parsed.Headers[0]
-	failure := &Error{Reason: UnknownKey, Message: "the token was signed with a key that its issuer does not publish"}
-	if header.KeyID != "" {
-		failure.AwaitKeysOf = i.url
-	}
-	for _, key := range i.keys {
-		if (header.KeyID != "" && key.KeyID != header.KeyID) || (key.Algorithm != "" && key.Algorithm != header.Algorithm) {
-			continue
+	fitting := i.fitting(header.KeyID, header.Algorithm)
+	switch {
+	case len(fitting) == 0:
+		failure := &Error{Reason: UnknownKey, Message: "the token was signed with a key that its issuer does not publish"}
+		if header.KeyID != "" && !i.knows(header.KeyID) {
+			failure.AwaitKeysOf = i.url
 		}
+		return failure
+	case len(fitting) > 1 && header.KeyID == "":
+		return &Error{Reason: UnknownKey, Message: "the token does not say which of its issuer's keys has signed it"}
+	}
+	for _, key := range fitting {
 		if parsed.Claims(key.Key) == nil {
 			return nil
 		}
-		failure = &Error{Reason: BadSignature, Message: "the token's signature is not valid"}
 	}
-	return failure
+	return &Error{Reason: BadSignature, Message: "the token's signature is not valid"}
+}
+
+// knows tells whether a key has that name, whatever it is for.
+func (i *issuer) knows(keyID string) bool {
+	return slices.ContainsFunc(i.keys, func(key jose.JSONWebKey) bool { return key.KeyID == keyID })
+}
+
+// fitting are the keys that can have made a signature: those of that name, if it has one, which the algorithm can be used with.
+func (i *issuer) fitting(keyID, algorithm string) []jose.JSONWebKey {
+	var fitting []jose.JSONWebKey
+	for _, key := range i.keys {
+		if (keyID == "" || key.KeyID == keyID) && (key.Algorithm == "" || key.Algorithm == algorithm) && signs(key.Key, algorithm) {
+			fitting = append(fitting, key)
+		}
+	}
+	return fitting
+}
+
+// signs tells whether an algorithm is one for keys of that kind.
+func signs(key any, algorithm string) bool {
+	switch key.(type) {
+	case *rsa.PublicKey:
+		return strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS")
+	case *ecdsa.PublicKey:
+		return strings.HasPrefix(algorithm, "ES")
+	case ed25519.PublicKey:
+		return algorithm == string(jose.EdDSA)
+	default:
+		return false
+	}
 }
 
 // read returns what a token says of its bearer, before its signature is known to be good, or why it would be of no use if it were.

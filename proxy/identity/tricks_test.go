@@ -1,6 +1,8 @@
 package identity_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -34,6 +36,8 @@ func (s signer) raw(t testing.TB, payload string, header map[jose.HeaderKey]any)
 	return text
 }
 
+func encoded(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
 func wantAwait(t *testing.T, err error, url string) {
 	t.Helper()
 	var refusal *identity.Error
@@ -53,7 +57,6 @@ func TestTricks(t *testing.T) {
 	claims := string(plain)
 	with := func(members string) string { return strings.TrimSuffix(claims, "}") + "," + members + "}" }
 	good := s.raw(t, claims, nil)
-	encode := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	embedded := forger.public()
 	parts := strings.Split(good, ".")
 	for name, tc := range map[string]struct {
@@ -74,10 +77,10 @@ func TestTricks(t *testing.T) {
 		"address of certificates": {forger.raw(t, claims, map[jose.HeaderKey]any{"x5u": "https://evil.example/c"}), identity.UnknownKey},
 		"id that is a path":       {signer{forger.key, forger.algorithm, "../../etc/passwd"}.raw(t, claims, nil), identity.UnknownKey},
 		"id that is a query":      {signer{forger.key, forger.algorithm, "k1' OR '1'='1"}.raw(t, claims, nil), identity.UnknownKey},
-		"alg none, in capitals":   {encode(`{"alg":"NONE","kid":"k1"}`) + "." + parts[1] + ".", identity.Malformed},
-		"alg twice":               {encode(`{"alg":"ES256","alg":"none","kid":"k1"}`) + "." + parts[1] + "." + parts[2], identity.Malformed},
-		"alg of another size":     {encode(`{"alg":"ES384","kid":"k1"}`) + "." + parts[1] + "." + parts[2], identity.UnknownKey},
-		"no alg":                  {encode(`{"kid":"k1"}`) + "." + parts[1] + "." + parts[2], identity.Malformed},
+		"alg none, in capitals":   {encoded(`{"alg":"NONE","kid":"k1"}`) + "." + parts[1] + ".", identity.Malformed},
+		"alg twice":               {encoded(`{"alg":"ES256","alg":"none","kid":"k1"}`) + "." + parts[1] + "." + parts[2], identity.Malformed},
+		"alg of another size":     {encoded(`{"alg":"ES384","kid":"k1"}`) + "." + parts[1] + "." + parts[2], identity.UnknownKey},
+		"no alg":                  {encoded(`{"kid":"k1"}`) + "." + parts[1] + "." + parts[2], identity.Malformed},
 		"four parts":              {good + "." + parts[2], identity.UnknownKey},
 		"five parts":              {good + ".x.y", identity.UnknownKey},
 		"padding":                 {good + "==", identity.Malformed},
@@ -109,6 +112,7 @@ func TestOnlyGoodTokensAreWaitedFor(t *testing.T) {
 	}{
 		"a new key":        {fresh.token(t, claimSet(nil)), issuerURL},
 		"a key with no id": {signer{key: fresh.key, algorithm: fresh.algorithm}.token(t, claimSet(nil)), ""},
+		"another kind":     {strings.Replace(old.token(t, claimSet(nil)), encoded(`{"alg":"ES256"`), encoded(`{"alg":"RS256"`), 1), ""},
 		"a forged one":     {signer{fresh.key, fresh.algorithm, "k1"}.token(t, claimSet(nil)), ""},
 		"another audience": {fresh.token(t, claimSet(map[string]any{"aud": "x"})), ""},
 		"another issuer":   {fresh.token(t, claimSet(map[string]any{"iss": "https://x"})), ""},
@@ -131,6 +135,28 @@ func TestOnlyGoodTokensAreWaitedFor(t *testing.T) {
 	removed := identity.New(newTable(t, fresh), after)
 	_, err := removed.Authenticate(old.token(t, claimSet(nil)), now)
 	wantReason(t, err, identity.UnknownKey)
+}
+
+// TestTokenWithoutKeyID shows that a token that does not name its key is looked at with one key, and not with all that its issuer has.
+func TestTokenWithoutKeyID(t *testing.T) {
+	s, second := newSigner(t, "k1"), newSigner(t, "k2")
+	exchange, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	another := signer{key: exchange, algorithm: jose.RS256, id: "r1"}
+	anonymous := signer{key: s.key, algorithm: s.algorithm}.token(t, claimSet(nil))
+	if _, err := identity.New(newTable(t, s, another), nil).Authenticate(anonymous, now); err != nil {
+		t.Errorf("with one key of its kind: %v", err)
+	}
+	for name, entries := range map[string]*table.Table{"the signer first": newTable(t, s, second), "the signer last": newTable(t, second, s)} {
+		_, err := identity.New(entries, nil).Authenticate(anonymous, now)
+		wantReason(t, err, identity.UnknownKey)
+		wantAwait(t, err, "")
+		if err == nil {
+			t.Errorf("%s: it is taken", name)
+		}
+	}
 }
 
 // TestRemovedKeyIsForgotten shows that a token that was verified is not honoured by a table that has its key no more, nor one that was refused refused by a
