@@ -151,7 +151,8 @@ func (r *Reconciler) gatherSecrets(ctx context.Context, in *input) error {
 	if err := r.AccessKeys.List(ctx, &keys, client.InNamespace(in.namespace)); err != nil {
 		return fmt.Errorf("listing access keys: %w", err)
 	}
-	in.accessKeys = keys.Items
+	// Who deletes a key means it to be good no longer, whatever finalizer keeps its Secret.
+	in.accessKeys = slices.DeleteFunc(keys.Items, func(s corev1.Secret) bool { return !s.DeletionTimestamp.IsZero() })
 	return nil
 }
 

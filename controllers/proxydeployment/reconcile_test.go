@@ -323,6 +323,23 @@ var _ = Describe("Reconcile", func() {
 		Expect(w.events.Events).NotTo(Receive())
 	})
 
+	It("takes an access key out when its deletion begins, though a finalizer keeps its Secret", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.populate(ctx)
+		key := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: w.namespace, Name: "ci", Labels: map[string]string{v1alpha1.LabelAccessKey: "true"}, Finalizers: []string{"example.com/keeper"},
+			},
+			Data: map[string][]byte{v1alpha1.AccessKeySecretKey: []byte("sb-ci")},
+		}
+		w.create(ctx, key)
+		w.reconcile(ctx)
+		Expect(w.table(ctx).AccessKeys).To(HaveLen(1))
+		Expect(cluster.Client.Delete(ctx, key)).To(Succeed())
+		w.reconcile(ctx)
+		Expect(w.table(ctx).AccessKeys).To(BeEmpty())
+	})
+
 	It("keeps the key in use when a credential is led to a Secret whose value cannot be a key", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.populate(ctx)
