@@ -43,7 +43,9 @@ const (
 	clockSkew   = time.Hour
 	serialBits  = 127
 	// lookEvery is how often a replica looks for the certificate that another has made, and at what the API server trusts.
-	lookEvery = 30 * time.Second
+	lookEvery = 10 * time.Second
+	// looks bounds how often a replica looks at once where another one has written in the same moment.
+	looks = 3
 )
 
 var errNoCertificate = errors.New("there is no certificate yet")
@@ -88,8 +90,19 @@ func (k *Keeper) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, errNoCertificate
 }
 
-// look has the API server trust a certificate before it is served.
+// look keeps the certificate. Replicas that start together write at the same time; who comes second looks again and takes what is there.
 func (k *Keeper) look(ctx context.Context) error {
+	var err error
+	for range looks {
+		if err = k.keep(ctx); !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// keep has the API server trust a certificate before it is served.
+func (k *Keeper) keep(ctx context.Context) error {
 	secret, err := k.secret(ctx)
 	if err != nil {
 		return err
@@ -98,7 +111,7 @@ func (k *Keeper) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading Secret %s: it is not the webhook's", Name)
 	}
-	if err := k.trust(ctx, append(bytes.Clone(secret.Data[corev1.TLSCertKey]), secret.Data[previousKey]...)); err != nil {
+	if err := k.trust(ctx, append(bytes.Clone(secret.Data[corev1.TLSCertKey]), trusted(secret.Data[previousKey])...)); err != nil {
 		return err
 	}
 	k.current.Store(&pair)

@@ -3,6 +3,7 @@ package inject
 
 import (
 	"fmt"
+	"path"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,8 +26,11 @@ const (
 	envTokenFile = "SIGNALBOX_TOKEN_FILE"
 )
 
-// wanted tells whether a pod asks for a token.
-func wanted(pod *corev1.Pod) bool { return pod.Labels[v1alpha1.LabelInject] == "true" }
+// wanted tells whether a pod asks for a token and may have one: the API server refuses them to the mirrors of a kubelet's static pods.
+func wanted(pod *corev1.Pod) bool {
+	_, mirrors := pod.Annotations[corev1.MirrorPodAnnotationKey]
+	return pod.Labels[v1alpha1.LabelInject] == "true" && !mirrors
+}
 
 // target is the namespace whose proxy a pod of a namespace calls.
 func target(pod *corev1.Pod, namespace string) (string, error) {
@@ -40,10 +44,15 @@ func target(pod *corev1.Pod, namespace string) (string, error) {
 	return named, nil
 }
 
-// add gives a pod the token for the proxy of a namespace. It only adds: what the pod sets itself stays, so that a second time changes nothing.
-func add(pod *corev1.Pod, namespace string, proxy platform.Proxy) {
-	if !slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == volumeName }) {
+// add gives a pod the token for the proxy of a namespace. It only adds: what the pod sets itself stays, so that a second time changes nothing. A pod whose own
+// volume has the name of the token's is left as it is, for what its containers would be told of the token would not be so.
+func add(pod *corev1.Pod, namespace string, proxy platform.Proxy) error {
+	switch i := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == volumeName }); {
+	case i < 0:
 		pod.Spec.Volumes = append(pod.Spec.Volumes, tokenVolume(namespace))
+	case !holdsToken(&pod.Spec.Volumes[i], namespace):
+		return fmt.Errorf("the pod has a volume %s of its own without a file %q with a token for audience %q; give it another name, or the pod gets no token for a proxy",
+			volumeName, tokenFile, audience(namespace))
 	}
 	url := proxy.BaseURL(v1alpha1.ProxyName + "." + namespace)
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
@@ -51,23 +60,44 @@ func add(pod *corev1.Pod, namespace string, proxy platform.Proxy) {
 			addTo(&containers[i], url)
 		}
 	}
+	return nil
+}
+
+func audience(namespace string) string { return "signalbox." + namespace }
+
+// holdsToken tells whether a volume is what tokenVolume makes, or as good.
+func holdsToken(volume *corev1.Volume, namespace string) bool {
+	return volume.Projected != nil && slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
+		token := source.ServiceAccountToken
+		return token != nil && token.Audience == audience(namespace) && token.Path == tokenFile
+	})
 }
 
 func tokenVolume(namespace string) corev1.Volume {
 	return corev1.Volume{Name: volumeName, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 		Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-			Audience: "signalbox." + namespace, ExpirationSeconds: ptr.To(tokenSeconds), Path: tokenFile,
+			Audience: audience(namespace), ExpirationSeconds: ptr.To(tokenSeconds), Path: tokenFile,
 		}}},
 	}}}
 }
 
+// addTo gives a container the token where it has it not, and tells it where that is.
 func addTo(container *corev1.Container, url string) {
-	if !slices.ContainsFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volumeName || m.MountPath == mountDir }) {
+	place := mountDir
+	switch i := slices.IndexFunc(container.VolumeMounts, isTokenMount); {
+	case i < 0:
 		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: volumeName, MountPath: mountDir, ReadOnly: true})
+	default:
+		place = path.Clean(container.VolumeMounts[i].MountPath)
 	}
-	for _, variable := range []corev1.EnvVar{{Name: envBaseURL, Value: url}, {Name: envTokenFile, Value: mountDir + "/" + tokenFile}} {
+	for _, variable := range []corev1.EnvVar{{Name: envBaseURL, Value: url}, {Name: envTokenFile, Value: place + "/" + tokenFile}} {
 		if !slices.ContainsFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == variable.Name }) {
 			container.Env = append(container.Env, variable)
 		}
 	}
+}
+
+// isTokenMount tells whether a mount has the token, or takes its place.
+func isTokenMount(mount corev1.VolumeMount) bool {
+	return mount.Name == volumeName && mount.SubPath == "" && mount.SubPathExpr == "" || path.Clean(mount.MountPath) == mountDir
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -43,6 +44,9 @@ func TestAdd(t *testing.T) {
 	base := corev1.EnvVar{Name: "OPENAI_BASE_URL", Value: "http://signalbox.team-a/v1"}
 	own := corev1.EnvVar{Name: "OPENAI_BASE_URL", Value: "https://elsewhere/v1"}
 	data := corev1.Volume{Name: "data"}
+	longer := tokenVolume("team-a")
+	longer.Projected.Sources[0].ServiceAccountToken.ExpirationSeconds = nil
+	elsewhere := corev1.VolumeMount{Name: volumeName, MountPath: "/tokens/"}
 	for name, tc := range map[string]struct {
 		pod, want *corev1.Pod
 	}{
@@ -75,6 +79,43 @@ func TestAdd(t *testing.T) {
 				p.Spec.Containers[0].Env = []corev1.EnvVar{own, file}
 			}),
 		},
+		"the volume of the documentation": {
+			newPod(func(p *corev1.Pod) { p.Spec.Volumes = []corev1.Volume{longer} }),
+			newPod(func(p *corev1.Pod) {
+				p.Spec.Volumes = []corev1.Volume{longer}
+				p.Spec.Containers[0].VolumeMounts, p.Spec.Containers[0].Env = []corev1.VolumeMount{mount}, []corev1.EnvVar{base, file}
+			}),
+		},
+		"the token is mounted elsewhere": {
+			newPod(func(p *corev1.Pod) {
+				p.Spec.Volumes, p.Spec.Containers[0].VolumeMounts = []corev1.Volume{longer}, []corev1.VolumeMount{elsewhere}
+			}),
+			newPod(func(p *corev1.Pod) {
+				p.Spec.Volumes, p.Spec.Containers[0].VolumeMounts = []corev1.Volume{longer}, []corev1.VolumeMount{elsewhere}
+				p.Spec.Containers[0].Env = []corev1.EnvVar{base, {Name: "SIGNALBOX_TOKEN_FILE", Value: "/tokens/token"}}
+			}),
+		},
+		"a part of the volume is mounted elsewhere": {
+			newPod(func(p *corev1.Pod) {
+				p.Spec.Volumes = []corev1.Volume{longer}
+				p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: volumeName, MountPath: "/tokens/mine", SubPath: "token"}}
+			}),
+			newPod(func(p *corev1.Pod) {
+				p.Spec.Volumes = []corev1.Volume{longer}
+				p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: volumeName, MountPath: "/tokens/mine", SubPath: "token"}, mount}
+				p.Spec.Containers[0].Env = []corev1.EnvVar{base, file}
+			}),
+		},
+		"a mount of its own at the place, with a slash": {
+			newPod(func(p *corev1.Pod) {
+				p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: mountDir + "/"}}
+			}),
+			newPod(func(p *corev1.Pod) {
+				p.Spec.Volumes = []corev1.Volume{tokenVolume("team-a")}
+				p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: mountDir + "/"}}
+				p.Spec.Containers[0].Env = []corev1.EnvVar{base, file}
+			}),
+		},
 		"a mount of its own at the place": {
 			newPod(func(p *corev1.Pod) {
 				p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: mountDir}}
@@ -88,7 +129,9 @@ func TestAdd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 { // The second time changes nothing.
-				add(tc.pod, "team-a", platform.Proxy{})
+				if err := add(tc.pod, "team-a", platform.Proxy{}); err != nil {
+					t.Fatal(err)
+				}
 				if diff := cmp.Diff(tc.want, tc.pod); diff != "" {
 					t.Fatalf("pod (-want +got):\n%s", diff)
 				}
@@ -107,13 +150,17 @@ func TestHandle(t *testing.T) {
 		wantPatches  bool
 		wantWarnings int
 	}{
-		"labelled":       {newPod(), true, 0},
-		"not labelled":   {newPod(func(p *corev1.Pod) { p.Labels = nil }), false, 0},
-		"another label":  {newPod(func(p *corev1.Pod) { p.Labels[v1alpha1.LabelInject] = "false" }), false, 0},
-		"elsewhere":      {annotated("secure"), true, 0},
-		"no namespace":   {annotated("Not A Namespace"), false, 1},
-		"an empty one":   {annotated(""), false, 1},
-		"a path instead": {annotated("../x"), false, 1},
+		"labelled":                   {newPod(), true, 0},
+		"a static pod's":             {newPod(func(p *corev1.Pod) { p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"} }), false, 0},
+		"another volume of the name": {newPod(func(p *corev1.Pod) { p.Spec.Volumes = []corev1.Volume{{Name: volumeName}} }), false, 1},
+		"another audience":           {newPod(func(p *corev1.Pod) { p.Spec.Volumes = []corev1.Volume{tokenVolume("team-b")} }), false, 1},
+		"the right volume":           {newPod(func(p *corev1.Pod) { p.Spec.Volumes = []corev1.Volume{tokenVolume("team-a")} }), true, 0},
+		"not labelled":               {newPod(func(p *corev1.Pod) { p.Labels = nil }), false, 0},
+		"another label":              {newPod(func(p *corev1.Pod) { p.Labels[v1alpha1.LabelInject] = "false" }), false, 0},
+		"elsewhere":                  {annotated("secure"), true, 0},
+		"no namespace":               {annotated("Not A Namespace"), false, 1},
+		"an empty one":               {annotated(""), false, 1},
+		"a path instead":             {annotated("../x"), false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw, err := json.Marshal(tc.pod)
@@ -132,6 +179,36 @@ func TestHandle(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestUnknownFieldsStay shows that a pod of a later Kubernetes keeps what this program does not know of.
+func TestUnknownFieldsStay(t *testing.T) {
+	raw := `{"metadata":{"labels":{"signalbox.dev/inject":"true"},"creationTimestamp":null,"fresh":1},"fresh":{"a":[]},
+		"spec":{"fresh":true,"volumes":[],"containers":[{"name":"a","fresh":"x","env":[{"name":"A","fresh":2}]},{"name":"b","resources":{},"env":null}]},"status":{}}`
+	answer := (&Handler{Config: parseConfig(t, "{proxy: {image: a}}")}).Handle(t.Context(), admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+		Namespace: "team-a", Object: runtime.RawExtension{Raw: []byte(raw)},
+	}})
+	operations, err := json.Marshal(answer.Patches)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch, err := jsonpatch.DecodePatch(operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patched, err := patch.Apply([]byte(raw))
+	if err != nil {
+		t.Fatalf("the patch %s: %v", operations, err)
+	}
+	const added = `"volumeMounts":[{"mountPath":"/var/run/secrets/signalbox","name":"signalbox-token","readOnly":true}]`
+	const variables = `{"name":"OPENAI_BASE_URL","value":"http://signalbox.team-a/v1"},{"name":"SIGNALBOX_TOKEN_FILE","value":"/var/run/secrets/signalbox/token"}]`
+	want := `{"metadata":{"labels":{"signalbox.dev/inject":"true"},"creationTimestamp":null,"fresh":1},"fresh":{"a":[]},"spec":{"fresh":true,
+		"volumes":[{"name":"signalbox-token","projected":{"sources":[{"serviceAccountToken":{"audience":"signalbox.team-a","expirationSeconds":3600,"path":"token"}}]}}],
+		"containers":[{"name":"a","fresh":"x",` + added + `,"env":[{"name":"A","fresh":2},` + variables + `},
+			{"name":"b","resources":{},` + added + `,"env":[` + variables + `}]},"status":{}}`
+	if !jsonpatch.Equal(patched, []byte(want)) {
+		t.Errorf("the pod is %s\nwant %s", patched, want)
 	}
 }
 

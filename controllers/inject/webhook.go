@@ -38,15 +38,23 @@ func (h *Handler) Handle(_ context.Context, request admission.Request) admission
 	if err != nil {
 		return admission.Allowed("").WithWarnings(err.Error())
 	}
-	add(pod, namespace, h.Config.ProxyFor(namespace))
-	changed, err := json.Marshal(pod)
+	// What a later Kubernetes has put into the pod is unknown here: it is in neither text, so no patch takes it out.
+	before, err := json.Marshal(pod)
 	if err != nil {
 		return admission.Errored(http.StatusInternalServerError, errors.New("the pod cannot be written"))
 	}
-	return admission.PatchResponseFromRaw(request.Object.Raw, changed)
+	if err := add(pod, namespace, h.Config.ProxyFor(namespace)); err != nil {
+		return admission.Allowed("").WithWarnings(err.Error())
+	}
+	after, err := json.Marshal(pod)
+	if err != nil {
+		return admission.Errored(http.StatusInternalServerError, errors.New("the pod cannot be written"))
+	}
+	return admission.PatchResponseFromRaw(before, after)
 }
 
-// Add serves the webhook on a port of a manager, with certificates that the keeper makes.
+// Add serves the webhook on a port of a manager, with certificates that the keeper makes. A replica is ready once it has one that the API server trusts, so
+// that none is asked before, and pods that come when the Deployment is ready get their tokens.
 func Add(mgr ctrl.Manager, server webhook.Server, config *platform.Config, keeper *Keeper) error {
 	server.Register(Path, &webhook.Admission{Handler: &Handler{Config: config}})
 	if err := mgr.Add(server); err != nil {
@@ -54,6 +62,9 @@ func Add(mgr ctrl.Manager, server webhook.Server, config *platform.Config, keepe
 	}
 	if err := mgr.Add(keeper); err != nil {
 		return fmt.Errorf("adding the keeper of the webhook's certificate: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("webhook", server.StartedChecker()); err != nil {
+		return fmt.Errorf("adding the webhook's health check: %w", err)
 	}
 	return nil
 }

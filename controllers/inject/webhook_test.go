@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +35,44 @@ type world struct {
 	keeper    *Keeper
 	clock     *testclock.FakeClock
 	namespace string
+	// url is where the webhook answers, and health the address of the manager's probes.
+	url, health string
+	// ticks counts the calls of tick.
+	ticks int
+}
+
+// tick has the keeper look again, now and then: the API server has the true time, from which the keeper's must not go far.
+func (w *world) tick() {
+	if w.ticks++; w.ticks%10 == 1 {
+		w.clock.Step(lookEvery)
+	}
+}
+
+// freeAddress is an address that nobody listens at.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	var listening net.ListenConfig
+	listener, err := listening.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+// ready is the status of the manager's readiness probe; 0 while nobody answers.
+func (w *world) ready() int {
+	w.t.Helper()
+	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "http://"+w.health+"/readyz", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
 }
 
 func newWorld(t *testing.T) *world {
@@ -51,16 +91,12 @@ func newWorld(t *testing.T) *world {
 	if w.namespace, err = cluster.NewNamespace(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var listening net.ListenConfig
-	listener, err := listening.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
+	address := freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
-	_ = listener.Close()
-	w.install("https://" + address + Path)
-	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: controllertest.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}})
+	w.url, w.health = "https://"+address+Path, freeAddress(t)
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: controllertest.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: w.health,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,12 +154,12 @@ func (w *world) limited(cluster *controllertest.Cluster) client.Client {
 }
 
 // install makes the configuration and the Secret as the chart has them, but for the address.
-func (w *world) install(url string) {
+func (w *world) install() {
 	w.t.Helper()
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: ConfigurationName},
 		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name: "inject.signalbox.dev", AdmissionReviewVersions: []string{"v1"}, ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &url},
+			Name: "inject.signalbox.dev", AdmissionReviewVersions: []string{"v1"}, ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &w.url},
 			Rules: []admissionregistrationv1.RuleWithOperations{{
 				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
 				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
@@ -187,6 +223,15 @@ func injected(pod *corev1.Pod) bool {
 
 func TestWebhook(t *testing.T) {
 	w := newWorld(t)
+	w.await("an answer of the probe", func() bool { return w.ready() != 0 })
+	if status := w.ready(); status != http.StatusInternalServerError {
+		t.Errorf("without a certificate that the API server trusts the probe says %d", status)
+	}
+	w.install()
+	w.await("readiness", func() bool {
+		w.tick()
+		return w.ready() == http.StatusOK
+	})
 	w.await("an injected pod", func() bool { return injected(w.create(func(*corev1.Pod) {})) })
 	if injected(w.create(func(p *corev1.Pod) { p.Labels = nil })) {
 		t.Error("a pod without the label has a token")
@@ -211,6 +256,7 @@ func TestWebhook(t *testing.T) {
 	}
 	w.await("a pod injected after the renewal", func() bool { return injected(w.create(func(*corev1.Pod) {})) })
 	w.repairs()
+	w.races()
 }
 
 // repairs breaks what the keeper keeps, and waits for it to be whole again.
@@ -226,7 +272,7 @@ func (w *world) repairs() {
 		w.t.Fatal(err)
 	}
 	w.await("the mended Secret", func() bool {
-		w.clock.Step(lookEvery)
+		w.tick()
 		if err := w.client.Get(w.t.Context(), name, secret); err != nil {
 			return false
 		}
@@ -234,7 +280,55 @@ func (w *world) repairs() {
 		return err == nil
 	})
 	w.await("a pod injected after the repair", func() bool {
-		w.clock.Step(lookEvery)
+		w.tick()
 		return injected(w.create(func(*corev1.Pod) {}))
 	})
+}
+
+// racer is the client of a replica that is always second: another one has written just before its first writes.
+type racer struct {
+	client.Client
+	beforeUpdate, beforePatch func()
+}
+
+func (r *racer) Update(ctx context.Context, object client.Object, options ...client.UpdateOption) error {
+	r.beforeUpdate()
+	return r.Client.Update(ctx, object, options...)
+}
+
+func (r *racer) Patch(ctx context.Context, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+	r.beforePatch()
+	return r.Client.Patch(ctx, object, patch, options...)
+}
+
+// races has a replica make the certificate while another one does, and wants it to have one at once.
+func (w *world) races() {
+	w.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: Name}}
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: ConfigurationName}}
+	touch := func(object client.Object) func() {
+		return sync.OnceFunc(func() {
+			patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"touched":"true"}}}`))
+			if err := w.client.Patch(w.t.Context(), object, patch); err != nil {
+				w.t.Error(err)
+			}
+		})
+	}
+	empty := client.RawPatch(types.MergePatchType, []byte(`{"data":null}`))
+	if err := w.client.Patch(w.t.Context(), secret, empty); err != nil {
+		w.t.Fatal(err)
+	}
+	second := &Keeper{
+		Client: &racer{Client: w.client, beforeUpdate: touch(secret), beforePatch: touch(configuration)}, Live: w.client,
+		Namespace: "default", Host: "127.0.0.1", Clock: w.clock,
+	}
+	if err := second.look(w.t.Context()); err != nil {
+		w.t.Errorf("the second replica: %v", err)
+	}
+	if _, err := second.certificate(nil); err != nil {
+		w.t.Errorf("the second replica: %v", err)
+	}
+	if secret.Labels["touched"] == "" || configuration.Labels["touched"] == "" {
+		w.t.Error("the other replica has written nothing")
+	}
 }
