@@ -246,18 +246,41 @@ func TestCRDsAreKept(t *testing.T) {
 	}
 }
 
-// TestKustomizeInstallsTheSame compares the kustomize base with the chart.
+// TestKustomizeInstallsTheSame compares the kustomize bases with the chart.
 func TestKustomizeInstallsTheSame(t *testing.T) {
-	text, err := run(t, binary("kubectl"), "kustomize", "../../config/default")
-	if err != nil {
-		t.Fatal(err)
+	for base, values := range map[string]string{"default": "", "with-webhook": withWebhook} {
+		t.Run(base, func(t *testing.T) {
+			text, err := run(t, binary("kubectl"), "kustomize", "../../config/"+base)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, want := parse(t, text), render(t, values)
+			delete(got, "Namespace/signalbox-system")
+			if diff := cmp.Diff(keys(want), keys(got)); diff != "" {
+				t.Fatalf("kustomize differs from the chart (-chart +kustomize):\n%s", diff)
+			}
+			for key := range want {
+				if diff := cmp.Diff(withoutInstaller(want[key]), withoutInstaller(got[key])); diff != "" {
+					t.Errorf("%s differs (-chart +kustomize):\n%s", key, diff)
+				}
+			}
+		})
 	}
-	got := keys(parse(t, text))
-	want := append(keys(render(t, "")), "Namespace/signalbox-system")
-	slices.Sort(want)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("kustomize differs from the chart (-chart +kustomize):\n%s", diff)
+}
+
+// withoutInstaller is an object without what tells who installed it.
+func withoutInstaller(object *unstructured.Unstructured) map[string]any {
+	content := object.DeepCopy().Object
+	for _, path := range [][]string{{"metadata", "labels"}, {"spec", "template", "metadata", "labels"}} {
+		for _, label := range []string{"app.kubernetes.io/managed-by", "helm.sh/chart"} {
+			unstructured.RemoveNestedField(content, append(slices.Clone(path), label)...)
+		}
 	}
+	unstructured.RemoveNestedField(content, "metadata", "annotations", "helm.sh/resource-policy")
+	if annotations, _, _ := unstructured.NestedMap(content, "metadata", "annotations"); len(annotations) == 0 {
+		unstructured.RemoveNestedField(content, "metadata", "annotations")
+	}
+	return content
 }
 
 // TestSamplesRender keeps the samples in a form that kubectl takes.
