@@ -219,6 +219,7 @@ var _ = Describe("Reconcile", func() {
 		second := w.table(ctx)
 		Expect(second.Control.CertificatePEM).NotTo(Equal(first.Control.CertificatePEM))
 		Expect(second.Control.PreviousPEM).To(Equal(first.Control.CertificatePEM))
+		Expect(second.Control.PreviousKeyPEM).To(Equal(first.Control.PrivateKeyPEM))
 		Expect(second.Control.NotAfter).To(BeTemporally(">", first.Control.NotAfter))
 		Expect(w.reconcile(ctx).RequeueAfter).To(Equal(longest))
 		Expect(w.table(ctx).Sequence).To(Equal(second.Sequence))

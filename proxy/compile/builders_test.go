@@ -32,7 +32,7 @@ func input(mods ...func(*compile.Input)) compile.Input {
 		Namespace:    namespace,
 		Credentials:  []v1alpha1.ProviderCredential{credential("groq")},
 		ProviderKeys: []corev1.Secret{secret("groq", "sk-groq-1")},
-		Fresh:        compile.Fresh{AccessKeySalt: bytes.Repeat([]byte{7}, 32), Control: table.Control{CertificatePEM: []byte("cert-1")}},
+		Fresh:        compile.Fresh{AccessKeySalt: bytes.Repeat([]byte{7}, 32), Control: table.Control{CertificatePEM: []byte("cert-1"), PrivateKeyPEM: []byte("key-1")}},
 	}
 	for _, mod := range mods {
 		mod(&in)

@@ -105,8 +105,10 @@ type RemoteRoute struct {
 	Prices *table.Prices
 	// Declared are the capabilities that one of its targets has, and the largest limits of their models, as the same table has them.
 	Declared table.Declared
-	// TLSAlone tells that the proxies of its namespace have no port without TLS, so that other namespaces' cannot call them.
+	// TLSAlone tells that the proxies of its namespace have no port without TLS.
 	TLSAlone bool
+	// Certificates are those, in PEM, with which these proxies answer the ones of other namespaces there; empty while the namespace has no table.
+	Certificates []byte
 }
 
 // Fresh holds random and time-dependent values for Compile to use where they are needed.
@@ -161,7 +163,7 @@ func (in *Input) control() table.Control {
 	if len(fresh.CertificatePEM) == 0 || bytes.Equal(fresh.CertificatePEM, before.CertificatePEM) {
 		return before
 	}
-	fresh.PreviousPEM = before.CertificatePEM
+	fresh.PreviousPEM, fresh.PreviousKeyPEM = before.CertificatePEM, before.PrivateKeyPEM
 	return fresh
 }
 

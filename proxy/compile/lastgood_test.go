@@ -236,7 +236,7 @@ func TestSaltAndControl(t *testing.T) {
 	renewed := compile.Compile(input(withPrevious(first.Table), func(in *compile.Input) {
 		in.Fresh.Control = table.Control{CertificatePEM: []byte("cert-2"), PrivateKeyPEM: []byte("key-2")}
 	}))
-	want := table.Control{CertificatePEM: []byte("cert-2"), PrivateKeyPEM: []byte("key-2"), PreviousPEM: []byte("cert-1")}
+	want := table.Control{CertificatePEM: []byte("cert-2"), PrivateKeyPEM: []byte("key-2"), PreviousPEM: []byte("cert-1"), PreviousKeyPEM: []byte("key-1")}
 	if diff := cmp.Diff(want, renewed.Table.Control); diff != "" {
 		t.Errorf("control (-want +got):\n%s", diff)
 	}

@@ -34,7 +34,7 @@ type RemoteReader struct {
 	View NamespaceView
 }
 
-// Read says of a route what targets that refer to it need to know. inForce is its namespace's table, which tells prices and limits; nil while there is none.
+// Read says of a route what targets that refer to it need to know. inForce is its namespace's table, which tells prices, limits and certificates; nil while there is none.
 func (r RemoteReader) Read(route *v1alpha1.ModelRoute, inForce *table.Table) RemoteRoute {
 	access := newAccessCompiler(&Input{Namespace: route.Namespace, Namespaces: r.Namespaces, View: r.View})
 	read := RemoteRoute{Calls: callsOf(route)}
@@ -46,6 +46,7 @@ func (r RemoteReader) Read(route *v1alpha1.ModelRoute, inForce *table.Table) Rem
 	if inForce == nil {
 		return read
 	}
+	read.Certificates = slices.Concat(inForce.Control.CertificatePEM, inForce.Control.PreviousPEM)
 	at := slices.IndexFunc(inForce.Routes, func(entry table.Route) bool { return entry.Name == route.Name && entry.UID == string(route.UID) })
 	if at >= 0 {
 		read.Prices, read.Declared = highestOf(&inForce.Routes[at], inForce.Credentials)
@@ -158,10 +159,9 @@ func (a *assembly) remoteProblem(route *table.Route, target *table.Target) (reas
 	case !admitsServiceAccount(remote.Access, account):
 		return v1alpha1.ReasonRefNotPermitted, fmt.Sprintf("the access of %s does not admit the proxy of this namespace; add to its spec.access.allow: serviceAccount: {namespace: %s, name: %s}",
 			called, a.in.Namespace, v1alpha1.ProxyName), "routeRef"
-	case remote.TLSAlone:
-		// To trust its certificate takes a Secret of that namespace, which nobody else reads.
-		return v1alpha1.ReasonUnsupportedValue, fmt.Sprintf("%s cannot be called: the proxies of namespace %q speak TLS alone, and those of other namespaces need their port 80; "+
-			"set namespaces.%s.tls.plaintext to Enabled in the platform's configuration", called, namespace, namespace), "routeRef.namespace"
+	case remote.TLSAlone && len(remote.Certificates) == 0:
+		return v1alpha1.ReasonPending, fmt.Sprintf("%s cannot be called yet: the proxies of namespace %q speak TLS alone, and the table that tells their certificate is not made yet",
+			called, namespace), "routeRef.namespace"
 	}
 	if loop := a.calls().loop(a.in.Namespace+"/"+route.Name, target.CalledRoute); loop != nil {
 		return v1alpha1.ReasonRouteLoop, "a call would come back to this route: " + strings.Join(loop, " -> ") + "; remove one of these references", "routeRef"
@@ -241,7 +241,7 @@ func (a *assembly) applyRemote(target *table.Target) {
 	remote := a.in.Remote[target.CalledRoute]
 	namespace, _ := table.CalledNamespace(target.Credential)
 	if a.backends[target.Credential] == nil {
-		a.backends[target.Credential] = a.remoteBackend(namespace)
+		a.backends[target.Credential] = a.remoteBackend(namespace, &remote)
 	}
 	if target.Prices == nil && remote.Prices != nil {
 		prices := *remote.Prices
@@ -256,8 +256,9 @@ func (a *assembly) applyRemote(target *table.Target) {
 	}
 }
 
-// remoteBackend is the credential that stands for another namespace's proxy: a token of this namespace's own ServiceAccount for it.
-func (a *assembly) remoteBackend(namespace string) *table.Credential {
+// remoteBackend is the credential that stands for another namespace's proxy: a token of this namespace's own ServiceAccount for it. Where there is no port
+// without TLS, its certificates are those of the control port, which the manager makes: to trust the platform's own would take a Secret that holds their key.
+func (a *assembly) remoteBackend(namespace string, remote *RemoteRoute) *table.Credential {
 	audience := AudienceOf(namespace)
 	made := &table.Credential{
 		Object: table.Object{Name: table.ProxyCredential(namespace), Since: a.next}, Provider: signalbox.Name,
@@ -266,6 +267,9 @@ func (a *assembly) remoteBackend(namespace string) *table.Credential {
 			Name: remoteKey, Kind: table.ServiceAccountToken, Cloud: &table.CloudIdentity{Audience: audience},
 			Fingerprint: fingerprint(audience),
 		}},
+	}
+	if remote.TLSAlone {
+		made.Endpoint, made.Certificates = strings.Replace(made.Endpoint, "http:", "https:", 1), remote.Certificates
 	}
 	if a.in.Previous == nil {
 		return made

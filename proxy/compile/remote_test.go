@@ -73,6 +73,38 @@ func TestCalledRoute(t *testing.T) {
 	}
 }
 
+// Proxies that speak TLS alone are known by the certificates that the manager made for them, of which their table has two while one is renewed.
+func TestCalledRouteBehindTLS(t *testing.T) {
+	called := route("llama")
+	inForce := &table.Table{Control: table.Control{
+		CertificatePEM: []byte("new\n"), PreviousPEM: []byte("old\n"), PrivateKeyPEM: []byte("new key"), PreviousKeyPEM: []byte("old key"),
+	}}
+	cases := map[string]struct {
+		alone        bool
+		endpoint     string
+		certificates string
+	}{
+		"alone":  {true, "https://signalbox.ai.svc.cluster.local/v1", "new\nold\n"},
+		"beside": {false, "http://signalbox.ai.svc.cluster.local/v1", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			read := compile.RemoteReader{}.Read(&called, inForce)
+			result := compile.Compile(input(
+				withRemote(platformRoute(func(r *compile.RemoteRoute) { r.TLSAlone, r.Certificates = tc.alone, read.Certificates })),
+				withRoutes(route("chat", withTargets(elsewhere("platform", "ai", "llama", "llama")))),
+			))
+			if got := why(report(t, result, compile.KindModelRoute, "chat")); got != nil {
+				t.Errorf("findings %v", got)
+			}
+			backend := result.Table.Credentials[len(result.Table.Credentials)-1]
+			if backend.Endpoint != tc.endpoint || string(backend.Certificates) != tc.certificates {
+				t.Errorf("called at %s with the certificates %q", backend.Endpoint, backend.Certificates)
+			}
+		})
+	}
+}
+
 func TestCalledRouteThatCannotBeCalled(t *testing.T) {
 	cases := map[string]struct {
 		remote  map[string]compile.RemoteRoute
@@ -97,9 +129,9 @@ func TestCalledRouteThatCannotBeCalled(t *testing.T) {
 			target: elsewhere("out", "ai", "llama", "secret"), want: "ResolvedRefs RefNotPermitted spec.targets[0].routeRef",
 			message: "serviceAccount: {namespace: team-a, name: signalbox}",
 		},
-		"TLS alone": {
+		"TLS alone, and no certificate yet": {
 			remote: platformRoute(func(r *compile.RemoteRoute) { r.TLSAlone = true }), target: elsewhere("out", "ai", "llama", "llama"),
-			want: "ResolvedRefs UnsupportedValue spec.targets[0].routeRef.namespace", message: "set namespaces.ai.tls.plaintext to Enabled",
+			want: "ResolvedRefs Pending spec.targets[0].routeRef.namespace", message: `the proxies of namespace "ai" speak TLS alone`,
 		},
 		"another model": {
 			remote: platformRoute(), target: elsewhere("out", "ai", "llama", "gpt"),

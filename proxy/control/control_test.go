@@ -27,13 +27,24 @@ import (
 // newControl makes a key pair.
 func newControl(t *testing.T) table.Control {
 	t.Helper()
+	return newControlUntil(t, time.Now().Add(time.Hour))
+}
+
+// expired is a key pair whose time is over.
+func expired(t *testing.T) table.Control {
+	t.Helper()
+	return newControlUntil(t, time.Now().Add(-time.Minute))
+}
+
+func newControlUntil(t *testing.T, notAfter time.Time) table.Control {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), DNSNames: []string{control.ServerName},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: notAfter,
 	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

@@ -65,9 +65,10 @@ type DataPlane struct {
 
 	requests     *http.Server
 	operations   *http.Server
-	listener     net.Listener       // nil without a port for plain requests
-	tlsListener  net.Listener       // nil without TLS
-	certificate  *certificate.Files // nil without TLS
+	listener     net.Listener                   // nil without a port for plain requests
+	tlsListener  net.Listener                   // nil without TLS
+	certificate  *certificate.Files             // nil without TLS
+	called       atomic.Pointer[control.Called] // nil before the first table
 	operationsOn net.Listener
 	controlOn    net.Listener
 }
@@ -116,7 +117,7 @@ func (d *DataPlane) build(ctx context.Context, metrics *telemetry.Metrics, befor
 	d.requests.ConnState = d.watchConnection
 	if options.TLSAddr != "" {
 		d.certificate = certificate.Open(certificate.Options{Dir: options.TLSDir, Log: options.Log, Metrics: telemetry.NewCertificate(metrics)})
-		d.requests.TLSConfig = d.certificate.Config()
+		d.requests.TLSConfig = d.tlsConfig()
 	}
 	d.operations = &http.Server{
 		Handler: d.operationsHandler(metrics), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: operationsLimit,
@@ -220,6 +221,7 @@ func (d *DataPlane) use(parts context.Context, t *table.Table) {
 		d.limited.Store(true)
 	}
 	d.limitTokens(t)
+	d.takeCalled(t)
 	if err := d.server.Use(t); err != nil {
 		d.options.Log.Error("a routing table cannot be used; the one before it stays", "sequence", t.Sequence, "error", err)
 		return

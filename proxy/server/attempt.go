@@ -318,6 +318,9 @@ func (s *Server) roundTrip(ctx context.Context, x *exchange) (*http.Response, er
 	if x.key.limited() {
 		ctx = upstream.WithCheck(ctx, x.key.check)
 	}
+	if x.credential.trust != nil {
+		ctx = upstream.WithTrust(ctx, x.credential.trust)
+	}
 	request, err := x.request(ctx, x.call)
 	if err != nil {
 		return nil, err

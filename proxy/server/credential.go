@@ -1,10 +1,12 @@
 package server
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/url"
 
+	"signalbox.dev/signalbox/proxy/control"
 	"signalbox.dev/signalbox/proxy/keyring"
 	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/table"
@@ -22,7 +24,9 @@ type credentialEntry struct {
 	secrets []string
 	// templates are requests for the offers whose address depends on nothing of the call, by path; without header and body.
 	templates map[string]*http.Request
-	excluded  string
+	// trust is how TLS is spoken with the proxies of a namespace that have no port without it; nil for all others.
+	trust    *tls.Config
+	excluded string
 }
 
 func (s *Server) compileCredential(c *table.Credential, transport http.RoundTripper) *credentialEntry {
@@ -42,11 +46,23 @@ func (s *Server) compileCredential(c *table.Credential, transport http.RoundTrip
 		entry.excluded = "the key of " + accountName(c.Name) + " cannot be used"
 		return entry
 	}
+	if err := entry.prepareTrust(c.Certificates); err != nil {
+		s.log.Error("the certificates of an endpoint cannot be used", "credential", c.Name, "error", err)
+		entry.excluded = "the certificates of " + accountName(c.Name) + " cannot be used"
+	}
 	if err := entry.prepareRequests(); err != nil {
 		s.log.Error("an endpoint cannot be used", "credential", c.Name, "error", err)
 		entry.excluded = "the endpoint of " + accountName(c.Name) + " cannot be used"
 	}
 	return entry
+}
+
+// prepareTrust reads the certificates that an endpoint is known by, if it is.
+func (e *credentialEntry) prepareTrust(certificates []byte) (err error) {
+	if len(certificates) > 0 {
+		e.trust, err = control.TrustCalled(certificates)
+	}
+	return err
 }
 
 // prepareRequests makes templates of the requests whose address depends on nothing of the call.

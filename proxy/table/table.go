@@ -64,6 +64,8 @@ type Control struct {
 	PrivateKeyPEM []byte `json:"privateKeyPEM"`
 	// PreviousPEM is the certificate before it, accepted until both ends have the new one; empty at first.
 	PreviousPEM []byte `json:"previousPEM,omitempty"`
+	// PreviousKeyPEM is the key of PreviousPEM, with which callers of other namespaces are answered until they know CertificatePEM; empty at first.
+	PreviousKeyPEM []byte `json:"previousKeyPEM,omitempty"`
 	// NotAfter is when CertificatePEM expires.
 	NotAfter time.Time `json:"notAfter"`
 }
@@ -117,6 +119,9 @@ type Credential struct {
 	Provider string `json:"provider"`
 	// Endpoint is the base URL.
 	Endpoint string `json:"endpoint"`
+	// Certificates are those, in PEM, of which the endpoint presents one, and the only ones that are trusted there: the control certificates of a namespace whose
+	// proxies speak TLS alone. Empty for all other endpoints.
+	Certificates []byte `json:"certificates,omitempty"`
 	// Region of AWS, Project and Location of Google Cloud, and APIVersion of Azure; empty for other providers.
 	Region     string `json:"region,omitempty"`
 	Project    string `json:"project,omitempty"`

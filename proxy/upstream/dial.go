@@ -53,8 +53,11 @@ func (t *Transport) connect(ctx context.Context, address string, patience time.D
 }
 
 func (t *Transport) handshake(ctx context.Context, c *conn) error {
-	config := t.tlsConfig.Clone()
-	config.ServerName = c.key.serverName
+	config := trustOf(ctx)
+	if config == nil {
+		config = t.tlsConfig.Clone()
+		config.ServerName = c.key.serverName
+	}
 	secured := tls.Client(c.raw, config)
 	ctx, cancel := context.WithTimeout(ctx, t.options.TLSHandshakeTimeout)
 	defer cancel()

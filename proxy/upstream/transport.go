@@ -99,11 +99,15 @@ func (t *Transport) exchange(req *http.Request) (*http.Response, error) {
 
 func (t *Transport) key(req *http.Request) poolKey {
 	key := poolKey{scheme: req.URL.Scheme, host: req.URL.Host}
-	if key.scheme == "https" {
-		key.serverName = t.tlsConfig.ServerName
-		if key.serverName == "" {
-			key.serverName = req.URL.Hostname()
-		}
+	if key.scheme != "https" {
+		return key
+	}
+	key.serverName = t.tlsConfig.ServerName
+	if trusted := trustOf(req.Context()); trusted != nil {
+		key.serverName = trusted.ServerName
+	}
+	if key.serverName == "" {
+		key.serverName = req.URL.Hostname()
 	}
 	return key
 }

@@ -16,6 +16,9 @@ import (
 	"time"
 )
 
+// Name is the DNS name of the certificates.
+const Name = "signalbox.team-a"
+
 // Authority signs certificates.
 type Authority struct {
 	t    testing.TB
@@ -58,7 +61,7 @@ func (a *Authority) Issue(serial int64, notAfter time.Time) (certificate, key []
 	a.t.Helper()
 	private := newKey(a.t)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "signalbox"}, DNSNames: []string{"signalbox.team-a"},
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "signalbox"}, DNSNames: []string{Name},
 		NotBefore: notAfter.Add(-2 * time.Hour), NotAfter: notAfter, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
