@@ -11,6 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"signalbox.dev/signalbox/controllers/broadcast"
+	"signalbox.dev/signalbox/controllers/refresh"
+	"signalbox.dev/signalbox/proxy/identity"
 )
 
 const (
@@ -27,10 +29,8 @@ const (
 // Watcher keeps Facts up to date. What was once known stays known while the API server does not answer.
 type Watcher struct {
 	asker Asker
-	clock clock.Clock
 	log   logr.Logger
-	// nudges holds a token when there is reason to ask at once.
-	nudges chan struct{}
+	loop  refresh.Loop
 
 	changes broadcast.Broadcaster[struct{}]
 
@@ -41,7 +41,9 @@ type Watcher struct {
 
 // NewWatcher returns a Watcher that asks once it is started.
 func NewWatcher(asker Asker, clock clock.Clock, log logr.Logger) *Watcher {
-	return &Watcher{asker: asker, clock: clock, log: log, nudges: make(chan struct{}, 1)}
+	w := &Watcher{asker: asker, log: log}
+	w.loop = refresh.Loop{Ask: w.ask, Interval: refreshInterval, FirstRetry: retryInterval, MaxRetry: retryInterval, Gap: nudgeGap, Clock: clock}
+	return w
 }
 
 // Facts returns what is known; ok is false before the first answer.
@@ -60,38 +62,30 @@ func (w *Watcher) Source(requests func(ctx context.Context) []reconcile.Request)
 func (w *Watcher) NeedLeaderElection() bool { return false }
 
 // KeysWanted has the API server asked at once, or as soon as the last time is nudgeGap ago, when the issuer is the cluster's: a token has come that was
-// signed with a key that was not among its keys. It does not wait.
-func (w *Watcher) KeysWanted(issuer string) {
+// signed with a key that was not among its keys. Once it has been asked, found is called with the digest of its keys. It is false for any other issuer.
+func (w *Watcher) KeysWanted(issuer string, found func(digest string)) bool {
 	if facts, _ := w.Facts(); facts.Issuer != issuer {
-		return
+		return false
 	}
-	select {
-	case w.nudges <- struct{}{}:
-	default:
-	}
+	w.loop.Want(func() {
+		facts, _ := w.Facts()
+		found(identity.KeysDigest(facts.JWKS))
+	})
+	return true
 }
 
-// Start asks at an interval, and when it is nudged, until the context ends.
+// Start asks at an interval, and when keys are wanted, until the context ends.
 func (w *Watcher) Start(ctx context.Context) error {
-	for {
-		wait, asked := refreshInterval, w.clock.Now()
-		if err := w.Refresh(ctx); err != nil {
-			w.log.Error(err, "asking the API server about itself")
-			wait = retryInterval
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-w.clock.After(wait):
-			continue
-		case <-w.nudges:
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-w.clock.After(max(0, nudgeGap-w.clock.Since(asked))):
-		}
+	w.loop.Run(ctx)
+	return nil
+}
+
+func (w *Watcher) ask(ctx context.Context) bool {
+	err := w.Refresh(ctx)
+	if err != nil {
+		w.log.Error(err, "asking the API server about itself")
 	}
+	return err == nil
 }
 
 // Refresh asks once. The addresses are enough to begin with: tokens cannot be checked while the issuer is not known, but access keys can.

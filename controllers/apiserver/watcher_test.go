@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"signalbox.dev/signalbox/controllers/controllertest"
+	"signalbox.dev/signalbox/proxy/identity"
 )
 
 // server plays the API server: answers by path.
@@ -251,12 +252,14 @@ func TestNewKeysAreAskedForAtOnce(t *testing.T) {
 		t.Fatalf("it waits %s", wait)
 	}
 	clock.Step(400 * time.Millisecond)
-	watcher.KeysWanted("https://somebody.else")
 	rotated := goodAnswers()
 	rotated[keysPath] = `{"keys":[{"kid":"new"}]}`
 	server.play(rotated)
+	found := make(chan string, 10)
 	for range 10 {
-		watcher.KeysWanted("https://kubernetes.default.svc")
+		if !watcher.KeysWanted("https://kubernetes.default.svc", func(digest string) { found <- digest }) {
+			t.Error("the API server is not asked")
+		}
 	}
 	if wait := <-clock.waits; wait != 600*time.Millisecond {
 		t.Errorf("wanted keys are asked for after %s, want what is left of a second", wait)
@@ -267,6 +270,11 @@ func TestNewKeysAreAskedForAtOnce(t *testing.T) {
 	}
 	if facts, _ := watcher.Facts(); string(facts.JWKS) != rotated[keysPath] {
 		t.Errorf("the keys are %s", facts.JWKS)
+	}
+	for range 10 {
+		if digest := <-found; digest != identity.KeysDigest([]byte(rotated[keysPath])) {
+			t.Errorf("found keys %s", digest)
+		}
 	}
 	cancel()
 	if err := <-ended; err != nil {
@@ -279,8 +287,10 @@ func TestOnlyTheClustersKeysAreAskedFor(t *testing.T) {
 	if err := watcher.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	watcher.KeysWanted("https://somebody.else")
-	if len(watcher.nudges) > 0 {
+	if watcher.KeysWanted("https://somebody.else", func(string) { t.Error("told of somebody else's keys") }) {
 		t.Error("somebody else's keys have the API server asked")
+	}
+	if err := watcher.Refresh(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -22,6 +22,9 @@ type Identities func(ctx context.Context, namespace string) (*control.Identity, 
 // Stream reads the reports of one proxy until the context ends or the stream breaks; control.Client.Stream is one.
 type Stream func(ctx context.Context, addr string, identity *control.Identity, handle func(control.Report)) error
 
+// TellKeys tells the proxy at an address what an issuer of tokens published.
+type TellKeys func(ctx context.Context, addr string, identity *control.Identity, found control.KeysFound) error
+
 // Options configure a Fleet.
 type Options struct {
 	// Identities is required.
@@ -30,8 +33,11 @@ type Options struct {
 	Stream Stream
 	// Clock paces new attempts.
 	Clock clock.Clock
-	// KeysWanted is told the URL of an issuer of tokens for whose newest keys requests wait at a proxy. It must not wait. nil means that nobody is told.
-	KeysWanted func(issuer string)
+	// KeysWanted is told the URL of an issuer of tokens for whose newest keys requests wait at a proxy. It must not wait, and calls found, from any goroutine,
+	// with the digest of what the issuer publishes once it was asked after that; false means that nobody here asks that issuer. nil asks none.
+	KeysWanted func(issuer string, found func(digest string)) bool
+	// TellKeys tells a proxy what an issuer published; control.Client.TellKeys is one. Required with KeysWanted.
+	TellKeys TellKeys
 	// Log takes broken streams.
 	Log logr.Logger
 }
@@ -187,7 +193,9 @@ func (f *Fleet) open(name types.NamespacedName, known *pod) {
 	ctx, cancel := context.WithCancel(context.Background())
 	known.stop = cancel
 	follower := &follower{fleet: f, name: name, pod: known, uid: string(known.uid), addr: known.addr}
+	follower.keys = newMessenger(follower)
 	f.streams.Go(func() { follower.run(ctx) })
+	f.streams.Go(func() { follower.keys.run(ctx) })
 }
 
 // notify tells of a namespace, without the mutex.

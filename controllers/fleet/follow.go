@@ -33,6 +33,7 @@ type follower struct {
 	uid   string
 	addr  string
 	wait  time.Duration
+	keys  *messenger
 }
 
 // run calls the pod again and again until the context ends. A pod that becomes ready is called at once: a route is not Programmed before it answers.
@@ -91,25 +92,12 @@ func (f *follower) heard(report control.Report) {
 	credentials := f.fleet.hearCredentials(f.name, f.pod, report.Credentials)
 	f.fleet.mutex.Unlock()
 	f.fleet.notifyCredentials(f.name.Namespace, credentials)
-	f.passOn(report.KeysWanted)
+	f.keys.want(report.KeysWanted, report.KeysAsked)
 	if changed {
 		f.fleet.notify(f.name.Namespace)
 		return
 	}
 	f.fleet.notifyRoutes(f.name.Namespace, routes)
-}
-
-// maxKeysWanted bounds how many issuers a report can ask for: those of the platform's configuration and the cluster.
-const maxKeysWanted = 17
-
-// passOn tells which issuers' keys the pod waits for.
-func (f *follower) passOn(issuers []string) {
-	if f.fleet.options.KeysWanted == nil {
-		return
-	}
-	for _, issuer := range issuers[:min(len(issuers), maxKeysWanted)] {
-		f.fleet.options.KeysWanted(issuer)
-	}
 }
 
 // lost notes that the pod is not heard any more; after the grace period its acknowledgement no longer counts, nor what it said of its targets.

@@ -92,10 +92,10 @@ func newParts(mgr ctrl.Manager, restConfig *rest.Config, options Options) (*part
 	p.standing, p.provisions = stores.NewStanding(), keyprovision.NewStanding()
 	p.fleet = fleet.New(fleet.Options{
 		Identities: p.identity, Stream: control.Client{}.Stream, Clock: wall, Log: mgr.GetLogger().WithName("fleet"),
-		KeysWanted: func(issuer string) {
-			p.facts.KeysWanted(issuer)
-			p.issuers.KeysWanted(issuer)
+		KeysWanted: func(issuer string, found func(digest string)) bool {
+			return p.facts.KeysWanted(issuer, found) || p.issuers.KeysWanted(issuer, found)
 		},
+		TellKeys: control.Client{}.TellKeys,
 	})
 	caller := providercredential.Caller{
 		Config: options.Config, Facts: p.facts, Providers: registry.Default(), Clock: wall,

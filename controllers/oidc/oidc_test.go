@@ -24,6 +24,7 @@ import (
 	"signalbox.dev/signalbox/controllers/apiserver"
 	"signalbox.dev/signalbox/controllers/oidc"
 	"signalbox.dev/signalbox/controllers/platform"
+	"signalbox.dev/signalbox/proxy/identity"
 )
 
 // facts play what is known of the API server.
@@ -207,18 +208,28 @@ func TestWantedKeysAreAskedFor(t *testing.T) {
 	w := newWatcher(clock, ask, platform.OIDCIssuer{Name: "corp", URL: "https://corp"})
 	run(t, w)
 	<-clock.waits
-	clock.Step(5 * time.Second)
-	w.KeysWanted("https://elsewhere")
+	clock.Step(2 * time.Second)
+	if w.KeysWanted("https://elsewhere", func(string) { t.Error("told of keys of nobody") }) {
+		t.Error("an issuer is asked that nobody named")
+	}
+	found := make(chan string, 5)
 	for range 5 {
-		w.KeysWanted("https://corp")
+		if !w.KeysWanted("https://corp", func(digest string) { found <- digest }) {
+			t.Error("the issuer is not asked")
+		}
 	}
-	if wait := <-clock.waits; wait != 10*time.Second {
-		t.Errorf("it waits %s, want what is left of 15 seconds", wait)
+	if wait := <-clock.waits; wait != 3*time.Second {
+		t.Errorf("it waits %s, want what is left of 5 seconds", wait)
 	}
-	clock.Step(10 * time.Second)
+	clock.Step(3 * time.Second)
 	<-clock.waits
 	if keys := string(w.Keys()["corp"]); keys != "2" {
 		t.Errorf("it was asked %s times", keys)
+	}
+	for range 5 {
+		if digest := <-found; digest != identity.KeysDigest([]byte("2")) {
+			t.Errorf("found keys %s", digest)
+		}
 	}
 }
 

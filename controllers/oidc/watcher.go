@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 
 	"signalbox.dev/signalbox/controllers/broadcast"
 	"signalbox.dev/signalbox/controllers/platform"
+	"signalbox.dev/signalbox/controllers/refresh"
+	"signalbox.dev/signalbox/proxy/identity"
 )
 
 const (
@@ -23,7 +26,7 @@ const (
 	firstRetry = 5 * time.Second
 	maxRetry   = time.Minute
 	// nudgeGap is the shortest time between two questions, however often somebody asks for one.
-	nudgeGap = 15 * time.Second
+	nudgeGap = 5 * time.Second
 	// askTimeout bounds one round of questions.
 	askTimeout = 10 * time.Second
 )
@@ -36,10 +39,8 @@ type Watcher struct {
 	issuers []platform.OIDCIssuer
 	ask     Ask
 	facts   Facts
-	clock   clock.Clock
 	log     logr.Logger
-	// nudges hold a token when there is reason to ask at once, by the URL of the issuer.
-	nudges map[string]chan struct{}
+	loops   []*refresh.Loop // one for each issuer
 
 	changes broadcast.Broadcaster[struct{}]
 
@@ -63,12 +64,13 @@ type Options struct {
 
 // NewWatcher returns a Watcher that asks once it is started.
 func NewWatcher(options Options) *Watcher {
-	w := &Watcher{
-		issuers: options.Issuers, ask: options.Ask, facts: options.Facts, clock: options.Clock, log: options.Log,
-		keys: map[string][]byte{}, nudges: make(map[string]chan struct{}, len(options.Issuers)),
-	}
+	w := &Watcher{issuers: options.Issuers, ask: options.Ask, facts: options.Facts, log: options.Log, keys: map[string][]byte{}}
 	for i := range options.Issuers {
-		w.nudges[options.Issuers[i].URL] = make(chan struct{}, 1)
+		issuer := &options.Issuers[i]
+		w.loops = append(w.loops, &refresh.Loop{
+			Ask:      func(ctx context.Context) bool { return w.refresh(ctx, issuer) },
+			Interval: refreshInterval, FirstRetry: firstRetry, MaxRetry: maxRetry, Gap: nudgeGap, Clock: options.Clock,
+		})
 	}
 	return w
 }
@@ -86,16 +88,14 @@ func (w *Watcher) Source(requests func(ctx context.Context) []reconcile.Request)
 }
 
 // KeysWanted has an issuer asked at once, or as soon as the last time is nudgeGap ago: a token has come that was signed with a key that was not among its
-// keys. It does not wait.
-func (w *Watcher) KeysWanted(issuer string) {
-	nudge, known := w.nudges[issuer]
-	if !known {
-		return
+// keys. Once it has been asked, found is called with the digest of its keys. It is false for an issuer that is not asked here.
+func (w *Watcher) KeysWanted(issuer string, found func(digest string)) bool {
+	at := slices.IndexFunc(w.issuers, func(i platform.OIDCIssuer) bool { return i.URL == issuer })
+	if at < 0 {
+		return false
 	}
-	select {
-	case nudge <- struct{}{}:
-	default:
-	}
+	w.loops[at].Want(func() { found(identity.KeysDigest(w.Keys()[w.issuers[at].Name])) })
+	return true
 }
 
 // NeedLeaderElection tells the manager to run the watcher also before it leads, so that a new leader knows the keys at once.
@@ -103,37 +103,12 @@ func (w *Watcher) NeedLeaderElection() bool { return false }
 
 // Start asks all issuers, each by itself so that a stuck one delays no other, until the context ends.
 func (w *Watcher) Start(ctx context.Context) error {
-	var followers sync.WaitGroup
-	for i := range w.issuers {
-		followers.Go(func() { w.follow(ctx, &w.issuers[i]) })
+	var loops sync.WaitGroup
+	for _, loop := range w.loops {
+		loops.Go(func() { loop.Run(ctx) })
 	}
-	followers.Wait()
+	loops.Wait()
 	return nil
-}
-
-// follow asks one issuer at an interval, and when it is nudged.
-func (w *Watcher) follow(ctx context.Context, issuer *platform.OIDCIssuer) {
-	retry := firstRetry
-	for {
-		wait, asked := refreshInterval, w.clock.Now()
-		if w.refresh(ctx, issuer) {
-			retry = firstRetry
-		} else {
-			wait, retry = retry, min(2*retry, maxRetry)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.clock.After(wait):
-			continue
-		case <-w.nudges[issuer.URL]:
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.clock.After(max(0, nudgeGap-w.clock.Since(asked))):
-		}
-	}
 }
 
 // refresh asks an issuer once, and tells whether it answered. The cluster's own issuer is not asked, for nobody else vouches for its ServiceAccounts.

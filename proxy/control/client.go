@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 )
@@ -43,13 +42,7 @@ func (c Client) Stream(ctx context.Context, addr string, identity *Identity, han
 	watchdog := time.AfterFunc(silence, func() { cancel(ErrSilent) })
 	defer watchdog.Stop()
 
-	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSClientConfig:     identity.clientConfig(),
-		TLSHandshakeTimeout: dialTimeout,
-		DisableKeepAlives:   true,
-		DisableCompression:  true,
-	}
+	transport := newTransport(identity)
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+addr+ReportsPath, http.NoBody)
 	if err != nil {

@@ -40,6 +40,8 @@ type Stats struct {
 	InFlight int64 `json:"inFlight"`
 	// KeysWanted are the URLs of the issuers for whose newest keys requests wait: their tokens were signed with a key that the table does not have.
 	KeysWanted []string `json:"keysWanted,omitempty"`
+	// KeysAsked is how many requests have come to wait for keys since the process started. The manager returns it with its answer, KeysFound.
+	KeysAsked int64 `json:"keysAsked,omitempty"`
 	// Targets are those that were called of late or that something is wrong with. A report holds at most traffic.MaxTargets of them, troubled ones first,
 	// and fewer where they do not fit into MaxReportBytes.
 	Targets []traffic.Target `json:"targets,omitempty"`

@@ -57,6 +57,8 @@ type Options struct {
 	Answer func(said []byte) ([]byte, error)
 	// Generation returns what this replica knows of a request, at most MaxGenerationBytes. nil means that replicas are not answered.
 	Generation func(id string) (known []byte, found bool)
+	// KeysFound takes what the manager learned of the keys that a report wanted. It must not wait. nil means that no report wants any.
+	KeysFound func(KeysFound)
 }
 
 // Server serves the control port. It accepts nobody before the first call of Use.
@@ -65,6 +67,7 @@ type Server struct {
 	slots       chan struct{}
 	exchanges   chan struct{}
 	generations chan struct{}
+	findings    chan struct{}
 
 	mutex   sync.Mutex
 	current served
@@ -88,7 +91,7 @@ func NewServer(options Options) *Server {
 	}
 	return &Server{
 		options: options, slots: make(chan struct{}, options.MaxStreams), exchanges: make(chan struct{}, maxExchanges),
-		generations: make(chan struct{}, maxGenerations), changed: make(chan struct{}),
+		generations: make(chan struct{}, maxGenerations), findings: make(chan struct{}, maxKeysFound), changed: make(chan struct{}),
 	}
 }
 
@@ -156,6 +159,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	if s.options.Generation != nil {
 		mux.HandleFunc("GET "+GenerationPath+"{id}", s.generation)
+	}
+	if s.options.KeysFound != nil {
+		mux.HandleFunc("POST "+KeysPath, s.keysFound)
 	}
 	server := &http.Server{
 		Handler:           mux,

@@ -123,7 +123,7 @@ func (d *DataPlane) build(ctx context.Context, metrics *telemetry.Metrics, befor
 		Handler: d.operationsHandler(metrics), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: operationsLimit,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(options.Log.Handler(), slog.LevelDebug),
 	}
-	serving := control.Options{Pod: options.Pod, PodUID: options.PodUID, StartedAt: options.StartedAt, Stats: d.stats, Log: options.Log}
+	serving := control.Options{Pod: options.Pod, PodUID: options.PodUID, StartedAt: options.StartedAt, Stats: d.stats, Log: options.Log, KeysFound: d.keysFound}
 	if options.hasPeers() {
 		serving.Answer, serving.Generation = d.answerPeer, d.generation
 	}
@@ -194,10 +194,15 @@ func (d *DataPlane) Close() error {
 
 func (d *DataPlane) stats() control.Stats {
 	now := time.Now()
+	wanted, asked := d.server.KeysWanted()
 	return control.Stats{
 		Draining: d.server.Draining(), InFlight: d.server.InFlight(), Targets: d.server.Targets(now), Credentials: d.server.Credentials(now),
-		KeysWanted: d.server.KeysWanted(),
+		KeysWanted: wanted, KeysAsked: asked,
 	}
+}
+
+func (d *DataPlane) keysFound(found control.KeysFound) {
+	d.server.KeysFound(found.Issuer, found.Asked, found.Digest)
 }
 
 // wantKeys tells the manager at once that a request waits for an issuer's newest keys; nil without a manager.

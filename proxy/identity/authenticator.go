@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash"
@@ -99,6 +100,22 @@ func (a *Authenticator) readIssuer(entry table.Issuer) {
 
 // Problems tells what of the table cannot be used. Everything else works.
 func (a *Authenticator) Problems() []error { return a.problems }
+
+// KeysDigest is a short name of a JSON Web Key Set as it stands in a table.
+func KeysDigest(jwks []byte) string {
+	sum := sha256.Sum256(jwks)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// HasKeys tells whether the keys of an issuer, by its URL, are those of the digest.
+func (a *Authenticator) HasKeys(issuer, digest string) bool {
+	for i := range a.entries {
+		if a.entries[i].URL == issuer {
+			return KeysDigest(a.entries[i].JWKS) == digest
+		}
+	}
+	return false
+}
 
 // Authenticate recognises the caller by a token. The grant is nil with an error, which is an *Error.
 func (a *Authenticator) Authenticate(token string, now time.Time) (*Grant, error) {

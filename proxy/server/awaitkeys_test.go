@@ -120,8 +120,9 @@ func TestNewSigningKeyRefusesNobody(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		if diff := cmp.Diff([]string{tokenIssuerURL}, s.KeysWanted()); diff != "" || s.announced.Load() != 10 {
-			t.Errorf("announced %d times, wanted (-want +got):\n%s", s.announced.Load(), diff)
+		wanted, asked := s.KeysWanted()
+		if diff := cmp.Diff([]string{tokenIssuerURL}, wanted); diff != "" || s.announced.Load() != 10 || asked != 10 {
+			t.Errorf("announced %d times for %d requests, wanted (-want +got):\n%s", s.announced.Load(), asked, diff)
 		}
 		s.swap(t, old) // A table that changes something else decides nothing.
 		<-time.After(time.Second)
@@ -132,7 +133,7 @@ func TestNewSigningKeyRefusesNobody(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if wanted := s.KeysWanted(); len(wanted) > 0 {
+		if wanted, _ := s.KeysWanted(); len(wanted) > 0 {
 			t.Errorf("still wanted are %v", wanted)
 		}
 	})
@@ -163,11 +164,85 @@ func TestWaitForKeysIsBounded(t *testing.T) {
 			t.Errorf("a good token has to wait: %v", err)
 		}
 		for range maxKeyWaiters {
-			if wait := <-waited; wait != keyPatience {
+			if wait := <-waited; wait != maxKeyPatience {
 				t.Errorf("one waited %s", wait)
 			}
 		}
 	})
+}
+
+// keysOf is the digest of what the issuer publishes with these keys.
+func keysOf(t *testing.T, signers ...tokenSigner) string {
+	t.Helper()
+	return identity.KeysDigest(issuedBy(t, table.Issuer{}, signers...).JWKS)
+}
+
+// TestATokenIsRefusedOnceItsIssuerWasAsked shows which word of the manager ends a request's wait, and that without one it is no verdict on the token.
+func TestATokenIsRefusedOnceItsIssuerWasAsked(t *testing.T) {
+	old, next := newTokenSigner(t, "k1"), newTokenSigner(t, "k2")
+	unchanged, changed := keysOf(t, old), keysOf(t, old, next)
+	type word struct {
+		at     time.Duration
+		issuer string
+		asked  int64
+		digest string
+		table  []tokenSigner
+	}
+	for name, tc := range map[string]struct {
+		words  []word
+		wait   time.Duration
+		status int
+	}{
+		"nobody answers":                  {nil, maxKeyPatience, http.StatusServiceUnavailable},
+		"the issuer has no other keys":    {[]word{{time.Second, tokenIssuerURL, 1, unchanged, nil}}, keyPatience, http.StatusUnauthorized},
+		"it answers late":                 {[]word{{9 * time.Second, tokenIssuerURL, 1, unchanged, nil}}, 9 * time.Second, http.StatusUnauthorized},
+		"it was asked before":             {[]word{{time.Second, tokenIssuerURL, 0, unchanged, nil}}, maxKeyPatience, http.StatusServiceUnavailable},
+		"words overtake each other":       {[]word{{time.Second, tokenIssuerURL, 1, unchanged, nil}, {2 * time.Second, tokenIssuerURL, 0, changed, nil}}, keyPatience, http.StatusUnauthorized},
+		"another issuer answers":          {[]word{{time.Second, "https://corp", 1, unchanged, nil}}, maxKeyPatience, http.StatusServiceUnavailable},
+		"new keys, and no table":          {[]word{{time.Second, tokenIssuerURL, 1, changed, nil}}, maxKeyPatience, http.StatusServiceUnavailable},
+		"new keys, and the table late":    {[]word{{time.Second, tokenIssuerURL, 1, changed, nil}, {20 * time.Second, "", 0, "", []tokenSigner{old, next}}}, 20 * time.Second, http.StatusOK},
+		"another table with new keys":     {[]word{{time.Second, tokenIssuerURL, 1, keysOf(t, old, old), nil}, {20 * time.Second, "", 0, "", []tokenSigner{old, old}}}, 20 * time.Second, http.StatusUnauthorized},
+		"the table comes before the word": {[]word{{time.Second, "", 0, "", []tokenSigner{old, next}}}, time.Second, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newRecognizer(t, old)
+				token := next.token(t, accountClaims())
+				began, ended := time.Now(), make(chan error, 1)
+				go func() {
+					_, err := s.recognise(s.call(t.Context()), token)
+					ended <- err
+				}()
+				for _, said := range tc.words {
+					<-time.After(said.at - time.Since(began))
+					synctest.Wait()
+					if said.table != nil {
+						s.swap(t, said.table...)
+						continue
+					}
+					s.KeysFound(said.issuer, said.asked, said.digest)
+				}
+				err := <-ended
+				if wait, status := time.Since(began), statusOf(err); wait != tc.wait || status != tc.status {
+					t.Errorf("after %s status %d, %v; want %d after %s", wait, status, err, tc.status, tc.wait)
+				}
+			})
+		})
+	}
+}
+
+// statusOf is what a client gets for what recognise returns; 0 for what it should not.
+func statusOf(err error) int {
+	var reply *Error
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case !errors.As(unauthorized(err), &reply):
+		return 0
+	case reply.Status == http.StatusServiceUnavailable && (reply.Code != CodeIssuerUnavailable || reply.Header.Get("Retry-After") != "5"):
+		return 0
+	}
+	return reply.Status
 }
 
 func TestNobodyWaitsForKeysInVain(t *testing.T) {

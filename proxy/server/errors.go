@@ -62,6 +62,8 @@ const (
 	CodeUnsupportedByTargets Code = "unsupported_by_targets"
 	// CodeOverloaded: 503, too many requests are being answered.
 	CodeOverloaded Code = "overloaded"
+	// CodeIssuerUnavailable: 503, nobody can say whether the token's issuer has the key that signed it.
+	CodeIssuerUnavailable Code = "issuer_unavailable"
 	// CodeNotReady: 503, the proxy has no routing table yet.
 	CodeNotReady Code = "not_ready"
 	// CodeInternal: 500, a defect of the proxy.

@@ -387,9 +387,9 @@ func (h *harness) dial() net.Conn {
 // TestEveryCodeIsTested reads the closed list from its source, so that a code without a test is noticed.
 func TestEveryCodeIsTested(t *testing.T) {
 	tested := map[string]bool{
-		// These have tests of their own, beside this one and in stream_test.go.
+		// These have tests of their own, beside this one, in stream_test.go and in awaitkeys_test.go.
 		string(CodeOK): true, string(CodeNotReady): true, string(CodeInternal): true, string(CodeRequestTimeout): true,
-		string(CodeRequestIncomplete): true, string(CodeClientClosed): true,
+		string(CodeRequestIncomplete): true, string(CodeClientClosed): true, string(CodeIssuerUnavailable): true,
 	}
 	for _, tc := range refusals() {
 		tested[string(tc.code)] = true

@@ -59,8 +59,8 @@ type Options struct {
 	Tokens auth.Tokens
 	// Tracer makes traces; nil makes none.
 	Tracer *tracing.Tracer
-	// WantKeys is called when a request comes to wait for the newest keys of an issuer: somebody has to read KeysWanted and bring a newer table. It must not
-	// wait. nil means that nobody can, and that no request waits.
+	// WantKeys is called when a request comes to wait for the newest keys of an issuer: somebody has to read KeysWanted, and to bring a newer
+	// table or to call KeysFound. It must not wait. nil means that nobody can, and that no request waits.
 	WantKeys func()
 	// CallerLimits are those of the routes; nil means a set of the server's own, which no other replica shares.
 	CallerLimits *limit.Set
