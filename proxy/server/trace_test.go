@@ -267,19 +267,44 @@ func TestTraceOfARequestWithoutRoute(t *testing.T) {
 	}
 }
 
+// A tracestate goes on only with the trace that it is of: one beside a broken traceparent, or one that is not kept, is nobody's.
 func TestTraceGoesOnToAnotherProxy(t *testing.T) {
-	collector := tracingtest.NewReceiver(t)
-	got := make(chan http.Header, 1)
-	h := newHarness(t, []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
-		got <- r.Header.Clone()
-		answerWell(w, r)
-	}}, traced(t, collector), withTable(func(t *table.Table) { t.Routes[0].Targets[0].CalledRoute = "ai-platform/llama" }))
-	h.sendTraced(goodBody, map[string]string{"Traceparent": callerParent, "Tracestate": "a=b", "Baggage": "k=" + secretHeader})
-	attempt := named(t, collector.Wait(t, 2), "chat upstream-0", traces.Span_SPAN_KIND_CLIENT)
-	header := <-got
-	want := "00-" + callerTrace + "-" + hex.EncodeToString(attempt.GetSpanId()) + "-01"
-	if header.Get("Traceparent") != want || header.Get("Tracestate") != "a=b" || header.Get("Baggage") != "" {
-		t.Errorf("the other proxy got %q and %q, not %q", header.Get("Traceparent"), header.Get("Tracestate"), want)
+	long := "a=" + strings.Repeat("b", 600)
+	cases := map[string]struct {
+		parent, state string
+		wantTrace     string
+		wantState     string
+	}{
+		"both":                  {callerParent, "a=b", callerTrace, "a=b"},
+		"a broken traceparent":  {"none of your business", "a=b", "", ""},
+		"no traceparent":        {"", "a=b", "", ""},
+		"a long tracestate":     {callerParent, long, callerTrace, ""},
+		"a broken tracestate":   {callerParent, "==,,", callerTrace, ""},
+		"nothing of a client's": {"", "", "", ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			collector := tracingtest.NewReceiver(t)
+			got := make(chan http.Header, 1)
+			h := newHarness(t, []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+				got <- r.Header.Clone()
+				answerWell(w, r)
+			}}, traced(t, collector), withTable(func(t *table.Table) {
+				t.Credentials[0].Provider, t.Credentials[0].Name = "Signalbox", "route:ai-platform"
+				target := &t.Routes[0].Targets[0]
+				target.Credential, target.CalledRoute = "route:ai-platform", "ai-platform/llama"
+			}))
+			h.sendTraced(goodBody, map[string]string{"Traceparent": tc.parent, "Tracestate": tc.state, "Baggage": "k=" + secretHeader})
+			attempt := named(t, collector.Wait(t, 2), "chat upstream-0", traces.Span_SPAN_KIND_CLIENT)
+			header, trace := <-got, hex.EncodeToString(attempt.GetTraceId())
+			want := "00-" + trace + "-" + hex.EncodeToString(attempt.GetSpanId()) + "-01"
+			if header.Get("Traceparent") != want || header.Get("Tracestate") != tc.wantState || header.Get("Baggage") != "" {
+				t.Errorf("the other proxy got %q and %q, not %q", header.Get("Traceparent"), header.Get("Tracestate"), want)
+			}
+			if (trace == callerTrace) != (tc.wantTrace != "") {
+				t.Errorf("the attempt is of trace %s", trace)
+			}
+		})
 	}
 }
 

@@ -198,11 +198,14 @@ func (a *Attempt) SentTo(address *url.URL) {
 	a.span.SetAttributes(list...)
 }
 
-// Inject tells another proxy of Signalbox which trace and span its answer belongs to.
+// Inject tells another proxy of Signalbox which trace and span its answer belongs to, in place of what the header says of traces.
 func (a *Attempt) Inject(header http.Header) {
 	if a == nil {
 		return
 	}
+	// What a client sent may be of no trace, or of another than this one.
+	delete(header, headerTraceparent)
+	delete(header, headerTracestate)
 	ctx := trace.ContextWithSpanContext(context.Background(), a.span.SpanContext())
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(header))
 }
