@@ -3,16 +3,12 @@ package inject
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"sync/atomic"
 	"time"
@@ -25,6 +21,8 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"signalbox.dev/signalbox/controllers/selfsigned"
 )
 
 // Names of the webhook's objects.
@@ -38,10 +36,6 @@ const (
 )
 
 const (
-	lifetime    = 90 * 24 * time.Hour
-	renewBefore = lifetime / 3
-	clockSkew   = time.Hour
-	serialBits  = 127
 	// lookEvery is how often a replica looks for the certificate that another has made, and at what the API server trusts.
 	lookEvery = 10 * time.Second
 	// looks bounds how often a replica looks at once where another one has written in the same moment.
@@ -147,40 +141,27 @@ func (k *Keeper) secret(ctx context.Context) (*corev1.Secret, error) {
 // lasts tells whether the certificate of the Secret is good for a while.
 func (k *Keeper) lasts(secret *corev1.Secret) bool {
 	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
-	return err == nil && pair.Leaf.VerifyHostname(k.Host) == nil && k.Clock.Now().Before(pair.Leaf.NotAfter.Add(-renewBefore))
+	return err == nil && pair.Leaf.VerifyHostname(k.Host) == nil && k.Clock.Now().Before(pair.Leaf.NotAfter.Add(-selfsigned.RenewBefore))
 }
 
 // renew puts a new certificate into the Secret; the one before stays trusted.
 func (k *Keeper) renew(secret *corev1.Secret) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("generating a key: %w", err)
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), serialBits))
-	if err != nil {
-		return fmt.Errorf("generating a serial number: %w", err)
-	}
-	now := k.Clock.Now()
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: Name, SerialNumber: serial.String()}, NotBefore: now.Add(-clockSkew), NotAfter: now.Add(lifetime),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true, IsCA: true,
+		Subject: pkix.Name{CommonName: Name}, IsCA: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	if ip := net.ParseIP(k.Host); ip != nil {
 		template.IPAddresses = []net.IP{ip}
 	} else {
 		template.DNSNames = []string{k.Host}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	pair, err := selfsigned.New(template, k.Clock.Now())
 	if err != nil {
-		return fmt.Errorf("signing a certificate: %w", err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return fmt.Errorf("encoding a key: %w", err)
+		return fmt.Errorf("making the webhook's certificate: %w", err)
 	}
 	secret.Data = map[string][]byte{
-		corev1.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		corev1.TLSPrivateKeyKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+		corev1.TLSCertKey:       pair.CertificatePEM,
+		corev1.TLSPrivateKeyKey: pair.KeyPEM,
 		previousKey:             trusted(secret.Data[corev1.TLSCertKey]),
 	}
 	return nil

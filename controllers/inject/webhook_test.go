@@ -24,6 +24,7 @@ import (
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/controllertest"
+	"signalbox.dev/signalbox/controllers/selfsigned"
 )
 
 const patience = 30 * time.Second
@@ -84,7 +85,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { _ = cluster.Stop() })
 	config := cluster.Config
 	// The API server has the true time, so that the renewal must be due now and not later.
-	w := &world{t: t, clock: testclock.NewFakeClock(time.Now().Add(renewBefore - lifetime))}
+	w := &world{t: t, clock: testclock.NewFakeClock(time.Now().Add(selfsigned.RenewBefore - selfsigned.Lifetime))}
 	if w.client, err = client.New(config, client.Options{Scheme: controllertest.Scheme()}); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +250,7 @@ func TestWebhook(t *testing.T) {
 		t.Errorf("the containers are %v and %v", full.Spec.InitContainers, full.Spec.Containers)
 	}
 	before := w.bundle()
-	w.clock.Step(lifetime - renewBefore + time.Minute)
+	w.clock.Step(selfsigned.Lifetime - selfsigned.RenewBefore + time.Minute)
 	w.await("a renewed certificate", func() bool { return !bytes.Equal(before, w.bundle()) })
 	if !bytes.HasSuffix(w.bundle(), before) {
 		t.Error("the certificate before is not trusted any more")

@@ -28,6 +28,7 @@ import (
 	"signalbox.dev/signalbox/controllers/report"
 	"signalbox.dev/signalbox/controllers/retry"
 	"signalbox.dev/signalbox/controllers/secrets"
+	"signalbox.dev/signalbox/controllers/selfsigned"
 	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/provider"
 	"signalbox.dev/signalbox/proxy/table"
@@ -214,7 +215,7 @@ var _ = Describe("Reconcile", func() {
 		w.populate(ctx)
 		w.reconcile(ctx)
 		first := w.table(ctx)
-		w.clock.Step(certificateLifetime - renewBefore + time.Minute)
+		w.clock.Step(selfsigned.Lifetime - selfsigned.RenewBefore + time.Minute)
 		w.reconcile(ctx)
 		second := w.table(ctx)
 		Expect(second.Control.CertificatePEM).NotTo(Equal(first.Control.CertificatePEM))

@@ -125,7 +125,7 @@ func environment(pod *corev1.Pod) map[string]string {
 func (w *world) restarts(ctx context.Context) map[string]int32 {
 	GinkgoHelper()
 	counts := map[string]int32{}
-	for _, pod := range proxyPods(ctx, w.namespace) {
+	for _, pod := range proxyPods(ctx, Default, w.namespace) {
 		for _, container := range pod.Status.ContainerStatuses {
 			counts[pod.Name] += container.RestartCount
 		}

@@ -194,7 +194,7 @@ func add(into, from map[string]int) {
 func (w *world) scrape(ctx context.Context) []string {
 	GinkgoHelper()
 	var texts []string
-	for _, pod := range proxyPods(ctx, w.namespace) {
+	for _, pod := range proxyPods(ctx, Default, w.namespace) {
 		text, err := fetch(ctx, "http://"+pod.Status.PodIP+":9090/metrics")
 		Expect(err).NotTo(HaveOccurred())
 		texts = append(texts, text)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -88,15 +89,7 @@ func (t *treasury) scaleTo(ctx context.Context, replicas int, values []string) {
 }
 
 func (t *treasury) readyProxies(ctx context.Context, g Gomega) []corev1.Pod {
-	pods := &corev1.PodList{}
-	g.Expect(api.List(ctx, pods, client.InNamespace(t.namespace), client.MatchingLabels{"app.kubernetes.io/name": "signalbox-proxy"})).To(Succeed())
-	var ready []corev1.Pod
-	for i := range pods.Items {
-		if podReady(&pods.Items[i]) && pods.Items[i].DeletionTimestamp.IsZero() {
-			ready = append(ready, pods.Items[i])
-		}
-	}
-	return ready
+	return slices.DeleteFunc(proxyPods(ctx, g, t.namespace), func(pod corev1.Pod) bool { return !podReady(&pod) || !pod.DeletionTimestamp.IsZero() })
 }
 
 // costOf is what tokens cost, in nano-dollars.

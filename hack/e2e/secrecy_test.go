@@ -198,7 +198,7 @@ var _ = Describe("secrets", func() {
 		remember("a most private prompt")
 		running := w.startLoad(ctx, "load", 10*time.Second, "--stream")
 		w.passes(ctx, 100)
-		pods := proxyPods(ctx, w.namespace)
+		pods := proxyPods(ctx, Default, w.namespace)
 		Expect(pods).NotTo(BeEmpty())
 		Expect(signalContainer(&pods[0], syscall.SIGQUIT)).To(Succeed())
 		Eventually(ctx, func(g Gomega) {

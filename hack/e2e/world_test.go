@@ -321,10 +321,10 @@ func (l *load) output(ctx context.Context, patience time.Duration) string {
 }
 
 // proxyPods are all proxies of a namespace.
-func proxyPods(ctx context.Context, namespace string) []corev1.Pod {
+func proxyPods(ctx context.Context, g Gomega, namespace string) []corev1.Pod {
 	GinkgoHelper()
 	pods := &corev1.PodList{}
-	Expect(api.List(ctx, pods, client.InNamespace(namespace), client.MatchingLabels{"app.kubernetes.io/name": "signalbox-proxy"})).To(Succeed())
+	g.Expect(api.List(ctx, pods, client.InNamespace(namespace), client.MatchingLabels{"app.kubernetes.io/name": "signalbox-proxy"})).To(Succeed())
 	return pods.Items
 }
 

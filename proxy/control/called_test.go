@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/control"
+	"signalbox.dev/signalbox/proxy/control/controltest"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -26,8 +27,8 @@ func derOf(t *testing.T, certificatePEM []byte) []byte {
 }
 
 func TestCertificateForCallers(t *testing.T) {
-	first := newControl(t)
-	second := newControl(t)
+	first := controltest.NewPair(t)
+	second := controltest.NewPair(t)
 	second.PreviousPEM, second.PreviousKeyPEM = first.CertificatePEM, first.PrivateKeyPEM
 	keyless := second
 	keyless.PreviousKeyPEM = nil
@@ -61,7 +62,7 @@ func TestCertificateForCallers(t *testing.T) {
 }
 
 func TestCalledOfABrokenTable(t *testing.T) {
-	pair, other := newControl(t), newControl(t)
+	pair, other := controltest.NewPair(t), controltest.NewPair(t)
 	cases := map[string]table.Control{
 		"nothing":                     {},
 		"a key of another":            {CertificatePEM: pair.CertificatePEM, PrivateKeyPEM: other.PrivateKeyPEM},
@@ -105,7 +106,7 @@ func shake(t *testing.T, trusted []byte, presented table.Control) error {
 }
 
 func TestTrustCalled(t *testing.T) {
-	current, previous, stranger := newControl(t), newControl(t), newControl(t)
+	current, previous, stranger := controltest.NewPair(t), controltest.NewPair(t), controltest.NewPair(t)
 	over := expired(t)
 	both := slices.Concat(current.CertificatePEM, previous.CertificatePEM)
 	cases := map[string]struct {

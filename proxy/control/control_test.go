@@ -3,16 +3,11 @@ package control_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
@@ -21,51 +16,14 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/control"
+	"signalbox.dev/signalbox/proxy/control/controltest"
 	"signalbox.dev/signalbox/proxy/table"
 )
-
-// newControl makes a key pair.
-func newControl(t *testing.T) table.Control {
-	t.Helper()
-	return newControlUntil(t, time.Now().Add(time.Hour))
-}
 
 // expired is a key pair whose time is over.
 func expired(t *testing.T) table.Control {
 	t.Helper()
-	return newControlUntil(t, time.Now().Add(-time.Minute))
-}
-
-func newControlUntil(t *testing.T, notAfter time.Time) table.Control {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{control.ServerName},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: notAfter,
-	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table.Control{
-		CertificatePEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}),
-		PrivateKeyPEM:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-	}
-}
-
-// renewed is a new key pair that still accepts the old one.
-func renewed(t *testing.T, old table.Control) table.Control {
-	t.Helper()
-	fresh := newControl(t)
-	fresh.PreviousPEM = old.CertificatePEM
-	return fresh
+	return controltest.NewPairUntil(t, time.Now().Add(-time.Minute))
 }
 
 func identity(t *testing.T, pair table.Control) *control.Identity {
@@ -129,7 +87,7 @@ func receive[T any](t *testing.T, from <-chan T) T {
 }
 
 func TestStreamReportsEveryChange(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	var inFlight atomic.Int64
 	server, addr := serve(t, control.Options{
 		Pod: "signalbox-1", PodUID: "uid-1", Interval: time.Hour,
@@ -156,7 +114,7 @@ func TestStreamReportsEveryChange(t *testing.T) {
 }
 
 func TestStreamReportsAtAnInterval(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	server, addr := serve(t, control.Options{Interval: time.Millisecond})
 	if err := server.Use(&table.Table{Sequence: 1, Control: pair}); err != nil {
 		t.Fatal(err)
@@ -168,10 +126,10 @@ func TestStreamReportsAtAnInterval(t *testing.T) {
 }
 
 func TestOnlyPinnedCertificatesConnect(t *testing.T) {
-	first := newControl(t)
-	second := renewed(t, first)
-	third := renewed(t, second)
-	stranger := newControl(t)
+	first := controltest.NewPair(t)
+	second := controltest.Renew(t, first)
+	third := controltest.Renew(t, second)
+	stranger := controltest.NewPair(t)
 	cases := map[string]struct {
 		server, client table.Control
 		want           bool
@@ -181,7 +139,7 @@ func TestOnlyPinnedCertificatesConnect(t *testing.T) {
 		"the client was renewed":                     {server: first, client: second, want: false}, // nor does the server
 		"the server is one ahead and both know both": {server: second, client: second, want: true},
 		"a stranger calls":                           {server: first, client: stranger, want: false},
-		"a stranger who says that he knows us calls": {server: first, client: renewed(t, first), want: false},
+		"a stranger who says that he knows us calls": {server: first, client: controltest.Renew(t, first), want: false},
 		"two renewals apart":                         {server: third, client: first, want: false},
 	}
 	for name, tc := range cases {
@@ -208,8 +166,8 @@ func TestOnlyPinnedCertificatesConnect(t *testing.T) {
 }
 
 func TestServerTakesThePreviousCertificate(t *testing.T) {
-	old := newControl(t)
-	current := renewed(t, old)
+	old := controltest.NewPair(t)
+	current := controltest.Renew(t, old)
 	server, addr := serve(t, control.Options{Interval: time.Hour})
 	if err := server.Use(&table.Table{Sequence: 1, Control: current}); err != nil {
 		t.Fatal(err)
@@ -222,21 +180,21 @@ func TestServerTakesThePreviousCertificate(t *testing.T) {
 }
 
 func TestOpenStreamEndsWhenItsCertificateIsNoLongerAccepted(t *testing.T) {
-	first := newControl(t)
+	first := controltest.NewPair(t)
 	server, addr := serve(t, control.Options{Interval: time.Hour})
 	if err := server.Use(&table.Table{Sequence: 1, Control: first}); err != nil {
 		t.Fatal(err)
 	}
 	reports, ended := follow(t, addr, identity(t, first))
 	receive(t, reports)
-	second := renewed(t, first)
+	second := controltest.Renew(t, first)
 	if err := server.Use(&table.Table{Sequence: 2, Control: second}); err != nil {
 		t.Fatal(err)
 	}
 	if report := receive(t, reports); report.Sequence != 2 {
 		t.Errorf("the previous certificate's stream got %+v", report)
 	}
-	if err := server.Use(&table.Table{Sequence: 3, Control: renewed(t, second)}); err != nil {
+	if err := server.Use(&table.Table{Sequence: 3, Control: controltest.Renew(t, second)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := receive(t, ended); !errors.Is(err, io.EOF) {
@@ -246,14 +204,14 @@ func TestOpenStreamEndsWhenItsCertificateIsNoLongerAccepted(t *testing.T) {
 
 func TestServerWithoutTableTakesNobody(t *testing.T) {
 	_, addr := serve(t, control.Options{})
-	_, ended := follow(t, addr, identity(t, newControl(t)))
+	_, ended := follow(t, addr, identity(t, controltest.NewPair(t)))
 	if err := receive(t, ended); err == nil {
 		t.Error("the stream ended without an error")
 	}
 }
 
 func TestServerKeepsItsIdentityWhenATableHasNone(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	server, addr := serve(t, control.Options{Interval: time.Hour})
 	if err := server.Use(&table.Table{Sequence: 1, Control: pair}); err != nil {
 		t.Fatal(err)
@@ -271,7 +229,7 @@ func TestServerKeepsItsIdentityWhenATableHasNone(t *testing.T) {
 }
 
 func TestServerBoundsItsStreams(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	server, addr := serve(t, control.Options{Interval: time.Hour, MaxStreams: 1})
 	if err := server.Use(&table.Table{Sequence: 1, Control: pair}); err != nil {
 		t.Fatal(err)
@@ -285,7 +243,7 @@ func TestServerBoundsItsStreams(t *testing.T) {
 }
 
 func TestServerRefusesOlderTLS(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	server, addr := serve(t, control.Options{})
 	if err := server.Use(&table.Table{Sequence: 1, Control: pair}); err != nil {
 		t.Fatal(err)
@@ -333,7 +291,7 @@ func evil(t *testing.T, pair table.Control, answer func(net.Conn)) string {
 }
 
 func TestClientBoundsWhatItReads(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	head := "HTTP/1.1 200 OK\r\nContent-Type: " + control.ContentType + "\r\n\r\n"
 	cases := map[string]struct {
 		answer string
@@ -360,7 +318,7 @@ func TestClientBoundsWhatItReads(t *testing.T) {
 }
 
 func TestClientGivesUpASilentStream(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	released := make(chan struct{})
 	addr := evil(t, pair, func(conn net.Conn) {
 		buffer := make([]byte, 4096)
@@ -376,7 +334,7 @@ func TestClientGivesUpASilentStream(t *testing.T) {
 }
 
 func TestClientStopsWithItsContext(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	server, addr := serve(t, control.Options{Interval: time.Hour})
 	if err := server.Use(&table.Table{Sequence: 1, Control: pair}); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/control"
+	"signalbox.dev/signalbox/proxy/control/controltest"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -42,7 +43,7 @@ func dials(count *atomic.Int64) func(context.Context, string, string) (net.Conn,
 }
 
 func TestExchangeKeepsItsConnection(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	_, addr := using(t, pair, echo)
 	var opened atomic.Int64
 	caller := &control.Caller{Dial: dials(&opened)}
@@ -62,9 +63,9 @@ func TestExchangeKeepsItsConnection(t *testing.T) {
 
 // TestExchangeUsesTheNewestIdentity: no connection outlives the identity that it was opened with, at neither end.
 func TestExchangeUsesTheNewestIdentity(t *testing.T) {
-	first := newControl(t)
-	second := renewed(t, first)
-	third := renewed(t, second)
+	first := controltest.NewPair(t)
+	second := controltest.Renew(t, first)
+	third := controltest.Renew(t, second)
 	server, addr := using(t, first, echo)
 	var opened atomic.Int64
 	caller := &control.Caller{Dial: dials(&opened)}
@@ -104,7 +105,7 @@ func TestExchangeUsesTheNewestIdentity(t *testing.T) {
 
 // TestConnectionEndsWithItsCertificate: a connection of a certificate that is no longer accepted is answered no more.
 func TestConnectionEndsWithItsCertificate(t *testing.T) {
-	first := newControl(t)
+	first := controltest.NewPair(t)
 	server, addr := using(t, first, echo)
 	var opened atomic.Int64
 	caller := &control.Caller{Dial: dials(&opened)}
@@ -113,7 +114,7 @@ func TestConnectionEndsWithItsCertificate(t *testing.T) {
 	if _, err := caller.Exchange(t.Context(), addr, as, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Use(&table.Table{Sequence: 2, Control: renewed(t, renewed(t, first))}); err != nil {
+	if err := server.Use(&table.Table{Sequence: 2, Control: controltest.Renew(t, controltest.Renew(t, first))}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := caller.Exchange(t.Context(), addr, as, []byte("x")); err == nil || !strings.Contains(err.Error(), "status 403") || opened.Load() != 1 {
@@ -125,7 +126,7 @@ func TestConnectionEndsWithItsCertificate(t *testing.T) {
 }
 
 func TestIdentityStaysWithItsCertificate(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	server, _ := using(t, pair, echo)
 	before := server.Identity()
 	if err := server.Use(&table.Table{Sequence: 2, Control: pair}); err != nil {
@@ -134,7 +135,7 @@ func TestIdentityStaysWithItsCertificate(t *testing.T) {
 	if server.Identity() != before {
 		t.Error("the same certificate is another identity")
 	}
-	if err := server.Use(&table.Table{Sequence: 3, Control: renewed(t, pair)}); err != nil {
+	if err := server.Use(&table.Table{Sequence: 3, Control: controltest.Renew(t, pair)}); err != nil {
 		t.Fatal(err)
 	}
 	if server.Identity() == before {
@@ -143,13 +144,13 @@ func TestIdentityStaysWithItsCertificate(t *testing.T) {
 }
 
 func TestStrangersAreNotAnswered(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	var asked atomic.Int64
 	_, addr := using(t, pair, func(said []byte) ([]byte, error) {
 		asked.Add(1)
 		return said, nil
 	})
-	for name, as := range map[string]table.Control{"unknown": newControl(t), "one who knows us": renewed(t, pair)} {
+	for name, as := range map[string]table.Control{"unknown": controltest.NewPair(t), "one who knows us": controltest.Renew(t, pair)} {
 		t.Run(name, func(t *testing.T) {
 			caller := &control.Caller{}
 			defer caller.Close()
@@ -164,7 +165,7 @@ func TestStrangersAreNotAnswered(t *testing.T) {
 }
 
 func TestExchangeIsBounded(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	as := identity(t, pair)
 	full := bytes.Repeat([]byte("x"), control.MaxExchangeBytes)
 	cases := map[string]struct {
@@ -193,7 +194,7 @@ func TestExchangeIsBounded(t *testing.T) {
 }
 
 func TestOtherMethodsAreRefused(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	_, addr := using(t, pair, echo)
 	conn := raw(t, pair, addr)
 	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", control.PeersPath); err != nil {
@@ -230,7 +231,7 @@ func raw(t *testing.T, pair table.Control, addr string) net.Conn {
 
 // TestSlowMessageIsGivenUp: who sends a part of a message and stops holds nothing for long.
 func TestSlowMessageIsGivenUp(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	_, addr := using(t, pair, echo)
 	conn := raw(t, pair, addr)
 	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
@@ -259,14 +260,14 @@ func TestRefusedConnectionIsToldApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	caller := &control.Caller{}
-	if _, err := caller.Exchange(t.Context(), addr, identity(t, newControl(t)), []byte("x")); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, err := caller.Exchange(t.Context(), addr, identity(t, controltest.NewPair(t)), []byte("x")); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("error %v", err)
 	}
 }
 
 // TestTooManyExchangesAreRefused: what is answered at a time is bounded; more are turned away at once, and it goes on after that.
 func TestTooManyExchangesAreRefused(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	hold, begun := make(chan struct{}), make(chan struct{}, 1000)
 	_, addr := using(t, pair, func(said []byte) ([]byte, error) {
 		begun <- struct{}{}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"signalbox.dev/signalbox/proxy/control"
+	"signalbox.dev/signalbox/proxy/control/controltest"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -24,7 +25,7 @@ func knowing(t *testing.T, pair table.Control, known map[string]string) string {
 }
 
 func TestGeneration(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	longest := strings.Repeat("x", control.MaxGenerationBytes)
 	addr := knowing(t, pair, map[string]string{"gen-1": `{"cost":1}`, "long": longest, "longer": longest + "x"})
 	var opened atomic.Int64
@@ -60,11 +61,11 @@ func TestGeneration(t *testing.T) {
 
 // TestGenerationIsForReplicasOnly: nobody without the namespace's certificate learns anything, nor does one whose certificate is no longer accepted.
 func TestGenerationIsForReplicasOnly(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	addr := knowing(t, pair, map[string]string{"gen-1": "x"})
 	stranger := &control.Caller{}
 	defer stranger.Close()
-	if _, err := stranger.Generation(t.Context(), addr, identity(t, newControl(t)), "gen-1"); err == nil {
+	if _, err := stranger.Generation(t.Context(), addr, identity(t, controltest.NewPair(t)), "gen-1"); err == nil {
 		t.Error("a stranger was answered")
 	}
 	// The one before the previous one is accepted no longer, also on a connection that was opened with it.
@@ -81,9 +82,9 @@ func TestGenerationIsForReplicasOnly(t *testing.T) {
 	if _, err := caller.Generation(t.Context(), used, old, "gen-1"); err != nil {
 		t.Fatal(err)
 	}
-	second := renewed(t, pair)
+	second := controltest.Renew(t, pair)
 	use(second)
-	use(renewed(t, second))
+	use(controltest.Renew(t, second))
 	if _, err := caller.Generation(t.Context(), used, old, "gen-1"); err == nil {
 		t.Error("an old certificate was answered")
 	}
@@ -91,7 +92,7 @@ func TestGenerationIsForReplicasOnly(t *testing.T) {
 
 // TestTooManyGenerationsAreRefused: questions that hang take no more than their share, and none of the exchanges'.
 func TestTooManyGenerationsAreRefused(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	hold, begun := make(chan struct{}), make(chan struct{}, 1000)
 	server, addr := serve(t, control.Options{Answer: echo, Generation: func(string) ([]byte, bool) {
 		begun <- struct{}{}

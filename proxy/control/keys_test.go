@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"signalbox.dev/signalbox/proxy/control"
+	"signalbox.dev/signalbox/proxy/control/controltest"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -27,7 +28,7 @@ func keyed(t *testing.T, pair table.Control) (server *control.Server, addr strin
 }
 
 func TestTellKeys(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	_, addr, found := keyed(t, pair)
 	want := control.KeysFound{Issuer: "https://kubernetes.default.svc", Asked: 7, Digest: "abc"}
 	if err := (control.Client{}).TellKeys(t.Context(), addr, identity(t, pair), want); err != nil {
@@ -39,7 +40,7 @@ func TestTellKeys(t *testing.T) {
 }
 
 func TestTellKeysFails(t *testing.T) {
-	pair, stranger := newControl(t), newControl(t)
+	pair, stranger := controltest.NewPair(t), controltest.NewPair(t)
 	server, addr, found := keyed(t, pair)
 	ended, end := context.WithCancel(t.Context())
 	end()
@@ -55,7 +56,7 @@ func TestTellKeysFails(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if err := server.Use(&table.Table{Control: newControl(t)}); err != nil {
+		if err := server.Use(&table.Table{Control: controltest.NewPair(t)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -69,7 +70,7 @@ func TestTellKeysFails(t *testing.T) {
 
 // TestKeysMessagesThatCannotBeRead speaks to the port as whoever has the certificate could.
 func TestKeysMessagesThatCannotBeRead(t *testing.T) {
-	pair := newControl(t)
+	pair := controltest.NewPair(t)
 	_, addr, found := keyed(t, pair)
 	certificate, err := tls.X509KeyPair(pair.CertificatePEM, pair.PrivateKeyPEM)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"signalbox.dev/signalbox/proxy/control/controltest"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/ledger/file"
 	"signalbox.dev/signalbox/proxy/table"
@@ -460,7 +461,7 @@ func TestCloseGivesTheJournalBack(t *testing.T) {
 func TestGenerationOfAnotherReplica(t *testing.T) {
 	address, finish := slowStream(t)
 	close(finish)
-	port, lookup, pair := freePort(t), found("127.0.0.1", "127.0.0.2"), controlPair(t)
+	port, lookup, pair := freePort(t), found("127.0.0.1", "127.0.0.2"), controltest.NewPair(t)
 	first, second := startReplica(t, "127.0.0.1", port, lookup), startReplica(t, "127.0.0.2", port, lookup)
 	for _, p := range []*plane{first, second} {
 		next := tableFor(address)

@@ -2,14 +2,8 @@ package dataplane
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -20,34 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"signalbox.dev/signalbox/proxy/control"
+	"signalbox.dev/signalbox/proxy/control/controltest"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/table"
 )
-
-// controlPair makes the certificate of a namespace.
-func controlPair(t *testing.T) table.Control {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{control.ServerName}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	built, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table.Control{
-		CertificatePEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: built}),
-		PrivateKeyPEM:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-	}
-}
 
 // freePort is a port that nobody listens on.
 func freePort(t *testing.T) string {
@@ -98,7 +68,7 @@ func (p *plane) awaitMetric(want string) {
 func TestReplicasFindEachOtherAndTakeLeave(t *testing.T) {
 	address, finish := slowStream(t)
 	routes, port := tableFor(address), freePort(t)
-	routes.Control = controlPair(t)
+	routes.Control = controltest.NewPair(t)
 	lookup := found("127.0.0.1", "127.0.0.2")
 	a, b := startReplica(t, "127.0.0.1", port, lookup), startReplica(t, "127.0.0.2", port, lookup)
 	for _, p := range []*plane{a, b} {
@@ -145,7 +115,7 @@ func TestReplicaWithLimitsWaitsForTheOthers(t *testing.T) {
 	}
 	p := startReplica(t, "127.0.0.1", freePort(t), lookup)
 	routes := tableFor(address)
-	routes.Control = controlPair(t)
+	routes.Control = controltest.NewPair(t)
 	p.source <- routes
 	p.awaitReady(http.StatusOK)
 	limited := tableFor(address)
@@ -183,7 +153,7 @@ func TestCoolDownReachesTheOtherReplica(t *testing.T) {
 	}))
 	t.Cleanup(backend.Close)
 	routes, port := tableFor(backend.URL), freePort(t)
-	routes.Control = controlPair(t)
+	routes.Control = controltest.NewPair(t)
 	lookup := found("127.0.0.1", "127.0.0.2")
 	a, b := startReplica(t, "127.0.0.1", port, lookup), startReplica(t, "127.0.0.2", port, lookup)
 	for _, p := range []*plane{a, b} {

@@ -25,13 +25,35 @@ type secure struct {
 	dir       string
 }
 
+// startSecure starts one that has no certificate yet.
 func startSecure(t *testing.T, change func(*Options)) *secure {
 	t.Helper()
+	s := prepareSecure(t, change)
+	s.run()
+	return s
+}
+
+// prepareSecure makes one that does not run yet.
+func prepareSecure(t *testing.T, change func(*Options)) *secure {
+	t.Helper()
 	s := &secure{authority: certificatetest.NewAuthority(t), dir: t.TempDir()}
-	s.plane = start(t, func(o *Options) {
+	s.plane = prepare(t, func(o *Options) {
 		o.TLSAddr, o.TLSDir = "127.0.0.1:0", s.dir
 		change(o)
 	})
+	return s
+}
+
+// serveSecurely starts one that is ready, with a certificate of serial number 1 and a model that answers so.
+func serveSecurely(t *testing.T, answer http.HandlerFunc) *secure {
+	t.Helper()
+	model := httptest.NewServer(answer)
+	t.Cleanup(model.Close)
+	s := startSecure(t, unchanged)
+	s.mount(1)
+	s.source <- tableFor(model.URL)
+	s.awaitReady(http.StatusOK)
+	s.await(func() bool { return s.certificate.Ready() })
 	return s
 }
 
@@ -131,13 +153,7 @@ func (s *secure) await(holds func() bool) {
 }
 
 func TestCertificateIsRenewedUnderLoad(t *testing.T) {
-	model := httptest.NewServer(http.HandlerFunc(streaming))
-	defer model.Close()
-	s := startSecure(t, unchanged)
-	s.mount(1)
-	s.source <- tableFor(model.URL)
-	s.awaitReady(http.StatusOK)
-	s.await(func() bool { return s.certificate.Ready() })
+	s := serveSecurely(t, streaming)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var newest atomic.Int64
@@ -170,13 +186,7 @@ func TestCertificateIsRenewedUnderLoad(t *testing.T) {
 }
 
 func TestConnectionKeepsItsCertificate(t *testing.T) {
-	model := httptest.NewServer(http.HandlerFunc(streaming))
-	defer model.Close()
-	s := startSecure(t, unchanged)
-	s.mount(1)
-	s.source <- tableFor(model.URL)
-	s.awaitReady(http.StatusOK)
-	s.await(func() bool { return s.certificate.Ready() })
+	s := serveSecurely(t, streaming)
 	kept, fresh := s.client("HTTP/2.0", time.Minute), s.client("HTTP/1.1", 0)
 	serial := func(client *http.Client) int64 {
 		response, err := s.call(t.Context(), client)
@@ -201,19 +211,13 @@ func TestClientLeavesOverTLS(t *testing.T) {
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(protocol, func(t *testing.T) {
 			canceled := make(chan struct{})
-			model := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := serveSecurely(t, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "text/event-stream")
 				_, _ = io.WriteString(w, event)
 				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done()
 				close(canceled)
-			}))
-			defer model.Close()
-			s := startSecure(t, unchanged)
-			s.mount(1)
-			s.source <- tableFor(model.URL)
-			s.awaitReady(http.StatusOK)
-			s.await(func() bool { return s.certificate.Ready() })
+			})
 			ctx, leave := context.WithCancel(t.Context())
 			response, err := s.call(ctx, s.client(protocol, time.Minute))
 			if err != nil {
@@ -250,17 +254,15 @@ func TestTLSAlone(t *testing.T) {
 
 // A client that begins a handshake and says no more must not hold its connection.
 func TestHandshakeIsBounded(t *testing.T) {
-	dir := t.TempDir()
-	certificate, key := certificatetest.NewAuthority(t).Issue(1, time.Now().Add(time.Hour))
-	certificatetest.Mount(t, dir, map[string][]byte{"tls.crt": certificate, "tls.key": key})
-	p := prepare(t, func(o *Options) { o.TLSAddr, o.TLSDir = "127.0.0.1:0", dir })
-	if p.requests.ReadHeaderTimeout != 10*time.Second {
-		t.Errorf("a handshake may take %s", p.requests.ReadHeaderTimeout)
+	s := prepareSecure(t, unchanged)
+	s.mount(1)
+	if s.requests.ReadHeaderTimeout != 10*time.Second {
+		t.Errorf("a handshake may take %s", s.requests.ReadHeaderTimeout)
 	}
-	p.requests.ReadHeaderTimeout = 50 * time.Millisecond
-	p.run()
+	s.requests.ReadHeaderTimeout = 50 * time.Millisecond
+	s.run()
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(t.Context(), "tcp", p.TLSAddr().String())
+	conn, err := dialer.DialContext(t.Context(), "tcp", s.TLSAddr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,12 +278,9 @@ func TestHandshakeIsBounded(t *testing.T) {
 
 func TestTLSLogs(t *testing.T) {
 	var log bytes.Buffer
-	dir := t.TempDir()
-	p := start(t, func(o *Options) {
-		o.TLSAddr, o.TLSDir, o.Log = "127.0.0.1:0", dir, slog.New(slog.NewTextHandler(&log, nil))
-	})
-	p.terminate()
-	_ = p.end()
+	s := startSecure(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	s.terminate()
+	_ = s.end()
 	if !strings.Contains(log.String(), "no certificate to serve TLS with") {
 		t.Errorf("the log is %s", log.String())
 	}

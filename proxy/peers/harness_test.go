@@ -2,15 +2,9 @@ package peers
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/netip"
 	"slices"
@@ -20,33 +14,9 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/proxy/control"
+	"signalbox.dev/signalbox/proxy/control/controltest"
 	"signalbox.dev/signalbox/proxy/table"
 )
-
-// certificate makes a key pair that is valid by the test's clock. It accepts an older one besides.
-func certificate(t testing.TB, older []byte) table.Control {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{control.ServerName}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-	}
-	built, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table.Control{
-		CertificatePEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: built}),
-		PrivateKeyPEM:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-		PreviousPEM:    older,
-	}
-}
 
 // notebook is a part that says one word, and keeps what it hears.
 type notebook struct {
@@ -195,7 +165,7 @@ type group struct {
 }
 
 func newGroup(t *testing.T) *group {
-	return &group{t: t, network: newNetwork(), dns: &directory{}, pair: certificate(t, nil)}
+	return &group{t: t, network: newNetwork(), dns: &directory{}, pair: controltest.NewPair(t)}
 }
 
 // at is the address of a machine.

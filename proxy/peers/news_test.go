@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/control/controltest"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -45,7 +46,7 @@ func TestNewsNeedNoInterval(t *testing.T) {
 
 // TestRealConnections: replicas find each other, talk and take leave over TCP, by the real clock.
 func TestRealConnections(t *testing.T) {
-	pair := certificate(t, nil)
+	pair := controltest.NewPair(t)
 	dns := &directory{}
 	var listeners []net.Listener
 	var addrs []netip.AddrPort
@@ -222,7 +223,7 @@ func TestRotation(t *testing.T) {
 			expect(t, word, a, b)
 			return b.notes.lastWord("a")
 		}
-		pair = renew(t, pair)
+		pair = controltest.Renew(t, pair)
 		a.use(t, pair)
 		said("one is ahead")
 		b.use(t, pair)
@@ -230,7 +231,7 @@ func TestRotation(t *testing.T) {
 			t.Errorf("b heard %q", got)
 		}
 		// Connections are open now; they end with the certificate that they were opened with.
-		pair = renew(t, renew(t, pair))
+		pair = controltest.Renew(t, controltest.Renew(t, pair))
 		a.use(t, pair)
 		if got := said("two ahead"); got != "both have it" {
 			t.Errorf("b heard %q", got)
@@ -241,8 +242,6 @@ func TestRotation(t *testing.T) {
 		}
 	})
 }
-
-func renew(t *testing.T, old table.Control) table.Control { return certificate(t, old.CertificatePEM) }
 
 // TestWithoutTable: a replica without a certificate calls nobody, is not settled, and begins when it gets one.
 func TestWithoutTable(t *testing.T) {
