@@ -30,6 +30,9 @@ const (
 
 	// worthTelling is by how much a deadline has to grow to be told at once; less is told with the next exchange.
 	worthTelling = instant(100 * time.Millisecond)
+
+	// lastTryEvery is how often a key that is left alone because the provider refuses it may be tried by calls that have nothing else left.
+	lastTryEvery = time.Second
 )
 
 // gate decides whether attempts are let through to an upstream, or to all that is behind a key. Its changes are made under the lock of its Upstream;
@@ -43,6 +46,8 @@ type gate struct {
 	back atomic.Int64
 	// epoch counts the blocks, so that attempts from before one have no say in it.
 	epoch atomic.Uint64
+	// asked is when the newest block began, or a last try at it was made.
+	asked atomic.Int64
 
 	// ticket is the single attempt's number; 0 when there is none. tickets counts them.
 	ticket, tickets uint64
@@ -53,7 +58,13 @@ type gate struct {
 	before float64
 	// failed is the share of failures since the last block was lifted.
 	failed average
+	// lifted is until when a block would have stood that a last try has lifted, as far as this replica knows.
+	lifted instant
 }
+
+// plea is what an attempt asks for: as a last resort it is let through in spite of ErrorRate, and one that insists makes a last try where the provider refuses
+// the key.
+type plea struct{ lastResort, insists bool }
 
 // pass is what an attempt was let through with: the block count at that time, and the number of a single attempt or 0.
 type pass struct{ epoch, ticket uint64 }
@@ -61,6 +72,7 @@ type pass struct{ epoch, ticket uint64 }
 func (g *gate) init() {
 	g.slot.Store(int64(never))
 	g.back.Store(int64(never))
+	g.lifted = never
 }
 
 func (g *gate) busy(now instant) bool { return instant(g.slot.Load()) > now }
@@ -74,21 +86,41 @@ func (g *gate) ramp(now instant) int {
 	return rampStart + int((rampFull-rampStart)*max(now.since(back), 0)/rampTime)
 }
 
-// admit lets an attempt through, or not. passOver tells of a block whether the attempt may be made all the same.
-func (g *gate) admit(now instant, passOver func(Block) bool) (pass, bool) {
+// admit lets an attempt through, or not.
+func (g *gate) admit(now instant, what plea) (pass, bool) {
 	p := pass{epoch: g.epoch.Load()}
 	block, until := g.all.load()
 	switch {
 	case block == Open:
 		return p, true
+	case what.insists && g.lastTry(now) > 0:
+		g.insist(now)
 	case until > now, g.busy(now):
-		return p, passOver(block)
+		return p, what.lastResort && block == ErrorRate
 	}
 	g.tickets++
 	g.ticket = g.tickets
 	g.slot.Store(int64(now.after(probeLapse)))
 	p.ticket = g.ticket
 	return p, true
+}
+
+// lastTry is how long ago a key was refused or tried last, when a last try may be made with it; 0 when none may.
+func (g *gate) lastTry(now instant) time.Duration {
+	block, until := g.all.load()
+	if block != KeyRefused || until <= now || g.busy(now) {
+		return 0
+	}
+	if since := now.since(instant(g.asked.Load())); since >= lastTryEvery {
+		return since
+	}
+	return 0
+}
+
+// insist keeps all further tries away for a moment, those after the end of the block too.
+func (g *gate) insist(now instant) {
+	g.asked.Store(int64(now))
+	g.all.grow(KeyRefused, now.after(lastTryEvery), now)
 }
 
 // leave frees the place of a single attempt, and tells whether it was held until now.
@@ -115,7 +147,7 @@ func (g *gate) judge(p pass, v verdict, now instant, random func(int64) int64) n
 		// It began before the block that stands or stood, and knows nothing that the block does not.
 		return news{}
 	case v.block != Open:
-		return g.shut(v.block, now.after(g.backOff(v.block, now, random)), now)
+		return g.refuse(p, v.block, now, random)
 	case v.failed:
 		if block := g.trip(single, now); block != Open {
 			return g.shut(block, now.after(g.backOff(block, now, random)), now)
@@ -125,6 +157,15 @@ func (g *gate) judge(p pass, v verdict, now instant, random func(int64) int64) n
 		return news{ended: true}
 	}
 	return news{}
+}
+
+// refuse blocks the gate for a reason of which the provider does not say how long it holds. A last try that was in vain leaves the block as it is.
+func (g *gate) refuse(p pass, b Block, now instant, random func(int64) int64) news {
+	if p.ticket != 0 && b == KeyRefused && g.all.stands(now) {
+		g.insist(now)
+		return news{}
+	}
+	return g.shut(b, now.after(g.backOff(b, now, random)), now)
 }
 
 // count adds an attempt to the share of failures and to the failures in a row.
@@ -176,33 +217,39 @@ func enough(share float64) int {
 // shut blocks the gate until a moment because of something that this replica found out.
 func (g *gate) shut(b Block, until, now instant) news {
 	if !g.all.stands(now) {
-		g.begin()
+		g.begin(now)
 	}
+	g.lifted = never
 	moved, changed := g.all.grow(b, until, now)
 	ownMoved, ownChanged := g.own.grow(b, until, now)
 	return news{began: changed || ownChanged || max(moved, ownMoved) >= worthTelling}
 }
 
-// hear blocks the gate because of something that another replica found out.
+// hear blocks the gate because of something that another replica found out. A replica that has made no last try yet goes on telling of what one has lifted.
 func (g *gate) hear(b Block, until, now instant) {
-	if until <= now {
+	if until <= now || b == KeyRefused && until <= g.lifted.after(lastTryEvery) {
 		return
 	}
 	if !g.all.stands(now) {
-		g.begin()
+		g.begin(now)
 	}
 	g.all.grow(b, until, now)
 }
 
 // begin makes what began before strangers to the block that begins.
-func (g *gate) begin() {
+func (g *gate) begin(now instant) {
 	g.epoch.Add(1)
+	g.asked.Store(int64(now))
 	g.slot.Store(int64(never))
 }
 
-// open lifts the block.
+// open lifts the block, also one that stands, which only a last try finds to be out of date.
 func (g *gate) open(now instant) {
+	if g.all.stands(now) {
+		_, g.lifted = g.all.load()
+	}
 	g.all.store(Open, 0)
+	g.own.store(Open, 0)
 	g.back.Store(int64(now))
 	g.failed = average{}
 }

@@ -77,6 +77,9 @@ type View struct {
 	Was Block
 	// KeyBlock is why the key as a whole is left alone, or was until single attempts find out whether it is back; Open for no such reason.
 	KeyBlock Block
+	// LastTry is how long ago the key was refused or tried last, when a call that has nothing else left may try it all the same: nothing but the provider's
+	// refusal stands against it, nobody else is trying it, and the last time is a second ago. 0 when none may.
+	LastTry time.Duration
 	// Ramp is the share of its calls that it should get, in permille: below 1000 while it is left alone and for some seconds after it came back.
 	Ramp int
 	// InFlight is how many attempts are under way.

@@ -67,6 +67,9 @@ func (u *Upstream) read(v *View, now instant) {
 		of.read(v, now)
 	}
 	v.KeyBlock, _ = of.all.load()
+	if v.Block == KeyRefused && u.key != nil && u.gate.passable(now) {
+		v.LastTry = of.lastTry(now)
+	}
 	if v.Block != Open {
 		// Single attempts have to wait for the other of the two.
 		v.Probe, v.Busy = false, false
@@ -96,21 +99,36 @@ func (g *gate) read(v *View, now instant) {
 	v.For = max(v.For, left)
 }
 
+// passable tells whether an attempt would be let through.
+func (g *gate) passable(now instant) bool {
+	block, until := g.all.load()
+	return block == Open || until <= now && !g.busy(now)
+}
+
 // Begin asks for an attempt of about so many tokens. It is refused when the upstream is left alone by now, or somebody else's single attempt is under way.
 // lastResort asks for an upstream that is left alone for ErrorRate or NoHeadroom all the same. An attempt that was given must End.
 func (u *Upstream) Begin(now time.Time, tokens int64, lastResort bool) (Attempt, bool) {
+	return u.begin(now, tokens, plea{lastResort: lastResort})
+}
+
+// Insist is Begin as a last resort, for a call that no other key and no other upstream is left for. It is also let through where the provider refuses the key,
+// as View.LastTry tells: one at a time, and one a second. An answer then lets everybody in; a key that is refused once more is left alone as long as before.
+func (u *Upstream) Insist(now time.Time, tokens int64) (Attempt, bool) {
+	return u.begin(now, tokens, plea{lastResort: true, insists: true})
+}
+
+func (u *Upstream) begin(now time.Time, tokens int64, what plea) (Attempt, bool) {
 	t := u.registry.at(now)
 	u.touch(t)
-	passOver := func(b Block) bool { return lastResort && b == ErrorRate }
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	own, ok := u.gate.admit(t, passOver)
+	own, ok := u.gate.admit(t, what)
 	if !ok {
 		return Attempt{}, false
 	}
 	var ofKey pass
 	if u.key != nil {
-		if ofKey, ok = u.key.admit(t, passOver); !ok {
+		if ofKey, ok = u.key.admit(t, what); !ok {
 			u.gate.leave(own)
 			return Attempt{}, false
 		}
@@ -123,7 +141,7 @@ func (u *Upstream) Begin(now time.Time, tokens int64, lastResort bool) (Attempt,
 }
 
 // admit lets an attempt through to what is behind a key. Without a block, which is nearly always, no lock is taken.
-func (u *Upstream) admit(now instant, passOver func(Block) bool) (pass, bool) {
+func (u *Upstream) admit(now instant, what plea) (pass, bool) {
 	// The epoch comes first: if a block begins after that, the attempt is one from before it.
 	p := pass{epoch: u.gate.epoch.Load()}
 	if block, _ := u.gate.all.load(); block == Open {
@@ -131,7 +149,7 @@ func (u *Upstream) admit(now instant, passOver func(Block) bool) (pass, bool) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.gate.admit(now, passOver)
+	return u.gate.admit(now, what)
 }
 
 // AllowRetry takes one retry of the upstream's budget of them, a tenth of its attempts; false when it is used up.

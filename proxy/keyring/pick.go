@@ -14,6 +14,8 @@ type Query struct {
 	Tokens int64
 	// LastResort admits keys that are left alone for their share of failures.
 	LastResort bool
+	// Insist admits, when no other key can be used, one that is left alone because the provider refuses it, as health.View.LastTry tells.
+	Insist bool
 	// Tried are the keys that are not to be tried again.
 	Tried Tried
 	// Look tells the health of the key at a place.
@@ -99,12 +101,27 @@ func (r *Ring) choose(q *Query, isTurn func(*name) bool) (int, bool) {
 	}
 	chosen := &choices[at]
 	if chosen.grade == out {
-		return 0, false
+		return r.refusedLongestAgo(q)
 	}
 	if n := &r.names[at]; chosen.canary <= chosen.grade && chosen.place != n.canary && q.Tried.Count() == 0 && isTurn(n) {
 		return n.canary, true
 	}
 	return chosen.place, true
+}
+
+// refusedLongestAgo is the key to make a last try with: of those that may be tried the one of which it is not known for the longest time whether it is back.
+func (r *Ring) refusedLongestAgo(q *Query) (int, bool) {
+	if !q.Insist {
+		return 0, false
+	}
+	chosen, longest := 0, time.Duration(0)
+	r.visit(q.Now, q.Look, func(place int, view health.View, live bool) {
+		tried, _ := q.Tried.of(r.keys[place].Fingerprint)
+		if live && !tried && view.LastTry > longest {
+			chosen, longest = place, view.LastTry
+		}
+	})
+	return chosen, longest > 0
 }
 
 // best is the best key of a name: of equals the one that leads, then the canary, then the youngest of those that were replaced.

@@ -56,6 +56,8 @@ type attempt struct {
 	sent, charged, ended bool
 	// again tells that it was made with another key because the one before could not be used, and dropped that its own key had to be given up before it was sent.
 	again, dropped bool
+	// lastTry tells that the provider had refused its key, and the call had nothing else left.
+	lastTry bool
 }
 
 // mayRepeat tells whether the request can be sent again: a form whose client broke off cannot.
@@ -63,8 +65,7 @@ func (c *call) mayRepeat() bool { return c.form == nil || c.form.spool.whole() }
 
 // attempt calls a candidate's target and relays its answer. A nil failure means that the client has its answer. A target that is passed over is no attempt.
 // A key that cannot be used is no matter of the route's: the target is called again with another one, if it has one.
-func (s *Server) attempt(parent context.Context, c *call, candidate route.Candidate) (failure *Error, passed route.Exclusion) {
-	v := visit{candidate: candidate}
+func (s *Server) attempt(parent context.Context, c *call, v visit) (failure *Error, passed route.Exclusion) {
 	failure, passed = s.attemptServing(parent, c, &v)
 	for passed == 0 && s.hasOtherKey(parent, c, &v, failure) {
 		again, out := s.attemptServing(parent, c, &v)
@@ -97,7 +98,7 @@ func (s *Server) attemptOnce(parent context.Context, c *call, v *visit) (failure
 	now := s.now()
 	upstream := s.serving(t, credential, now, l.model)
 	next := attempt{
-		target: t, leg: candidate.Route, account: l.account, model: upstream.model, prices: t.pricesOf(upstream.model), began: now, again: v.tried.Count() > 0,
+		target: t, leg: candidate.Route, account: l.account, model: upstream.model, prices: t.pricesOf(upstream.model), began: now, again: v.again || v.tried.Count() > 0,
 	}
 	if why := unusable(credential, t); why != "" {
 		next.failure = next.fail(table.Unreachable, CodeUpstreamUnreachable, http.StatusBadGateway, why)
@@ -117,16 +118,16 @@ func (s *Server) attemptOnce(parent context.Context, c *call, v *visit) (failure
 	if l.wantsAllParameters() && len(x.report.Dropped) > 0 {
 		return passedOver(c.unsuitable(t, &neutral.UnsupportedError{Field: x.report.Dropped[0], Reason: parameterDropped}))
 	}
-	place, begun, may := upstream.begin(s.choosing(l, v, next.began))
+	begun, may := upstream.begin(s.choosing(l, v, next.began))
 	if !may {
 		return nil, outBegun
 	}
 	// Only the first End counts: this one is for what panics.
 	defer func() {
-		begun.End(s.now(), health.Outcome{Neutral: true, Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}})
+		begun.attempt.End(s.now(), health.Outcome{Neutral: true, Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}})
 	}()
-	x.key = &credential.keys[place]
-	next.health, next.key, next.secrets = begun, x.key.name, credential.secrets
+	x.key = &credential.keys[begun.place]
+	next.health, next.lastTry, next.key, next.secrets = begun.attempt, begun.lastTry, x.key.name, credential.secrets
 	if full := s.journalAttempt(c, &next); full != nil {
 		return full, 0
 	}

@@ -41,7 +41,8 @@ func (e *Error) upstreamFault() bool {
 	}
 }
 
-// mostTelling is the error of the call when all attempts failed: the last one in which a provider said something of its load, else the last one.
+// mostTelling is the error of the call when all attempts failed: the last one in which a provider said something of its load, else the last one. A last try
+// that was in vain tells nothing that was not known before; nil when there were only such.
 func mostTelling(attempts []attempt) *Error {
 	for i := len(attempts) - 1; i >= 0; i-- {
 		switch attempts[i].failure.Code {
@@ -50,16 +51,17 @@ func mostTelling(attempts []attempt) *Error {
 		default:
 		}
 	}
-	return attempts[len(attempts)-1].failure
+	for i := len(attempts) - 1; i >= 0; i-- {
+		if a := &attempts[i]; !a.lastTry || a.failure.Kind != table.KeyRejected {
+			return a.failure
+		}
+	}
+	return nil
 }
 
 // conclude adds to the error what all attempts came to.
 func (c *call) conclude(failure *Error) *Error {
-	list := make([]dialect.Attempt, 0, len(c.attempts))
-	for i := range c.attempts {
-		list = append(list, c.attempts[i].describe())
-	}
-	metadata := dialect.Metadata{Attempts: list}
+	metadata := dialect.Metadata{Attempts: c.describeAttempts()}
 	for i := range c.attempts {
 		if a := &c.attempts[i]; a.failure == failure {
 			metadata.Provider, metadata.ProviderName, metadata.Status = a.target.credential, a.target.provider, a.status
@@ -82,6 +84,15 @@ func (c *call) soonest() time.Duration {
 		}
 	}
 	return shortest
+}
+
+// describeAttempts are all attempts in their order.
+func (c *call) describeAttempts() []dialect.Attempt {
+	list := make([]dialect.Attempt, 0, len(c.attempts))
+	for i := range c.attempts {
+		list = append(list, c.attempts[i].describe())
+	}
+	return list
 }
 
 func (a *attempt) describe() dialect.Attempt {

@@ -9,7 +9,7 @@ import (
 	"signalbox.dev/signalbox/proxy/route"
 )
 
-// noEligibleTarget tells each target and what excluded it.
+// noEligibleTarget tells each target and what excluded it, and the last tries that were made in vain.
 func (c *call) noEligibleTarget() error {
 	exclusions := make([]dialect.Exclusion, 0, len(c.candidates))
 	reasons := make([]string, 0, len(c.candidates))
@@ -21,7 +21,7 @@ func (c *call) noEligibleTarget() error {
 	}
 	failure := c.whyNotEligible()
 	failure.Message = fmt.Sprintf("no target of ModelRoute %q can be used: %s", c.legs[0].route.Name, strings.Join(reasons, "; "))
-	failure.Metadata = &dialect.Metadata{Targets: exclusions}
+	failure.Metadata = &dialect.Metadata{Targets: exclusions, Attempts: c.describeAttempts()}
 	if wait := route.ShortestLeft(c.candidates); wait > 0 {
 		failure = failure.withRetryAfter(wait)
 	}

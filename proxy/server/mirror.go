@@ -190,7 +190,7 @@ func (s *Server) mirrorOnce(ctx context.Context, c *call) *Error {
 	l.hard = hasHard(l.budgets)
 	l.unpriced = !l.route.targets[0].priced(l.model)
 	l.admitted = true
-	failure, passed := s.attempt(ctx, c, c.candidates[0])
+	failure, passed := s.attempt(ctx, c, visit{candidate: c.candidates[0]})
 	switch {
 	case passed == outRefused:
 		return c.refused()

@@ -83,28 +83,62 @@ type choosing struct {
 	now        time.Time
 	tokens     int64
 	lastResort bool
-	tried      keyring.Tried
-	random     func(int64) int64
+	// insist admits a last try with a key that the provider refuses.
+	insist bool
+	tried  keyring.Tried
+	random func(int64) int64
 }
 
 func (p *pool) query(c choosing) keyring.Query {
 	return keyring.Query{
-		Now: c.now, Tokens: c.tokens, LastResort: c.lastResort, Tried: c.tried, Random: c.random,
+		Now: c.now, Tokens: c.tokens, LastResort: c.lastResort, Insist: c.insist, Tried: c.tried, Random: c.random,
 		Look: func(place int) health.View { return p.state(place).View(c.now) },
 	}
 }
 
+// lastTry is how long ago the key was refused or tried last that a last try would be made with; 0 when none may be made.
+func (p *pool) lastTry(c choosing) time.Duration {
+	c.insist = true
+	q := p.query(c)
+	place, found := p.ring.Peek(&q)
+	if !found {
+		return 0
+	}
+	view := p.state(place).View(c.now)
+	return view.LastTry
+}
+
 // begin chooses a key and begins an attempt with it; false when none can be used. A key that another call has just taken for its single attempt is passed over.
-func (p *pool) begin(c choosing) (place int, begun health.Attempt, may bool) {
+func (p *pool) begin(c choosing) (chosen, bool) {
 	for !c.tried.Full() {
 		q := p.query(c)
-		if place, may = p.ring.Pick(&q); !may {
-			return 0, begun, false
+		place, may := p.ring.Pick(&q)
+		if !may {
+			return chosen{}, false
 		}
-		if begun, may = p.state(place).Begin(c.now, c.tokens, c.lastResort); may {
-			return place, begun, true
+		if begun, may := p.beginAt(place, c); may {
+			return begun, true
 		}
 		c.tried.Add(p.ring.Key(place).Fingerprint, false)
 	}
-	return 0, begun, false
+	return chosen{}, false
+}
+
+// chosen is a key with the attempt that has begun with it.
+type chosen struct {
+	place   int
+	attempt health.Attempt
+	// lastTry tells that the provider refused the key of late.
+	lastTry bool
+}
+
+func (p *pool) beginAt(place int, c choosing) (chosen, bool) {
+	state := p.state(place)
+	if !c.insist {
+		begun, may := state.Begin(c.now, c.tokens, c.lastResort)
+		return chosen{place: place, attempt: begun}, may
+	}
+	view := state.View(c.now)
+	begun, may := state.Insist(c.now, c.tokens)
+	return chosen{place: place, attempt: begun, lastTry: view.LastTry > 0}, may
 }

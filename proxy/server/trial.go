@@ -32,6 +32,9 @@ type trial struct {
 	ctx     context.Context // of the call; the trial lives no longer
 	routers []*route.Router
 	tried   uint64
+	// insisted are the places of the candidates that last tries were made at, and insists tells that the call has come to those.
+	insisted uint64
+	insists  bool
 	// failed is the place of the candidate that failed last, and kind how.
 	failed  int
 	kind    table.FailureKind
@@ -44,10 +47,16 @@ type trial struct {
 func (s *Server) tryTargets(ctx context.Context, c *call) error {
 	t := trial{server: s, call: c, ctx: ctx, routers: c.routers(), failed: none}
 	place, ok := t.next()
-	for ok {
+	for {
+		if !ok {
+			place, ok = t.lastTry()
+		}
+		if !ok {
+			return t.exhausted()
+		}
 		t.tried |= 1 << place
 		candidate := c.candidates[place]
-		failure, passed := t.try(candidate)
+		failure, passed := t.try(visit{candidate: candidate, insists: t.insists, again: t.insists && c.attempted(candidate)})
 		if c.started() {
 			// Also an answer that breaks off has warmed a cache.
 			l := &c.legs[candidate.Route]
@@ -68,7 +77,6 @@ func (s *Server) tryTargets(ctx context.Context, c *call) error {
 			place, ok = t.follow(place, failure)
 		}
 	}
-	return t.exhausted()
 }
 
 // next is the candidate to try now: the first one, or what follows the failure before if the policy of its route has that move on.
@@ -89,8 +97,8 @@ func (t *trial) next() (int, bool) {
 }
 
 // try calls a candidate's target, unless something stands against it.
-func (t *trial) try(candidate route.Candidate) (failure *Error, passed route.Exclusion) {
-	c, s := t.call, t.server
+func (t *trial) try(v visit) (failure *Error, passed route.Exclusion) {
+	c, s, candidate := t.call, t.server, v.candidate
 	if refusal := s.admit(t.ctx, c, candidate); refusal != nil {
 		if t.ctx.Err() != nil {
 			return refusal, 0
@@ -108,7 +116,7 @@ func (t *trial) try(candidate route.Candidate) (failure *Error, passed route.Exc
 	}
 	l := &c.legs[candidate.Route]
 	c.route = l.route
-	return s.attempt(t.ctx, c, candidate)
+	return s.attempt(t.ctx, c, v)
 }
 
 // planAnew puts the candidates in order once more, for a call that has waited for its turn.
@@ -118,7 +126,7 @@ func (t *trial) planAnew() {
 		c.legs[i].query.Now = t.server.now()
 	}
 	t.server.plan(c)
-	t.tried, t.planned = 0, c.queued
+	t.tried, t.insisted, t.insists, t.planned = 0, 0, false, c.queued
 }
 
 // tooDear tells whether an attempt could take the call over the route's bound on its cost. The first one is judged by the route's own choice.
@@ -254,7 +262,7 @@ func (t *trial) exhausted() error {
 	switch {
 	case c.clientGone():
 		return t.final(clientClosed())
-	case len(c.attempts) > 0:
+	case mostTelling(c.attempts) != nil:
 		return c.conclude(mostTelling(c.attempts))
 	case c.refused() != nil:
 		return c.refused()

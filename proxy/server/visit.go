@@ -15,6 +15,8 @@ import (
 type visit struct {
 	candidate route.Candidate
 	tried     keyring.Tried
+	// insists tells that last tries are made with keys that the provider refuses, where no other can be used; again that the target was called before.
+	insists, again bool
 	// limited counts the keys whose rate limit was reached.
 	limited int
 }
@@ -68,7 +70,8 @@ func (v *visit) mayTurn(kind table.FailureKind) bool {
 // choosing is what the choice of a key depends on.
 func (s *Server) choosing(l *leg, v *visit, now time.Time) choosing {
 	return choosing{
-		now: now, tokens: l.query.PromptTokens + l.query.MaxOutputTokens, lastResort: v.candidate.LastResort, tried: v.tried, random: s.random,
+		now: now, tokens: l.query.PromptTokens + l.query.MaxOutputTokens, lastResort: v.candidate.LastResort, insist: v.insists, tried: v.tried,
+		random: s.random,
 	}
 }
 
