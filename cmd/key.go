@@ -6,26 +6,24 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/compile"
 )
 
 const (
@@ -36,6 +34,8 @@ const (
 	// maxKeyDays bounds the life of a key that has an end.
 	maxKeyDays = 36500
 	day        = 24 * time.Hour
+	// apiPatience is how long the API server is waited for.
+	apiPatience = 30 * time.Second
 )
 
 // NewKey returns the command that makes access keys.
@@ -63,14 +63,27 @@ func (p *keyPlace) load() (clientcmd.ClientConfig, string, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = p.kubeconfig
 	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil)
-	if p.namespace != "" {
-		return config, p.namespace, nil
+	namespace := p.namespace
+	if namespace == "" {
+		var err error
+		if namespace, _, err = config.Namespace(); err != nil {
+			return nil, "", configProblem(err)
+		}
 	}
-	namespace, _, err := config.Namespace()
-	if err != nil {
-		return nil, "", fmt.Errorf("reading the kubeconfig: %w", err)
+	if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+		return nil, "", fmt.Errorf("%q cannot be the name of a namespace: %s", namespace, strings.Join(problems, "; "))
 	}
 	return config, namespace, nil
+}
+
+// connect returns how to reach the API server, which is not waited for without end.
+func connect(config clientcmd.ClientConfig) (*rest.Config, error) {
+	restConfig, err := config.ClientConfig()
+	if err != nil {
+		return nil, configProblem(err)
+	}
+	restConfig.Timeout = apiPatience
+	return restConfig, nil
 }
 
 // keyOptions are the flags of `signalbox key create`.
@@ -127,20 +140,8 @@ func createKey(command *cobra.Command, name string, options *keyOptions, now tim
 		_, err = command.OutOrStdout().Write(text)
 		return err
 	}
-	restConfig, err := config.ClientConfig()
-	if err != nil {
-		return fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	clients, err := kubernetes.NewForConfig(restConfig)
-	if err != nil {
-		return fmt.Errorf("making a client for the API server: %w", err)
-	}
-	_, err = clients.CoreV1().Secrets(namespace).Create(command.Context(), secret, metav1.CreateOptions{FieldManager: "signalbox-key"})
-	if apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("there is a Secret %s in namespace %s already, which stays as it is: choose another name, or delete it first", name, namespace)
-	}
-	if err != nil {
-		return fmt.Errorf("creating Secret %s in namespace %s: %w", name, namespace, err)
+	if err := storeKey(command.Context(), config, secret); err != nil {
+		return err
 	}
 	if _, err := fmt.Fprintln(command.OutOrStdout(), key); err != nil {
 		return fmt.Errorf("the key could not be shown, so delete Secret %s in namespace %s: %w", name, namespace, err)
@@ -148,6 +149,30 @@ func createKey(command *cobra.Command, name string, options *keyOptions, now tim
 	// The key is there and was shown: it is no failure if this line is not.
 	_, _ = fmt.Fprintf(command.ErrOrStderr(), "Created Secret %s in namespace %s. The key above is not shown again.\n", name, namespace)
 	return nil
+}
+
+// storeKey creates the Secret of a key.
+func storeKey(ctx context.Context, config clientcmd.ClientConfig, secret *corev1.Secret) error {
+	restConfig, err := connect(config)
+	if err != nil {
+		return err
+	}
+	clients, err := kubernetes.NewForConfig(restConfig)
+	if err != nil {
+		return fmt.Errorf("making a client for the API server: %w", err)
+	}
+	_, err = clients.CoreV1().Secrets(secret.Namespace).Create(ctx, secret, metav1.CreateOptions{FieldManager: "signalbox-key"})
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsAlreadyExists(err):
+		return fmt.Errorf("there is a Secret %s in namespace %s already, which stays as it is: choose another name, or delete it first", secret.Name, secret.Namespace)
+	}
+	problem := apiProblem(err, "create Secrets in namespace "+secret.Namespace, secret.Namespace)
+	if leavesOpen(err) {
+		return fmt.Errorf("%w; if Secret %s is there now, delete it, for its key was not shown", problem, secret.Name)
+	}
+	return problem
 }
 
 func newAccessKey() (string, error) {
@@ -166,7 +191,10 @@ func (o *keyOptions) secret(name, namespace, key string, now time.Time) (*corev1
 	labels := map[string]string{}
 	for _, label := range slices.Sorted(maps.Keys(o.labels)) {
 		problems := append(validation.IsQualifiedName(label), validation.IsValidLabelValue(o.labels[label])...)
-		if len(problems) > 0 || label == v1alpha1.LabelProviderKey {
+		if label == v1alpha1.LabelProviderKey {
+			problems = append(problems, "it is that of a provider's key")
+		}
+		if len(problems) > 0 {
 			return nil, fmt.Errorf("--labels: %s=%s cannot be a label of an access key: %s", label, o.labels[label], strings.Join(problems, "; "))
 		}
 		labels[label] = o.labels[label]
@@ -184,6 +212,9 @@ func (o *keyOptions) secret(name, namespace, key string, now time.Time) (*corev1
 		if problems := validation.IsDNS1123Subdomain(route); len(problems) > 0 {
 			return nil, fmt.Errorf("--routes: %q cannot be the name of a ModelRoute: %s", route, strings.Join(problems, "; "))
 		}
+	}
+	if len(o.routes) > compile.MaxKeyRoutes {
+		return nil, fmt.Errorf("--routes: a key can list %d ModelRoutes, and these are %d", compile.MaxKeyRoutes, len(o.routes))
 	}
 	if len(o.routes) > 0 {
 		annotations[v1alpha1.AnnotationRoutes] = strings.Join(o.routes, ",")
@@ -228,71 +259,4 @@ func keySpan(text string) (time.Duration, error) {
 		return 0, errKeyEnd
 	}
 	return span, nil
-}
-
-func newKeyList() *cobra.Command {
-	place := keyPlace{}
-	command := &cobra.Command{
-		Use:   "list",
-		Short: "List the access keys of a namespace, without the keys",
-		Args:  cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			config, namespace, err := place.load()
-			if err != nil {
-				return err
-			}
-			restConfig, err := config.ClientConfig()
-			if err != nil {
-				return fmt.Errorf("reading the kubeconfig: %w", err)
-			}
-			clients, err := metadata.NewForConfig(restConfig)
-			if err != nil {
-				return fmt.Errorf("making a client for the API server: %w", err)
-			}
-			return listKeys(command.Context(), command.OutOrStdout(), clients.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace), time.Now())
-		},
-	}
-	place.addFlags(command)
-	return command
-}
-
-// listKeys writes a table. Only the metadata of Secrets is asked for, so that no key leaves the API server.
-func listKeys(ctx context.Context, out io.Writer, secrets metadata.ResourceInterface, now time.Time) error {
-	found, err := secrets.List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.LabelAccessKey + "=true"})
-	if err != nil {
-		return fmt.Errorf("listing access keys: %w", err)
-	}
-	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	if _, err := fmt.Fprintln(table, "NAME\tAGE\tEXPIRES\tROUTES"); err != nil {
-		return fmt.Errorf("writing the list: %w", err)
-	}
-	for i := range found.Items {
-		item := &found.Items[i]
-		routes := item.Annotations[v1alpha1.AnnotationRoutes]
-		if strings.TrimSpace(routes) == "" {
-			routes = "*"
-		}
-		age := duration.HumanDuration(now.Sub(item.CreationTimestamp.Time))
-		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", item.Name, age, keyExpiry(item.Annotations, now), routes); err != nil {
-			return fmt.Errorf("writing the list: %w", err)
-		}
-	}
-	return table.Flush()
-}
-
-// keyExpiry tells in words when a key ends.
-func keyExpiry(annotations map[string]string, now time.Time) string {
-	text, given := annotations[v1alpha1.AnnotationExpiresAt]
-	if !given {
-		return "never"
-	}
-	end, err := time.Parse(time.RFC3339, strings.TrimSpace(text))
-	switch {
-	case err != nil:
-		return "refused: no time"
-	case !end.After(now):
-		return "expired"
-	default:
-		return "in " + duration.HumanDuration(end.Sub(now))
-	}
 }

@@ -81,9 +81,14 @@ func TestKeyRefuses(t *testing.T) {
 		"a span back":      {[]string{"ci", "--expires", "-1h"}, "--expires"},
 		"a route":          {[]string{"ci", "--routes", "chat,No Route"}, "--routes"},
 		"an empty route":   {[]string{"ci", "--routes", "chat,"}, "--routes"},
+		"too many routes":  {[]string{"ci", "--routes", strings.Repeat("chat,", 64) + "chat"}, "--routes"},
+		"no namespace":     {[]string{"ci", "-n", "Team A"}, "name of a namespace"},
+		"a path":           {[]string{"../ci"}, "name of a Secret"},
+		"an empty name":    {[]string{""}, "name of a Secret"},
+		"two names":        {[]string{"ci", "cd"}, "accepts 1 arg"},
 		"a label":          {[]string{"ci", "--labels", "a b=c"}, "--labels"},
 		"a label's value":  {[]string{"ci", "--labels", "a=b c"}, "--labels"},
-		"provider's label": {[]string{"ci", "--labels", v1alpha1.LabelProviderKey + "=true"}, "--labels"},
+		"provider's label": {[]string{"ci", "--labels", v1alpha1.LabelProviderKey + "=true"}, "that of a provider's key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, _, err := runKey(t, append([]string{"create", "--dry-run", "-n", "team-a"}, tc.args...)...)

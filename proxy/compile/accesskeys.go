@@ -95,8 +95,8 @@ func accessKey(secret *corev1.Secret, salt []byte, now time.Time) *accessKeyDraf
 	return &d
 }
 
-// maxKeyRoutes bounds how many routes an access key lists.
-const maxKeyRoutes = 64
+// MaxKeyRoutes bounds how many routes an access key lists.
+const MaxKeyRoutes = 64
 
 // readTerms reads until when and for which routes a key is good, or says why it is good for nothing. What cannot be read never widens what a key opens.
 func readTerms(entry *table.AccessKey, annotations map[string]string, now time.Time) *Finding {
@@ -120,8 +120,8 @@ func readTerms(entry *table.AccessKey, annotations map[string]string, now time.T
 		if name = strings.TrimSpace(name); name != "" && len(name) <= validation.DNS1123SubdomainMaxLength {
 			entry.Routes = append(entry.Routes, name)
 		}
-		if len(entry.Routes) > maxKeyRoutes {
-			return keyFinding(v1alpha1.ReasonInvalid, v1alpha1.AnnotationRoutes, fmt.Sprintf("it lists more than %d routes", maxKeyRoutes))
+		if len(entry.Routes) > MaxKeyRoutes {
+			return keyFinding(v1alpha1.ReasonInvalid, v1alpha1.AnnotationRoutes, fmt.Sprintf("it lists more than %d routes", MaxKeyRoutes))
 		}
 	}
 	if entry.Routes = unique(entry.Routes); entry.Routes == nil {
