@@ -16,13 +16,20 @@ import (
 // credentialInterval is the shortest time between two notices of one credential that is called without trouble. In trouble every report is told.
 const credentialInterval = driftInterval
 
+// stale is how long what a pod said counts: five reports that did not come. What somebody saw long ago would hide what others see now.
+const stale = 10 * time.Second
+
 // Credential is what the ready proxies of a namespace together know of the account of one ProviderCredential.
 type Credential struct {
 	// Proxies is how many of them told anything.
 	Proxies int
 	// Brief, Short and Minute count the calls of the last 5, 15 and 60 seconds.
 	Brief, Short, Minute window.Counts
-	// FirstToken are the times to the first token of the streams of the last minute, in milliseconds, BriefFirstToken those of the last 5 to 10 seconds, and
+	// Run counts those since the last answered one, within 15 seconds.
+	Run window.Counts
+	// AnsweredAgo and FailedAgo are how long ago a call was answered, and failed by the provider's fault; a minute or more for none of late.
+	AnsweredAgo, FailedAgo time.Duration
+	// FirstToken are the times to the first token of the streams of the last minute, in milliseconds, BriefFirstToken those of the last 5 seconds at most, and
 	// Rate the completion tokens a second of the last minute.
 	FirstToken, BriefFirstToken, Rate window.Sketch
 	// Keys are those that a proxy knows something of, ordered by fingerprint.
@@ -57,11 +64,15 @@ func (c *Credential) Figures() Figures { return figuresOf(c.Minute, &c.FirstToke
 func (f *Fleet) Credential(namespace, name string) Credential {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	var merged Credential
+	now := f.options.Clock.Now()
+	merged := Credential{AnsweredAgo: window.Minute, FailedAgo: window.Minute}
 	for _, pod := range f.pods[namespace] {
-		if said, told := pod.accounts[name]; told && pod.ready {
-			merged.add(&said)
+		if said, told := pod.accounts[name]; told && pod.ready && now.Sub(said.heardAt) < stale {
+			merged.add(&said, now)
 		}
+	}
+	if merged.Proxies == 0 {
+		return Credential{}
 	}
 	slices.SortFunc(merged.Keys, func(a, b Key) int { return strings.Compare(a.Fingerprint, b.Fingerprint) })
 	return merged
@@ -79,8 +90,10 @@ func (f *Fleet) Refused(namespace, credential, fingerprint string) bool {
 func (f *Fleet) CredentialSource() source.Source { return f.credentials.Source(broadcast.Itself) }
 
 // add takes in what one pod says.
-func (c *Credential) add(said *account) {
+func (c *Credential) add(said *account, now time.Time) {
 	c.Proxies++
+	c.Run.Add(said.Run)
+	c.AnsweredAgo, c.FailedAgo = min(c.AnsweredAgo, since(said.AnsweredAgo)), min(c.FailedAgo, since(said.FailedAgo))
 	c.Brief.Add(said.Brief)
 	c.Short.Add(said.Short)
 	c.Minute.Add(said.Minute)
@@ -88,11 +101,19 @@ func (c *Credential) add(said *account) {
 	c.BriefFirstToken.Merge(said.BriefFirstToken)
 	c.Rate.Merge(said.Rate)
 	for i := range said.keys {
-		c.addKey(&said.keys[i])
+		c.addKey(&said.keys[i], now)
 	}
 }
 
-func (c *Credential) addKey(said *keyClaim) {
+// since is how long ago something was, of which a pod says that it was so many milliseconds ago, or 0 for none of late.
+func since(milliseconds int64) time.Duration {
+	if milliseconds <= 0 {
+		return window.Minute
+	}
+	return time.Duration(min(milliseconds, window.Minute.Milliseconds())) * time.Millisecond
+}
+
+func (c *Credential) addKey(said *keyClaim, now time.Time) {
 	at := slices.IndexFunc(c.Keys, func(k Key) bool { return k.Fingerprint == said.Fingerprint })
 	if at < 0 {
 		at = len(c.Keys)
@@ -100,7 +121,7 @@ func (c *Credential) addKey(said *keyClaim) {
 	}
 	key := &c.Keys[at]
 	key.Proxies++
-	if said.standing {
+	if said.standing || !said.since.IsZero() && now.Sub(said.since) >= lasting {
 		switch said.Block {
 		case traffic.KeyRefused:
 			key.Refused++
@@ -132,6 +153,8 @@ func tighter(known int64, said *int64) int64 {
 type account struct {
 	traffic.Credential
 	keys []keyClaim
+	// heardAt is when it was said.
+	heardAt time.Time
 	// toldAt is when listeners were last told of it because of this pod.
 	toldAt time.Time
 }
@@ -153,7 +176,8 @@ func newAccounts(credentials []traffic.Credential, before accounts, now time.Tim
 	for _, credential := range credentials[:min(len(credentials), traffic.MaxCredentials)] {
 		old := before[credential.Name]
 		credential.Brief, credential.Short, credential.Minute = credential.Brief.Bounded(), credential.Short.Bounded(), credential.Minute.Bounded()
-		one := account{Credential: credential, toldAt: old.toldAt}
+		credential.Run = credential.Run.Bounded()
+		one := account{Credential: credential, heardAt: now, toldAt: old.toldAt}
 		for _, key := range credential.Keys[:min(len(credential.Keys), traffic.MaxKeys)] {
 			one.keys = append(one.keys, newKeyClaim(key, old.key(key.Fingerprint), now))
 		}
@@ -188,7 +212,18 @@ func (a *account) key(fingerprint string) keyClaim {
 
 // troubled tells whether anything of what a pod says is worth a look at once.
 func (a *account) troubled() bool {
-	return a.Short.Total() > a.Short[window.Answered] || slices.ContainsFunc(a.keys, func(k keyClaim) bool { return k.Block != traffic.Open })
+	return a.Short.Total() > a.Short[window.Answered] || a.paceTurned() || slices.ContainsFunc(a.keys, func(k keyClaim) bool { return k.Block != traffic.Open })
+}
+
+// paceTurned tells whether streams begin much later, or much sooner, than they did in the last minute.
+func (a *account) paceTurned() bool {
+	var brief, minute window.Sketch
+	if !brief.Merge(a.BriefFirstToken) || !minute.Merge(a.FirstToken) {
+		return false
+	}
+	now, known := brief.Quantile(half)
+	before, long := minute.Quantile(half)
+	return known && long && (2*now > 3*before || 2*before > 3*now)
 }
 
 // hearCredentials takes over what a pod says of credentials and returns those that listeners have to be told of. It needs the mutex to be held.

@@ -112,7 +112,7 @@ func TestKeyBlocksLast(t *testing.T) {
 			}
 			var merged Credential
 			one := said["groq"]
-			merged.add(&one)
+			merged.add(&one, now.Add(-time.Second))
 			if key, _ := merged.Key("a"); key.Limited != tc.count {
 				t.Errorf("%d proxies leave it alone, want %d", key.Limited, tc.count)
 			}
@@ -142,7 +142,7 @@ func TestCredentialsAreBounded(t *testing.T) {
 	var merged Credential
 	one := said["groq"]
 	for range 5000 {
-		merged.add(&one)
+		merged.add(&one, now.Add(-time.Second))
 	}
 	if len(merged.Keys) != traffic.MaxKeys || merged.Minute.Total() <= 0 || merged.FirstToken.Count() != 0 {
 		t.Errorf("%d keys, %d calls", len(merged.Keys), merged.Minute.Total())

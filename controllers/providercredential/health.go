@@ -184,7 +184,10 @@ func (in *input) usedKeys() []string {
 
 // calls is what the proxies saw.
 func (in *input) calls() providerhealth.Calls {
-	calls := providerhealth.Calls{Brief: in.traffic.Brief, Short: in.traffic.Short, Streams: in.traffic.BriefFirstToken.Count()}
+	calls := providerhealth.Calls{
+		Brief: in.traffic.Brief, Short: in.traffic.Short, Run: in.traffic.Run, AnsweredAgo: in.traffic.AnsweredAgo, FailedAgo: in.traffic.FailedAgo,
+		Streams: in.traffic.BriefFirstToken.Count(), MinuteStreams: in.traffic.FirstToken.Count(),
+	}
 	if median, ok := in.traffic.BriefFirstToken.Quantile(500); ok {
 		calls.FirstToken = time.Duration(median) * time.Millisecond
 	}

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -16,10 +17,13 @@ import (
 )
 
 const (
-	// writeInterval is the shortest time between two writes of health, and troubleInterval that of figures alone while the provider is not well: then the
-	// next change of state must not wait for the last figures.
+	// writeInterval is the shortest time between two writes of health, figuresInterval that of figures alone, and troubleInterval that of figures alone while
+	// the provider is not well: the next change of state must not wait for the last figures. For the same reason figures alone wait while a change is in sight,
+	// for unsettledFor at most.
 	writeInterval   = 5 * time.Second
-	troubleInterval = 30 * time.Second
+	figuresInterval = 10 * time.Second
+	troubleInterval = time.Minute
+	unsettledFor    = 15 * time.Second
 	// resetStep is by how much the time of a reset must move.
 	resetStep = 30 * time.Second
 	// maxMessage is the longest message that the API has here, in bytes.
@@ -136,10 +140,8 @@ func plus(sum, more int64) int64 {
 // writeStatus writes the status and returns 0, or returns how long it has to wait: health is written every few seconds at most, all else at once.
 func (r *Reconciler) writeStatus(ctx context.Context, in *input, want v1alpha1.ProviderCredentialStatus) (time.Duration, error) {
 	name := client.ObjectKeyFromObject(in.credential)
-	if interval := in.writeInterval(&want); interval > 0 {
-		if wait := r.pace.Wait(name, interval, in.now); wait > 0 {
-			return wait, nil
-		}
+	if wait := r.wait(name, in, &want); wait > 0 {
+		return wait, nil
 	}
 	after := in.credential.DeepCopy()
 	after.Status = want
@@ -152,16 +154,24 @@ func (r *Reconciler) writeStatus(ctx context.Context, in *input, want v1alpha1.P
 	return 0, nil
 }
 
-// writeInterval is how long after the last write a status may be written; 0 for at once.
-func (in *input) writeInterval(want *v1alpha1.ProviderCredentialStatus) time.Duration {
+// wait is how long a status has to wait until it may be written; 0 for not at all.
+func (r *Reconciler) wait(name types.NamespacedName, in *input, want *v1alpha1.ProviderCredentialStatus) time.Duration {
 	have := &in.credential.Status
 	switch {
 	case !equality.Semantic.DeepEqual(withoutHealth(have), withoutHealth(want)), have.Health == nil, have.Health.State == "", have.Health.State == v1alpha1.HealthUnknown:
 		return 0
-	case want.Health == nil || have.Health.State != want.Health.State || have.Health.Reason != want.Health.Reason || have.Health.State == v1alpha1.HealthHealthy:
-		return writeInterval
+	case want.Health == nil || have.Health.State != want.Health.State || have.Health.Reason != want.Health.Reason:
+		return r.pace.Wait(name, writeInterval, in.now)
 	}
-	return troubleInterval
+	interval := troubleInterval
+	if want.Health.State == v1alpha1.HealthHealthy {
+		interval = figuresInterval
+	}
+	turning := time.Duration(0)
+	if since := in.health.UnsettledSince; !since.IsZero() {
+		turning = min(unsettledFor, max(0, unsettledFor-in.now.Sub(since)))
+	}
+	return max(turning, r.pace.Wait(name, interval, in.now))
 }
 
 // withoutHealth leaves out what follows from health alone: whether a key is taken cannot be told while its provider does not answer.

@@ -6,8 +6,8 @@ import "signalbox.dev/signalbox/api/v1alpha1"
 const elsewhere = "; the provider answers other credentials in this cluster, so look at this account or this namespace's network first"
 
 // message says what was found and what to do. It holds nothing that changes while that lasts.
-func (in *Input) message(found finding) string {
-	text := in.describe(found)
+func (in *Input) message(found finding, calls sign) string {
+	text := in.describe(found, calls)
 	switch found.reason {
 	case v1alpha1.ReasonCallsFail, v1alpha1.ReasonUnreachable, v1alpha1.ReasonProbeFailed, v1alpha1.ReasonKeyRejected, v1alpha1.ReasonProbeContradicted:
 		if in.AnswersOthers {
@@ -17,7 +17,7 @@ func (in *Input) message(found finding) string {
 	return text
 }
 
-func (in *Input) describe(found finding) string {
+func (in *Input) describe(found finding, calls sign) string {
 	switch found.reason {
 	case v1alpha1.ReasonCallsFail:
 		return in.describeFailing(found.state)
@@ -26,7 +26,7 @@ func (in *Input) describe(found finding) string {
 	case v1alpha1.ReasonProbeFailed:
 		return in.Probe.Message
 	case v1alpha1.ReasonProbeContradicted:
-		return in.contradiction()
+		return in.contradiction(calls)
 	}
 	if text := describeReason(found.reason); text != "" {
 		return text
@@ -74,8 +74,8 @@ func (in *Input) withProbe(text string) string {
 }
 
 // contradiction says who says what.
-func (in *Input) contradiction() string {
-	switch in.sign(&Health{}) {
+func (in *Input) contradiction(calls sign) string {
+	switch calls {
 	case refused:
 		return "the provider refuses the keys in calls, and takes them in probes; look at what the keys are permitted"
 	case broken, suspect:

@@ -9,13 +9,16 @@ import (
 )
 
 const (
-	// Settle is for how long a provider must do better before it is said to.
-	Settle = 3 * time.Second
+	// settled is for how long a provider must do better before it is said to, and settledBusy that where many calls say so.
+	settled     = 3 * time.Second
+	settledBusy = 2 * time.Second
 	// forgotten is how long a state is told that nothing speaks for or against any more.
 	forgotten = 5 * time.Minute
 	// urgent is the time between two probes while calls are in trouble, and confirm that while one more answer decides.
 	urgent  = 5 * time.Second
 	confirm = 3 * time.Second
+	// soonest is the shortest time until the next look.
+	soonest = 250 * time.Millisecond
 )
 
 // Input is all that a state is found from.
@@ -43,6 +46,8 @@ type Health struct {
 	ProbeWithin time.Duration
 	// Impatient tells that calls are in trouble, so that a probe that takes long is of no use.
 	Impatient bool
+	// UnsettledSince is since when something speaks for another state than this one, or may soon; zero while nothing does.
+	UnsettledSince time.Time
 	// LookAgain is when the state may change without any news; 0 if it does not.
 	LookAgain time.Duration
 
@@ -51,6 +56,9 @@ type Health struct {
 	callsSince time.Time
 	// betterSince is since when all signs are of a better state; zero while they are not.
 	betterSince time.Time
+	// found is what was found last, and foundSince since when.
+	found      finding
+	foundSince time.Time
 	// heard is when anything was last told.
 	heard time.Time
 }
@@ -80,8 +88,12 @@ func Assess(before Health, in Input) Health {
 	if found.state == "" {
 		found = after.untold(&in)
 	}
+	if after.found != found {
+		after.found, after.foundSince = found, in.Now
+	}
 	after.take(found, &in)
 	after.ProbeWithin, after.Impatient, after.LookAgain = after.hurry(&in), after.calls.trouble(), after.next(&in)
+	after.settle(&in)
 	return after
 }
 
@@ -95,6 +107,11 @@ func (h *Health) untold(in *Input) finding {
 		return finding{v1alpha1.HealthUnknown, v1alpha1.ReasonPending}
 	}
 	return finding{}
+}
+
+// isSlow tells whether the provider was said to be slow.
+func (h *Health) isSlow() bool {
+	return h.State == v1alpha1.HealthDegraded && h.Reason == v1alpha1.ReasonSlow
 }
 
 func (h *Health) unknown() bool { return h.State == "" || h.State == v1alpha1.HealthUnknown }
@@ -111,27 +128,52 @@ func (s sign) kind() int {
 	return 0
 }
 
-// take moves to what was found: to what is worse at once, for it is not found without evidence; to what is better once all has been better for a while.
+// take moves to what was found: to what is worse at once, for it is not found without evidence; to what is better once all has been better for a while, and so
+// to another reason for the same.
 func (h *Health) take(found finding, in *Input) {
 	switch {
 	case found.state == "":
+		h.betterSince = time.Time{}
 		return
 	case found.state == h.State:
 		h.betterSince = time.Time{}
 		if h.State == v1alpha1.HealthHealthy {
 			return // How it is known is no news.
 		}
+		if found.reason != h.Reason && in.Now.Sub(h.foundSince) < settled {
+			return
+		}
 	case h.unknown() || rank(found.state) > rank(h.State):
 		h.State, h.Since, h.betterSince = found.state, in.Now, time.Time{}
 	case h.betterSince.IsZero():
 		h.betterSince = in.Now
 		return
-	case in.Now.Sub(h.betterSince) < Settle || !in.twice(h.calls):
+	case in.Now.Sub(h.betterSince) < in.patience() || !in.twice(h.calls):
 		return
 	default:
 		h.State, h.Since, h.betterSince = found.state, in.Now, time.Time{}
 	}
-	h.Reason, h.Message = found.reason, in.message(found)
+	h.Reason, h.Message = found.reason, in.message(found, h.calls)
+}
+
+// settle notes since when something speaks for another state.
+func (h *Health) settle(in *Input) {
+	healthy := h.State == v1alpha1.HealthHealthy
+	same := h.found.state == h.State && (healthy || h.found.reason == h.Reason)
+	switch {
+	case same && h.betterSince.IsZero() && (!healthy || !in.Calls.doubtful()):
+		h.UnsettledSince = time.Time{}
+	case h.UnsettledSince.IsZero():
+		h.UnsettledSince = in.Now
+	}
+}
+
+// patience is for how long the provider must do better.
+func (in *Input) patience() time.Duration {
+	if in.Calls.Brief[window.Answered] >= busy {
+		return settledBusy
+	}
+	return settled
 }
 
 // twice tells whether more than one sign says that the provider does better.
@@ -143,7 +185,7 @@ func (in *Input) twice(calls sign) bool {
 		return true
 	case unsure, well, someUnusable, slow, inPart, suspect, broken, refused:
 	}
-	return in.Calls.Short[window.Answered] >= 2 || in.Probe.Result == Good
+	return in.Calls.Short[window.Answered] >= 2 || in.Probe.Result == Good && in.Probe.Streak >= repeated
 }
 
 // rank orders states: the worse, the higher.
@@ -166,6 +208,8 @@ func (h *Health) hurry(in *Input) time.Duration {
 	switch {
 	case h.calls == silent && !h.betterSince.IsZero(), h.calls == silent && !down && (asked.bad() || asked == KeyRefused):
 		return confirm
+	case h.calls.trouble() && in.Probe.At.Before(h.callsSince):
+		return confirm
 	case h.calls.trouble(), h.calls.kind() == 1 && asked != Good && asked != NotTold, down && h.calls != silent:
 		return urgent
 	}
@@ -176,7 +220,7 @@ func (h *Health) hurry(in *Input) time.Duration {
 func (h *Health) next(in *Input) time.Duration {
 	switch {
 	case !h.betterSince.IsZero():
-		return max(time.Second, h.betterSince.Add(Settle).Sub(in.Now))
+		return max(soonest, h.betterSince.Add(in.patience()).Sub(in.Now))
 	case h.calls != silent && (h.calls != well || h.State != v1alpha1.HealthHealthy):
 		return time.Second
 	case !h.unknown() && in.Probe.Result == NotTold:

@@ -59,7 +59,7 @@ func TestSequences(t *testing.T) {
 		"two answers refuse the key":    {before: healthy, moments: []moment{{6, "none", "key refused", 3}}, want: "3s Down KeyRejected"},
 		"calls fail, then probes do":    {before: healthy, moments: []moment{{2, "fail", "", 0}, {5, "fail", "fails", 0}}, want: "0s Down CallsFail"},
 		"calls fail after a good probe": {before: healthy, moments: []moment{{3, "work", "good", 0}, {5, "fail", "", 0}, {3, "fail", "fails", 0}}, want: "8s Down CallsFail"},
-		"calls fail and probes do not":  {before: healthy, moments: []moment{{3, "work", "good", 0}, {2, "fail", "", 0}, {3, "fail", "good", 0}}, want: "5s Degraded ProbeContradicted"},
+		"calls fail and probes do not":  {before: healthy, moments: []moment{{3, "work", "good", 0}, {2, "fail", "", 0}, {3, "fail", "good", 0}}, want: "6s Degraded ProbeContradicted"},
 		"the last calls failed":         {before: healthy, moments: []moment{{3, "work", "good", 0}, {5, "the last few failed", "fails", 0}}},
 		"and two probes":                {before: healthy, moments: []moment{{3, "work", "good", 0}, {9, "the last few failed", "fails", 5}}, want: "8s Down CallsFail"},
 		"calls work while probes fail":  {before: healthy, moments: []moment{{20, "work", "fails", 5}}, want: "10s Degraded ProbeContradicted"},
@@ -71,7 +71,9 @@ func TestSequences(t *testing.T) {
 		"well for two seconds only":     {before: down, moments: []moment{{2, "work", "good", 0}, {5, "fail", "fails", 0}, {2, "work", "good", 0}, {5, "fail", "fails", 0}}},
 		"down without calls":            {before: down, moments: []moment{{3, "none", "good", 0}, {3, "none", "good", 0}}, want: "3s Healthy ProbeSucceeded"},
 		"one good probe is not enough":  {before: down, moments: []moment{{60, "none", "good", 0}}},
-		"worse, and worse":              {before: healthy, moments: []moment{{2, "slow", "", 0}, {2, "fail in part", "", 0}, {2, "fail", "", 0}}, want: "0s Degraded Slow, 2s Degraded CallsFail, 4s Down CallsFail"},
+		"worse, and worse":              {before: healthy, moments: []moment{{2, "slow", "", 0}, {4, "fail in part", "", 0}, {2, "fail", "", 0}}, want: "0s Degraded Slow, 5s Degraded CallsFail, 6s Down CallsFail"},
+		"another reason for a moment":   {before: down, moments: []moment{{3, "fail", "fails", 0}, {2, "no connection", "", 0}, {3, "fail", "", 0}}},
+		"better, doubtful, better":      {before: down, moments: []moment{{2, "work", "good", 0}, {2, "the last few failed", "", 0}, {3, "work", "", 0}}},
 		"nothing is told any more":      {before: healthy, moments: []moment{{320, "none", "not told", 0}}, want: "5m3s Unknown Pending"},
 		"how it is known is no news":    {before: healthy, moments: []moment{{9, "work", "fails", 0}, {9, "work", "good", 0}, {9, "none", "good", 0}}},
 	}
@@ -86,7 +88,7 @@ func TestSequences(t *testing.T) {
 
 func TestSinceIsThatOfTheState(t *testing.T) {
 	healthy := Restore(v1alpha1.HealthHealthy, v1alpha1.ReasonProbeSucceeded, "", noon().Add(-time.Hour), noon())
-	_, after := play(healthy, []moment{{2, "slow", "", 0}, {2, "fail in part", "", 0}})
+	_, after := play(healthy, []moment{{2, "slow", "", 0}, {4, "fail in part", "", 0}})
 	if !after.Since.Equal(noon()) || after.Reason != v1alpha1.ReasonCallsFail {
 		t.Errorf("%s since %s", after.Reason, after.Since)
 	}
@@ -98,26 +100,24 @@ func TestSinceIsThatOfTheState(t *testing.T) {
 
 // simulated is a provider that is called many times a second and probed, with a share of errors, and what is seen of it.
 type simulated struct {
-	random  *rand.Rand
-	seconds []window.Counts // the last fifteen
-	probe   Probe
-	state   Health
-	now     time.Time
+	random *rand.Rand
+	window window.Window
+	probe  Probe
+	state  Health
+	now    time.Time
 }
 
 // step lets a second pass with so many calls, of which a share fails, and probes when the state asks for it, with a result.
 func (s *simulated) step(calls int, permille int64, result Result) {
 	s.now = s.now.Add(time.Second)
-	var second window.Counts
+	at := s.now.Sub(noon())
 	for range calls {
 		ending := window.Answered
 		if s.random.Int64N(1000) < permille {
 			ending = window.Failed
 		}
-		second[ending]++
+		s.window.Count(at, ending)
 	}
-	s.seconds = append(s.seconds, second)
-	s.seconds = s.seconds[max(0, len(s.seconds)-15):]
 	every := time.Minute
 	if s.state.ProbeWithin > 0 {
 		every = s.state.ProbeWithin
@@ -127,16 +127,20 @@ func (s *simulated) step(calls int, permille int64, result Result) {
 		if result.Alike(s.probe.Result) {
 			streak += s.probe.Streak
 		}
-		s.probe = Probe{Result: result, At: s.now, Streak: streak}
+		s.probe = Probe{Result: result, At: s.now.Add(-50 * time.Millisecond), Streak: streak}
 	}
-	in := Calls{Keys: Keys{Usable: 1}}
-	for i, counts := range s.seconds {
-		in.Short.Add(counts)
-		if i >= len(s.seconds)-5 {
-			in.Brief.Add(counts)
-		}
-	}
+	var read window.Reading
+	s.window.AddTo(&read, at)
+	in := Calls{Brief: read.Brief, Short: read.Short, Run: read.Run(), AnsweredAgo: ago(read.AnsweredAgo()), FailedAgo: ago(read.FailedAgo()), Keys: Keys{Usable: 1}}
 	s.state = Assess(s.state, Input{Now: s.now, Calls: in, Probe: s.probe, SlowAfter: 10 * time.Second})
+}
+
+// ago is how long ago something was, or a minute for never.
+func ago(d time.Duration) time.Duration {
+	if d == 0 {
+		return window.Minute
+	}
+	return d
 }
 
 // TestANoisyProviderDoesNotFlap: with one call and one probe of a hundred that fail, at any rate of calls, the state stays for 10,000 seconds.
@@ -290,6 +294,29 @@ func TestMessages(t *testing.T) {
 				}
 				if strings.HasSuffix(got.Message, elsewhere) != (others && unwell[got.Reason]) {
 					t.Errorf("calls: %s, probe: %s, others do well: %t: %q", name, asked, others, got.Message)
+				}
+			}
+		}
+	}
+}
+
+// TestHalfOfTheCallsDoesNotFlap: a provider of which about half of the calls fail is on the border of Down, whatever probes say, and stays on one side of it for
+// minutes, for the same reason.
+func TestHalfOfTheCallsDoesNotFlap(t *testing.T) {
+	for _, permille := range []int64{200, 300, 400, 500, 600} {
+		for _, rate := range []int{10, 100} {
+			for _, probe := range []Result{Good, Failed} {
+				s := &simulated{random: rand.New(rand.NewPCG(23, uint64(rate))), now: noon()}
+				changes := 0
+				for second := range 5000 {
+					before := s.state
+					s.step(rate, permille, probe)
+					if second > 60 && (before.State != s.state.State || before.Reason != s.state.Reason) {
+						changes++
+					}
+				}
+				if changes > 20 || s.state.State == v1alpha1.HealthHealthy {
+					t.Errorf("%d permille at %d calls a second, probe %d: %d changes, %s in the end", permille, rate, probe, changes, s.state.State)
 				}
 			}
 		}

@@ -15,19 +15,30 @@ const (
 	repeated  = 2
 	// consecutive is how many calls in a row must fail where there are few.
 	consecutive = 3
-	// failing is how many calls of the last five seconds must fail, or meet a limit, and half is their share, where there are more.
+	// failing is how many calls of the last five seconds must fail, and half is their share, where there are more. As many in a row tell as much once no call
+	// was answered for broke. A provider of which that was said fails until their share is below fifth.
 	failing = 4
 	half    = 500
+	broke   = 2 * time.Second
+	// doubtful is how long no call must have been answered for failures in a row to be more than chance, so that a probe is asked for.
+	doubtful = time.Second
+	// limitedFor is how long calls must meet nothing but limits: a limit that is over sooner is what providers have every few seconds.
+	limitedFor = 3 * time.Second
 	// partly is how many calls of the last fifteen seconds must fail, and fifth is their share, for a provider that works in part.
 	partly = 5
 	fifth  = 200
 	// calm is the share of failures that a provider may have and still be well, and calmed what it must fall to over fifteen seconds where there are few calls.
-	calm   = 50
-	calmed = 100
+	// Where none failed for calmFor, it does not matter how many did before.
+	calm    = 50
+	calmed  = 100
+	calmFor = 2 * time.Second
 	// many is how many calls of five seconds tell by themselves that failures have stopped.
 	many = 50
-	// streams is how many streams it takes to call a provider slow.
+	// busy is how many answered calls of five seconds make it enough to do better for settledBusy.
+	busy = 20
+	// streams is how many streams it takes to call a provider slow, and nimble the share of spec.probe.slowAfter below which it is not slow any more.
 	streams = 3
+	nimble  = 900
 )
 
 // Result is what a probe found.
@@ -81,9 +92,13 @@ func (k Keys) left() int { return k.Usable - k.Refused - k.Exhausted - k.Limited
 type Calls struct {
 	// Brief and Short count the calls of the last 5 and 15 seconds.
 	Brief, Short window.Counts
-	// Streams is how many began in the last seconds, and FirstToken the median of how long that took.
-	Streams    uint64
-	FirstToken time.Duration
+	// Run counts those since the last answered one, within 15 seconds.
+	Run window.Counts
+	// AnsweredAgo and FailedAgo are how long ago a call was answered, and failed; a minute for none of late.
+	AnsweredAgo, FailedAgo time.Duration
+	// Streams is how many began in the last seconds, and FirstToken the median of how long that took. MinuteStreams is how many did in the last minute.
+	Streams, MinuteStreams uint64
+	FirstToken             time.Duration
 	// Keys that they use.
 	Keys Keys
 }
@@ -121,7 +136,7 @@ func (in *Input) sign(before *Health) sign {
 	switch {
 	case c.Keys.Usable > 0 && c.Keys.left() <= 0:
 		return c.Keys.sign()
-	case c.Brief[window.Limited] >= failing && c.Brief[window.Limited] == c.Brief.Total():
+	case c.allLimited(before):
 		return limited
 	case c.Short.Total() == 0:
 		return silent
@@ -130,28 +145,71 @@ func (in *Input) sign(before *Health) sign {
 		return failed
 	}
 	switch {
-	case c.Streams >= streams && c.FirstToken >= in.SlowAfter:
+	case in.slow(before):
 		return slow
 	case !c.good():
 		return unsure
 	case c.Keys.Refused+c.Keys.Exhausted > 0:
 		return someUnusable
+	case in.mayBeSlow(before):
+		return unsure
 	}
 	return well
 }
 
+// allLimited tells whether calls meet nothing but limits, and have for a while.
+func (c *Calls) allLimited(before *Health) bool {
+	if met := c.Run[window.Limited]; met == 0 || met < c.Run.Total() {
+		return false
+	}
+	return before.calls == limited || c.Run[window.Limited] >= consecutive && c.AnsweredAgo >= limitedFor
+}
+
 // failed is the sign of calls of which too many fail, and unsure for others.
 func (c *Calls) failed(before *Health) sign {
-	failures := c.Short.Failures()
+	failures := c.Run.Failures()
 	switch {
-	case c.Brief.Failures() >= failing && c.Brief.Permille() >= half, failures >= consecutive && c.Short[window.Answered] == 0:
+	case c.broken(before):
 		return broken
-	case failures >= 2 && c.Brief[window.Answered] == 0 && c.Short.Permille() >= half:
+	case failures >= consecutive && c.doubtful(), failures >= repeated && c.Brief[window.Answered] == 0 && c.Short.Permille() >= half:
 		return suspect
 	case c.failInPart(before):
 		return inPart
 	}
 	return unsure
+}
+
+// broken tells whether calls fail. Once that was found it stays until one is answered, and until clearly fewer fail.
+func (c *Calls) broken(before *Health) bool {
+	failures, share := c.Run.Failures(), int64(half)
+	if before.calls == broken {
+		share = fifth
+	}
+	switch {
+	case failures > 0 && c.Run.Permille() >= half && before.calls == broken:
+		return true
+	case failures >= failing && c.Run.Permille() >= half && c.AnsweredAgo >= broke:
+		return true
+	case c.Brief.Failures() >= failing && c.Brief.Permille() >= share && c.FailedAgo < calmFor:
+		return true
+	}
+	return c.Short.Failures() >= consecutive && c.Short[window.Answered] == 0
+}
+
+// doubtful tells whether the last few calls met nothing good.
+func (c *Calls) doubtful() bool { return c.Run.Total() >= consecutive && c.AnsweredAgo >= doubtful }
+
+// slow tells whether streams take too long to begin. Once that was found, a few are enough to say that they still do.
+func (in *Input) slow(before *Health) bool {
+	if before.isSlow() {
+		return in.Calls.Streams > 0 && in.Calls.FirstToken*1000 >= in.SlowAfter*nimble
+	}
+	return in.Calls.Streams >= streams && in.Calls.FirstToken >= in.SlowAfter
+}
+
+// mayBeSlow tells whether nobody knows if a provider that was slow still is: there were no streams in the last seconds.
+func (in *Input) mayBeSlow(before *Health) bool {
+	return before.isSlow() && in.Calls.Streams == 0 && in.Calls.MinuteStreams > 0
 }
 
 // sign is that of keys none of which is used.
@@ -170,8 +228,11 @@ func (c *Calls) good() bool {
 	if c.Brief.Total() == 0 {
 		return c.Short[window.Answered] > 0 && c.Short.Failures() == 0
 	}
-	return c.Brief[window.Answered] > 0 && c.Brief.Permille() <= calm
+	return c.Brief[window.Answered] > 0 && (c.Brief.Permille() <= calm || c.calm())
 }
+
+// calm tells whether calls were answered, and none failed, for a while.
+func (c *Calls) calm() bool { return c.FailedAgo >= calmFor && c.AnsweredAgo < c.FailedAgo }
 
 // unreachable tells whether most failures are for want of a connection.
 func (c *Calls) unreachable() bool { return 2*c.Short[window.Unreachable] > c.Short.Failures() }
@@ -179,8 +240,11 @@ func (c *Calls) unreachable() bool { return 2*c.Short[window.Unreachable] > c.Sh
 // failInPart tells whether many calls fail. Once that was found a few good seconds are not enough, unless there were many calls in them.
 func (c *Calls) failInPart(before *Health) bool {
 	found := before.Reason == v1alpha1.ReasonCallsFail && before.State == v1alpha1.HealthDegraded
-	if found && c.Brief.Total() < many {
+	switch {
+	case found && c.Brief.Total() < many:
 		return c.Short.Failures() > 0 && c.Short.Permille() >= calmed
+	case c.calm():
+		return false
 	}
 	return c.Brief.Permille() > calm && c.Short.Failures() >= partly && c.Short.Permille() >= fifth
 }

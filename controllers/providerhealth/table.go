@@ -61,11 +61,14 @@ func (s sign) notWorking(in *Input, fresh bool) finding {
 		return finding{}
 	case probe.Result == NotTold:
 		return finding{v1alpha1.HealthDown, reason}
-	case !fresh:
+	case !fresh || in.mended():
 		return finding{}
 	}
 	return finding{v1alpha1.HealthDegraded, v1alpha1.ReasonProbeContradicted}
 }
+
+// mended tells whether no call has failed since the probe began: then the provider may be back, and calls have not found out.
+func (in *Input) mended() bool { return !in.Now.Add(-in.Calls.FailedAgo).After(in.Probe.At) }
 
 // noKey is for calls that no key is left for.
 func noKey(probe *Probe, fresh bool) finding {

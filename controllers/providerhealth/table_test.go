@@ -16,19 +16,30 @@ func noon() time.Time { return time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC) }
 func callsThat() map[string]Calls {
 	one := Keys{Usable: 1}
 	good := window.Counts{window.Answered: 10}
+	const long = window.Minute
+	limits := window.Counts{window.Limited: 3}
 	return map[string]Calls{
-		"none":                  {Keys: one},
-		"work":                  {Brief: good, Short: good, Keys: one},
-		"slow":                  {Brief: good, Short: good, Keys: one, Streams: 3, FirstToken: 10 * time.Second},
-		"some keys unusable":    {Brief: good, Short: good, Keys: Keys{Usable: 3, Refused: 1, Exhausted: 1}},
-		"fail in part":          {Brief: window.Counts{window.Answered: 9, window.Failed: 1}, Short: window.Counts{window.Answered: 20, window.Failed: 5}, Keys: one},
-		"the last few failed":   {Brief: window.Counts{window.Failed: 2}, Short: window.Counts{window.Answered: 2, window.Failed: 2}, Keys: one},
-		"fail":                  {Brief: window.Counts{window.Answered: 4, window.TimedOut: 4}, Short: window.Counts{window.Answered: 40, window.TimedOut: 4}, Keys: one},
-		"no connection":         {Brief: window.Counts{window.Unreachable: 1}, Short: window.Counts{window.Unreachable: 3}, Keys: one},
-		"all calls limited":     {Brief: window.Counts{window.Limited: 4}, Short: window.Counts{window.Answered: 90, window.Limited: 4}, Keys: Keys{Usable: 1}},
-		"all keys rate-limited": {Short: good, Keys: Keys{Usable: 3, Refused: 1, Exhausted: 1, Limited: 1}},
-		"all keys out of quota": {Short: good, Keys: Keys{Usable: 2, Refused: 1, Exhausted: 1}},
-		"all keys refused":      {Short: good, Keys: Keys{Usable: 1, Refused: 1}},
+		"none":               {Keys: one, AnsweredAgo: long, FailedAgo: long},
+		"work":               {Brief: good, Short: good, FailedAgo: long, Keys: one},
+		"slow":               {Brief: good, Short: good, FailedAgo: long, Keys: one, Streams: 3, MinuteStreams: 3, FirstToken: 10 * time.Second},
+		"some keys unusable": {Brief: good, Short: good, FailedAgo: long, Keys: Keys{Usable: 3, Refused: 1, Exhausted: 1}},
+		"fail in part":       {Brief: window.Counts{window.Answered: 9, window.Failed: 1}, Short: window.Counts{window.Answered: 20, window.Failed: 5}, Keys: one},
+		"the last few failed": {
+			Brief: window.Counts{window.Failed: 2}, Short: window.Counts{window.Answered: 2, window.Failed: 2}, Run: window.Counts{window.Failed: 2},
+			AnsweredAgo: 6 * time.Second, Keys: one,
+		},
+		"fail": {Brief: window.Counts{window.Answered: 4, window.TimedOut: 4}, Short: window.Counts{window.Answered: 40, window.TimedOut: 4}, Keys: one},
+		"no connection": {
+			Brief: window.Counts{window.Unreachable: 1}, Short: window.Counts{window.Unreachable: 3}, Run: window.Counts{window.Unreachable: 3}, AnsweredAgo: long,
+			Keys: one,
+		},
+		"all calls limited": {
+			Brief: window.Counts{window.Answered: 90, window.Limited: 3}, Short: window.Counts{window.Answered: 900, window.Limited: 3}, Run: limits,
+			AnsweredAgo: limitedFor, FailedAgo: long, Keys: one,
+		},
+		"all keys rate-limited": {Short: good, FailedAgo: long, Keys: Keys{Usable: 3, Refused: 1, Exhausted: 1, Limited: 1}},
+		"all keys out of quota": {Short: good, FailedAgo: long, Keys: Keys{Usable: 2, Refused: 1, Exhausted: 1}},
+		"all keys refused":      {Short: good, FailedAgo: long, Keys: Keys{Usable: 1, Refused: 1}},
 	}
 }
 

@@ -214,7 +214,7 @@ func TestBackOff(t *testing.T) {
 		want    []time.Duration
 	}{
 		"circuit": {failed, 5, health.CircuitOpen, seconds(1, 2, 4, 5, 5)},
-		"rate":    {outcome(table.RateLimited, 0), 1, health.CoolingDown, seconds(1, 2, 4, 8, 16, 30, 30)},
+		"rate":    {outcome(table.RateLimited, 0), 1, health.CoolingDown, seconds(1, 2, 4, 4)},
 		"quota":   {outcome(table.QuotaExhausted, 0), 1, health.NoQuota, seconds(30, 60, 120, 240, 480, 900, 900)},
 		"key":     {outcome(table.KeyRejected, 0), 1, health.KeyRefused, seconds(10, 20, 40, 80, 160, 300, 300)},
 		"model":   {outcome(table.ModelWithdrawn, 0), 1, health.Withdrawn, seconds(60, 120, 240, 480, 960, 1920, 3600, 3600)},

@@ -277,7 +277,8 @@ const rungs = 5
 func ladder(b Block) (rung int, first, most time.Duration) {
 	switch b {
 	case CoolingDown:
-		return 1, time.Second, 30 * time.Second
+		// Not for long either: without a word of the provider, one call at a time finds out when the limit is over.
+		return 1, time.Second, 4 * time.Second
 	case NoQuota:
 		return 2, 30 * time.Second, 15 * time.Minute
 	case KeyRefused:

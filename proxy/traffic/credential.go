@@ -28,12 +28,17 @@ type Credential struct {
 	Brief  window.Counts `json:"brief,omitzero"`
 	Short  window.Counts `json:"short,omitzero"`
 	Minute window.Counts `json:"minute,omitzero"`
+	// Run counts the calls since the last answered one, within 15 seconds.
+	Run window.Counts `json:"run,omitzero"`
+	// AnsweredAgo and FailedAgo are how many milliseconds ago a call was answered, and failed by the provider's fault; 0 for none in the last minute.
+	AnsweredAgo int64 `json:"answeredAgoMS,omitempty"`
+	FailedAgo   int64 `json:"failedAgoMS,omitempty"`
 	// FirstToken are the times to the first token of streams, in milliseconds, and Rate the completion tokens a second of answers, both of the last minute.
-	// BriefFirstToken is that of the last 5 to 10 seconds.
+	// BriefFirstToken is that of the last 5 seconds, or of the last 3 where there are enough.
 	FirstToken      window.Packed `json:"firstToken,omitempty"`
 	BriefFirstToken window.Packed `json:"briefFirstToken,omitempty"`
 	Rate            window.Packed `json:"rate,omitempty"`
-	// Keys are those that something is to be told of, ordered by fingerprint.
+	// Keys are those that were called of late or that something is to be told of: those that are left alone first.
 	Keys []Key `json:"keys,omitempty"`
 }
 
@@ -85,14 +90,18 @@ func (a *account) add(u *health.Upstream, now time.Time) {
 	a.keys[fingerprint].add(u, now)
 }
 
+// milliseconds rounds up, so that what just happened is not 0.
+func milliseconds(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
+
 func (a *account) describe(name string) Credential {
 	described := Credential{
-		Name: name, Brief: a.minute.Brief, Short: a.minute.Short, Minute: a.minute.Minute, FirstToken: a.minute.FirstToken.Pack(),
+		Name: name, Brief: a.minute.Brief, Short: a.minute.Short, Minute: a.minute.Minute, Run: a.minute.Run(),
+		AnsweredAgo: milliseconds(a.minute.AnsweredAgo()), FailedAgo: milliseconds(a.minute.FailedAgo()), FirstToken: a.minute.FirstToken.Pack(),
 		BriefFirstToken: a.minute.BriefFirstToken.Pack(), Rate: a.minute.Rate.Pack(),
 	}
 	for fingerprint, views := range a.keys {
-		if key := views.describe(fingerprint); key.telling() {
-			described.Keys = append(described.Keys, key)
+		if views.telling() {
+			described.Keys = append(described.Keys, views.describe(fingerprint))
 		}
 	}
 	slices.SortFunc(described.Keys, func(a, b Key) int {
@@ -143,7 +152,7 @@ func (k *keyViews) add(u *health.Upstream, now time.Time) {
 	called := view.Samples > 0 && view.Age < window.Minute
 	block, left := keyBlock(&view)
 	switch {
-	case block == Open && !called:
+	case block == Open && (!called || view.Probe):
 		// Nobody knows whether it would answer.
 	case !k.found || block.Weight() < k.block.Weight():
 		k.found, k.block, k.left = true, block, left
@@ -189,4 +198,5 @@ func (k *keyViews) describe(fingerprint string) Key {
 	return key
 }
 
-func (k *Key) telling() bool { return k.Block != Open || k.Requests != nil || k.Tokens != nil }
+// telling tells whether there is anything to tell: that a key serves here, too, for it may be left alone by other proxies.
+func (k *keyViews) telling() bool { return k.found || k.requests >= 0 || k.tokens >= 0 }

@@ -42,11 +42,11 @@ func TestDescribeAll(t *testing.T) {
 		keys  []Key
 		count window.Counts
 	}{
-		"good calls":    {calls: func(u *upstreams) { u.attempt("a", "m", stream) }, count: window.Counts{1}},
+		"good calls":    {calls: func(u *upstreams) { u.attempt("a", "m", stream) }, keys: []Key{{Fingerprint: "a"}}, count: window.Counts{1}},
 		"neutral calls": {calls: func(u *upstreams) { u.attempt("a", "m", health.Outcome{Neutral: true}) }},
 		"a limited model of two": {
 			calls: func(u *upstreams) { u.attempt("a", "m", limited(time.Minute)); u.attempt("a", "n", stream) },
-			count: window.Counts{window.Answered: 1, window.Limited: 1},
+			keys:  []Key{{Fingerprint: "a"}}, count: window.Counts{window.Answered: 1, window.Limited: 1},
 		},
 		"all models that are called are limited": {
 			calls: func(u *upstreams) {
@@ -61,7 +61,7 @@ func TestDescribeAll(t *testing.T) {
 				u.attempt("a", "m", health.Outcome{Kind: table.KeyRejected})
 				u.attempt("b", "m", stream)
 			},
-			keys: []Key{{Fingerprint: "a", Block: KeyRefused, Seconds: 5}}, count: window.Counts{window.Answered: 1, window.Refused: 1},
+			keys: []Key{{Fingerprint: "a", Block: KeyRefused, Seconds: 5}, {Fingerprint: "b"}}, count: window.Counts{window.Answered: 1, window.Refused: 1},
 		},
 		"no credit": {
 			calls: func(u *upstreams) { u.attempt("a", "m", health.Outcome{Kind: table.QuotaExhausted}) },
@@ -81,7 +81,7 @@ func TestDescribeAll(t *testing.T) {
 					u.attempt("a", "m", health.Outcome{Kind: table.Unavailable})
 				}
 			},
-			count: window.Counts{window.Failed: 5},
+			keys: []Key{{Fingerprint: "a"}}, count: window.Counts{window.Failed: 5},
 		},
 		"what is left of the tightest limit": {
 			calls: func(u *upstreams) {

@@ -56,6 +56,9 @@ func (c Counts) Total() int64 {
 // Failures is how many failed for the provider's fault: what its limits and the account brought about is none.
 func (c Counts) Failures() int64 { return c[Unreachable] + c[Failed] + c[TimedOut] }
 
+// failure tells whether it is one of Failures.
+func (e Ending) failure() bool { return e == Unreachable || e == Failed || e == TimedOut }
+
 // Permille is the share of failures; 0 without attempts.
 func (c Counts) Permille() int64 {
 	total := c.Total()

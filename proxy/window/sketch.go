@@ -114,8 +114,13 @@ func (s *Sketch) Merge(packed Packed) bool {
 			return false
 		}
 	}
-	for bucket, count := range read.counts {
+	s.join(&read)
+	return true
+}
+
+// join adds another sketch.
+func (s *Sketch) join(other *Sketch) {
+	for bucket, count := range other.counts {
 		s.add(bucket, count)
 	}
-	return true
 }

@@ -67,8 +67,8 @@ func TestTimesSlide(t *testing.T) {
 		first, rate int64
 	}{
 		"at once":             {now: time.Second, brief: 1, all: 1, first: 100, rate: 48},
-		"after nine seconds":  {now: 9 * time.Second, brief: 1, all: 1, first: 100, rate: 48},
-		"after ten seconds":   {now: 10 * time.Second, all: 1, first: 100, rate: 48},
+		"after four seconds":  {now: 5 * time.Second, brief: 1, all: 1, first: 100, rate: 48},
+		"after five seconds":  {now: 6 * time.Second, all: 1, first: 100, rate: 48},
 		"at the minute's end": {now: 59 * time.Second, all: 1, first: 100, rate: 48},
 		"after it":            {now: 60 * time.Second},
 	}
@@ -79,6 +79,62 @@ func TestTimesSlide(t *testing.T) {
 			rate, _ := got.Rate.Quantile(500)
 			if got.BriefFirstToken.Count() != tc.brief || got.FirstToken.Count() != tc.all || got.Rate.Count() != tc.all || first != tc.first || rate != tc.rate {
 				t.Errorf("brief %d, first token %d of %d, rate %d of %d", got.BriefFirstToken.Count(), first, got.FirstToken.Count(), rate, got.Rate.Count())
+			}
+		})
+	}
+}
+
+// TestTheLatestTimesCountWhereThereAreEnough: a provider that got slow is not known by how fast it was four seconds ago.
+func TestTheLatestTimesCountWhereThereAreEnough(t *testing.T) {
+	for latest, want := range map[int]uint64{enough - 1: enough + 99, enough: enough} {
+		var w Window
+		for range 100 {
+			w.FirstToken(time.Second, 100*time.Millisecond)
+		}
+		for range latest {
+			w.FirstToken(5*time.Second, time.Second)
+		}
+		if got := read(&w, 5*time.Second); got.BriefFirstToken.Count() != want {
+			t.Errorf("of %d late ones %d count, want %d", latest, got.BriefFirstToken.Count(), want)
+		}
+	}
+}
+
+func TestWhatFollowedTheLastAnswer(t *testing.T) {
+	type ended struct {
+		window int
+		at     time.Duration
+		ending Ending
+	}
+	const ms = time.Millisecond
+	cases := map[string]struct {
+		ended            []ended
+		now              time.Duration
+		run              Counts
+		answered, failed time.Duration
+	}{
+		"nothing":                      {now: time.Hour},
+		"none was ever answered":       {ended: []ended{{0, 0, Failed}, {0, 900 * ms, Limited}}, now: time.Second, run: Counts{Failed: 1, Limited: 1}, failed: time.Second},
+		"in the same second":           {ended: []ended{{0, 100 * ms, Failed}, {0, 200 * ms, Answered}, {0, 300 * ms, TimedOut}}, now: 300 * ms, run: Counts{TimedOut: 1}, answered: 100 * ms, failed: 1},
+		"in the seconds after":         {ended: []ended{{0, 0, Failed}, {0, 1000 * ms, Answered}, {0, 1500 * ms, Failed}, {0, 4 * time.Second, Unreachable}}, now: 5 * time.Second, run: Counts{Failed: 1, Unreachable: 1}, answered: 4 * time.Second, failed: time.Second},
+		"limits are no failures":       {ended: []ended{{0, 0, Answered}, {0, 0, Limited}}, now: time.Second, run: Counts{Limited: 1}, answered: time.Second},
+		"another model is answered":    {ended: []ended{{0, 0, Answered}, {0, 2 * time.Second, Failed}, {1, 5 * time.Second, Answered}, {0, 6 * time.Second, Failed}}, now: 6 * time.Second, run: Counts{Failed: 1}, answered: time.Second, failed: 1},
+		"fifteen seconds are held":     {ended: []ended{{0, 0, Failed}, {0, 10 * time.Second, Failed}}, now: 15 * time.Second, run: Counts{Failed: 1}, failed: 5 * time.Second},
+		"of other models a second":     {ended: []ended{{0, 100 * ms, Failed}, {1, 900 * ms, Answered}}, now: time.Second, run: Counts{Failed: 1}, answered: 100 * ms, failed: 900 * ms},
+		"a minute is held of the rest": {ended: []ended{{0, 0, Answered}, {0, 0, Failed}}, now: Minute},
+		"the clock was put back":       {ended: []ended{{0, time.Minute, Answered}, {0, time.Minute, Failed}}, now: time.Second, answered: 1, failed: 1},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var windows [2]Window
+			for _, e := range tc.ended {
+				windows[e.window].Count(e.at, e.ending)
+			}
+			var r Reading
+			windows[0].AddTo(&r, tc.now)
+			windows[1].AddTo(&r, tc.now)
+			if r.Run() != tc.run || r.AnsweredAgo() != tc.answered || r.FailedAgo() != tc.failed {
+				t.Errorf("run %v, answered %s ago, failed %s ago", r.Run(), r.AnsweredAgo(), r.FailedAgo())
 			}
 		})
 	}
