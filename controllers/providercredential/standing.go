@@ -47,30 +47,50 @@ func (s *Standing) refuseCalls(now time.Time) {
 	s.callRefusals = min(s.callRefusals+1, maxRefusals)
 }
 
+// accept notes that a probe that began at a time took the key.
+func (s *Standing) accept(at time.Time, message string) {
+	if at.Before(s.trustAt) {
+		s.refuse(s.Message)
+		return
+	}
+	*s = Standing{State: provider.KeyValid, Message: message, callRefusals: s.callRefusals}
+}
+
+// await notes that there was no proper answer to a question of a time.
+func (s *Standing) await(at time.Time, message string) {
+	if s.asked.IsZero() {
+		s.asked = at
+	}
+	s.State, s.Message, s.Pending = provider.KeyUnknown, message, at.Sub(s.asked) < patience
+}
+
 // follow works out what is known after an outcome, from what was known before it.
 func (o *Outcome) follow(before Outcome) {
 	known := Standing{}
 	if before.Subject == o.Subject {
 		known = before.Standing
 	}
-	switch {
-	case o.Result == Answered && o.Verdict.Key == provider.KeyInvalid:
+	switch said := o.says(); {
+	case said == provider.KeyInvalid:
 		known.refuse(o.Message)
-	case o.Result == Answered && o.Verdict.Key == provider.KeyValid && o.At.Before(known.trustAt):
-		known.refuse(known.Message)
-	case o.Result == Answered && o.Verdict.Key == provider.KeyValid:
-		known = Standing{State: provider.KeyValid, Message: o.Message, callRefusals: known.callRefusals}
+	case said == provider.KeyValid:
+		known.accept(o.At, o.Message)
 	case known.State == provider.KeyValid || known.State == provider.KeyInvalid:
 	case !o.passing():
 		known = Standing{State: provider.KeyUnknown, Message: o.Message}
 	case known.State == provider.KeyUnknown && !known.Pending:
 	default:
-		if known.asked.IsZero() {
-			known.asked = o.At
-		}
-		known.State, known.Message, known.Pending = provider.KeyUnknown, o.Message, o.At.Sub(known.asked) < patience
+		known.await(o.At, o.Message)
 	}
 	o.Standing = known
+}
+
+// says is what an outcome by itself says of the key.
+func (o *Outcome) says() provider.KeyState {
+	if o.Result != Answered {
+		return provider.KeyUnknown
+	}
+	return o.Verdict.Key
 }
 
 // passing tells whether an outcome says nothing because of trouble that may pass.

@@ -69,44 +69,57 @@ func (h *history) happen() {
 	case 3:
 		h.log = append(h.log, place+" holds no key")
 		h.store(place, " ")
-	case 4, 5:
-		state := []provider.KeyState{valid, invalid, unknown}[h.random.IntN(3)]
-		// What cannot be told now takes nothing back, as the manager's memory has it.
-		if state == unknown && h.said[value] != "" {
-			return
-		}
-		h.log = append(h.log, fmt.Sprintf("%s is %s", value, state))
-		h.said[value] = state
-		h.verdict(value, state)
-	case 6:
-		step := time.Duration(h.random.IntN(300_000)) * time.Millisecond
-		h.log = append(h.log, fmt.Sprintf("%s pass", step))
-		h.later(step)
-	case 7:
-		h.edit()
-		h.log = append(h.log, fmt.Sprintf("the policy is %+v", h.credential.Spec.Rotation))
-	case 8:
+	case 4:
 		both := keys[h.random.IntN(len(keys))].SecretKeyRef.Name
 		h.log = append(h.log, place+" and "+both+" hold "+value)
 		h.store(place, value)
 		h.store(both, value)
-	case 9:
-		h.log = append(h.log, "the clock is set back by an hour")
-		h.later(-time.Hour)
+	case 5, 6, 7:
+		h.judge(value)
+	case 8, 9:
+		h.pass()
 	case 10:
-		h.log = append(h.log, "the provider is not asked yet about "+value)
-		if !h.inUse(value) {
-			delete(h.verdicts, printOf(value))
-			delete(h.said, value)
-		}
+		h.edit()
+		h.log = append(h.log, fmt.Sprintf("the policy is %+v", h.credential.Spec.Rotation))
 	default:
-		h.log = append(h.log, "the manager is restarted")
-		clear(h.verdicts)
-		for known, state := range h.said {
-			// It remembers nothing but what it is told again.
-			if h.random.IntN(2) == 0 {
-				h.verdict(known, state)
-			}
+		h.restart()
+	}
+}
+
+// judge draws what the provider says of a value, or that it has said nothing yet.
+func (h *history) judge(value string) {
+	state := []provider.KeyState{valid, invalid, unknown, ""}[h.random.IntN(4)]
+	switch {
+	case state == "" && !h.inUse(value):
+		h.log = append(h.log, "nothing is known of "+value)
+		delete(h.verdicts, printOf(value))
+		delete(h.said, value)
+	case state == "", state == unknown && h.said[value] != "":
+		// What cannot be told now takes nothing back, as the manager's memory has it.
+	default:
+		h.log = append(h.log, fmt.Sprintf("%s is %s", value, state))
+		h.said[value] = state
+		h.verdict(value, state)
+	}
+}
+
+// pass lets time pass, or sets the clock back.
+func (h *history) pass() {
+	step := time.Duration(h.random.IntN(300_000)) * time.Millisecond
+	if h.random.IntN(8) == 0 {
+		step = -time.Hour
+	}
+	h.log = append(h.log, fmt.Sprintf("%s pass", step))
+	h.later(step)
+}
+
+// restart makes the manager forget all but what it is told again.
+func (h *history) restart() {
+	h.log = append(h.log, "the manager is restarted")
+	clear(h.verdicts)
+	for known, state := range h.said {
+		if h.random.IntN(2) == 0 {
+			h.verdict(known, state)
 		}
 	}
 }
@@ -152,19 +165,12 @@ func (h *history) checkValues(ledBefore map[string]bool) string {
 	seen := map[string]bool{}
 	previous := map[string]int{}
 	for _, key := range h.entry().Keys {
+		wrong := h.wrongUse(&key, ledBefore[key.Value])
 		switch {
 		case seen[key.Value]:
 			return fmt.Sprintf("%q is there twice", key.Value)
-		case !key.Until.IsZero() && !h.now.Before(key.Until):
-			return fmt.Sprintf("%q is there after its time", key.Value)
-		case key.Role == table.Leads && !ledBefore[key.Value] && h.verdicts[printOf(key.Value)].State == invalid:
-			return fmt.Sprintf("%q leads, and was refused", key.Value)
-		case key.Role != table.Previous && !ledBefore[key.Value] && h.said[key.Value] == "":
-			return fmt.Sprintf("%q is used, and nobody was asked about it", key.Value)
-		case key.Role == table.Previous && key.Until.IsZero():
-			return fmt.Sprintf("%q is previous for ever", key.Value)
-		case key.Role == table.Previous && key.Until.After(h.now.Add(h.credential.Spec.Rotation.Overlap.Duration+time.Second)):
-			return fmt.Sprintf("%q is previous for longer than the overlap", key.Value)
+		case wrong != "":
+			return fmt.Sprintf("%q %s", key.Value, wrong)
 		}
 		seen[key.Value] = true
 		if key.Role == table.Previous {
@@ -175,6 +181,25 @@ func (h *history) checkValues(ledBefore map[string]bool) string {
 		}
 	}
 	return ""
+}
+
+// wrongUse is what is wrong with the role that a value has; led tells that it led before.
+func (h *history) wrongUse(key *table.Key, led bool) string {
+	earlier := key.Role == table.Previous
+	switch {
+	case h.over(key):
+		return "is there after its time"
+	case key.Role == table.Leads && !led && h.verdicts[printOf(key.Value)].State == invalid:
+		return "leads, and was refused"
+	case !earlier && !led && h.said[key.Value] == "":
+		return "is used, and nobody was asked about it"
+	case earlier && key.Until.IsZero():
+		return "is previous for ever"
+	case earlier && key.Until.After(h.now.Add(h.credential.Spec.Rotation.Overlap.Duration+time.Second)):
+		return "is previous for longer than the overlap"
+	default:
+		return ""
+	}
 }
 
 // checkStay looks for values that led before and are gone too soon.
