@@ -27,6 +27,8 @@ func (o ownToken) Token(context.Context, string) (string, error) { return string
 
 func (ownToken) Limit(time.Duration) {}
 
+func (ownToken) Refused(string, time.Time) bool { return false }
+
 // newControl makes the key pair of a namespace, good for three months.
 func newControl(t *testing.T) table.Control {
 	t.Helper()

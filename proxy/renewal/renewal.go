@@ -18,6 +18,8 @@ const (
 	failPause  = 2 * time.Second
 	// spread is the share of the time ahead of the end by which renewals are scattered, so that what was asked for together is not renewed together.
 	spread = 0.25
+	// blameless is how old a value has to be before its refusal is a reason to ask for another one: one that was just given is refused for something else.
+	blameless = time.Minute
 )
 
 // Term is a value with its end.
@@ -58,6 +60,9 @@ type Source[T any] struct {
 	mutex   sync.Mutex
 	ask     Ask[T]
 	current Term[T]
+	// given is when the current value came, and refused tells that it was not taken since.
+	given   time.Time
+	refused bool
 	// renewAt is when the current value is to be replaced.
 	renewAt time.Time
 	// failure is how the last question ended, nil if that was well; until retryAt there is no other one.
@@ -81,7 +86,7 @@ func (s *Source[T]) Get(ctx context.Context) (T, error) {
 	s.mutex.Lock()
 	now := s.rules.Now()
 	s.used = now
-	good := s.current.Ends.Sub(now) >= UnsafeEnd
+	good := s.lasts(now) && !s.refused
 	if s.asking == nil && !now.Before(s.retryAt) && (!good || !now.Before(s.renewAt)) {
 		s.asking = &question[T]{done: make(chan struct{})}
 		// The answer serves others too, and outlives the request that needs it first.
@@ -104,6 +109,24 @@ func (s *Source[T]) Get(ctx context.Context) (T, error) {
 	}
 }
 
+// lasts tells whether the current value is good for a while yet. It needs the mutex to be held.
+func (s *Source[T]) lasts(now time.Time) bool { return s.current.Ends.Sub(now) >= UnsafeEnd }
+
+// Refused notes that what was given out at a time was not taken, and tells whether there is something newer to try, or is to be: the next Get waits for that. While
+// nothing newer is to be had the value is given out on, for a refusal can be a mistake.
+func (s *Source[T]) Refused(at time.Time) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	switch {
+	case s.given.After(at):
+		return true
+	case s.rules.Now().Before(s.retryAt), at.Sub(s.given) < blameless:
+		return false
+	}
+	s.refused = true
+	return true
+}
+
 // answer asks a question.
 func (s *Source[T]) answer(ctx context.Context, ask Ask[T], q *question[T]) {
 	ctx, cancel := context.WithTimeout(ctx, AskLimit)
@@ -111,19 +134,21 @@ func (s *Source[T]) answer(ctx context.Context, ask Ask[T], q *question[T]) {
 	asked := s.rules.Now()
 	q.got, q.err = ask(ctx)
 	s.mutex.Lock()
-	s.failure, s.asking = q.err, nil
+	s.failure, s.asking, s.refused = q.err, nil, false
 	now := s.rules.Now()
 	switch {
 	case q.err == nil:
-		s.current = q.got
+		s.current, s.given = q.got, now
 		ahead := s.rules.Ahead(q.got.Ends.Sub(asked))
 		s.renewAt = q.got.Ends.Add(-ahead - time.Duration(spread*s.rules.Random()*float64(ahead)))
 		// What came is not asked for again at once even if it is as good as over.
 		s.retryAt = time.Time{}
-	case s.current.Ends.Sub(now) < UnsafeEnd:
-		s.retryAt = now.Add(failPause)
-	default:
+	case s.lasts(now):
 		s.retryAt = now.Add(retryPause)
+		// Who waits because it was refused goes on with it.
+		q.got, q.err = s.current, nil
+	default:
+		s.retryAt = now.Add(failPause)
 	}
 	s.mutex.Unlock()
 	close(q.done)

@@ -54,8 +54,9 @@ type attempt struct {
 	trace *tracing.Attempt
 	// sent tells that the provider may have seen the request, charged that what it used is in spent, and ended that it is known how the attempt went.
 	sent, charged, ended bool
-	// again tells that it was made with another key because the one before could not be used, and dropped that its own key had to be given up before it was sent.
-	again, dropped bool
+	// again tells that it was made with another key because the one before could not be used, dropped that its own key had to be given up before it was sent, and
+	// renewed that what was given for its key was refused, which says nothing of the key.
+	again, dropped, renewed bool
 	// lastTry tells that the provider had refused its key, and the call had nothing else left.
 	lastTry bool
 }
@@ -67,7 +68,7 @@ func (c *call) mayRepeat() bool { return c.form == nil || c.form.spool.whole() }
 // A key that cannot be used is no matter of the route's: the target is called again with another one, if it has one.
 func (s *Server) attempt(parent context.Context, c *call, v visit) (failure *Error, passed route.Exclusion) {
 	failure, passed = s.attemptServing(parent, c, &v)
-	for passed == 0 && s.hasOtherKey(parent, c, &v, failure) {
+	for passed == 0 && s.again(parent, c, &v, failure) {
 		again, out := s.attemptServing(parent, c, &v)
 		if out != 0 {
 			break
@@ -98,7 +99,8 @@ func (s *Server) attemptOnce(parent context.Context, c *call, v *visit) (failure
 	now := s.now()
 	upstream := s.serving(t, credential, now, l.model)
 	next := attempt{
-		target: t, leg: candidate.Route, account: l.account, model: upstream.model, prices: t.pricesOf(upstream.model), began: now, again: v.again || v.tried.Count() > 0,
+		target: t, leg: candidate.Route, account: l.account, model: upstream.model, prices: t.pricesOf(upstream.model), began: now,
+		again: v.again || v.tried.Count()+v.renewed > 0,
 	}
 	if why := unusable(credential, t); why != "" {
 		next.failure = next.fail(table.Unreachable, CodeUpstreamUnreachable, http.StatusBadGateway, why)
@@ -134,6 +136,7 @@ func (s *Server) attemptOnce(parent context.Context, c *call, v *visit) (failure
 	x.attempt, x.transport, c.report = c.note(next), newest.transport, x.report
 	next.reservation = nil
 	x.attempt.failure = s.runExchange(parent, x, l)
+	x.attempt.renewed = v.renew(x)
 	s.endAttempt(parent, c, x.attempt)
 	v.add(x.key, x.attempt.failure)
 	return x.attempt.failure, 0
@@ -205,7 +208,7 @@ func (s *Server) endAttempt(parent context.Context, c *call, a *attempt) {
 		c.waited += a.duration
 	}
 	outcome := health.Outcome{
-		Kind: kind, Neutral: a.failure != nil && (kind == table.None || a.dropped || a.failure.Policy || a.tooLargeAlone() || a.cutShort(parent, c.total())),
+		Kind: kind, Neutral: a.failure != nil && (kind == table.None || a.dropped || a.renewed || a.failure.Policy || a.tooLargeAlone() || a.cutShort(parent, c.total())),
 		Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1},
 		Stream: c.inbound.Head.Stream, FirstToken: a.firstToken, Duration: a.duration,
 		Prompt: a.usage.Prompt, Cached: a.usage.Cached, Completion: a.usage.Completion,

@@ -116,3 +116,10 @@ func (k *keyEntry) authorize(ctx context.Context, request *http.Request, body []
 	}
 	return k.authorizer.Authorize(ctx, request, body)
 }
+
+// renews tells whether a key of which the provider refused what a request was authorized with at a time is worth another try, because that was not the key itself
+// but something that was given for it and can be given anew.
+func (k *keyEntry) renews(at time.Time, status int) bool {
+	renewing, can := k.authorizer.(auth.Renewing)
+	return can && renewing.Refused(at, status)
+}

@@ -151,6 +151,63 @@ func TestATokenServiceThatRefusesAKey(t *testing.T) {
 	}
 }
 
+// tokenService gives out token sk-token-1, -2 and so on, and takes calls with those that are good.
+type tokenService struct {
+	*keyed
+	given atomic.Int64
+}
+
+func (s *tokenService) serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v1/token" {
+		answers(http.StatusOK, "application/json", fmt.Sprintf(`{"access_token":"sk-token-%d","expires_in":3600}`, s.given.Add(1)))(w, r)
+		return
+	}
+	s.keyed.serve(w, r)
+}
+
+// TestARevokedTokenIsRenewed in the request that finds out, and neither for one that was only just given nor more than once.
+func TestARevokedTokenIsRenewed(t *testing.T) {
+	clock := newFakeClock()
+	service := &tokenService{keyed: newKeyed(map[string]http.HandlerFunc{"token-1": good})}
+	h := newHarness(t, []http.HandlerFunc{service.serve}, policy(alone), clock.set, withTable(func(made *table.Table) {
+		account := &made.Credentials[0]
+		account.Keys = []table.Key{serviceAccountKey(t, account.Endpoint+"/token")}
+	}))
+	call := func(when string, status int, calls map[string]int) {
+		t.Helper()
+		if got := h.send(ask{}); got.status != status {
+			t.Errorf("%s: status %d, want %d\n%s", when, got.status, status, got.body)
+		}
+		checkCalls(t, when, service.keyed, calls)
+	}
+	call("with the first token", http.StatusOK, count("token-1", 1))
+	clock.advance(2 * time.Minute)
+	service.set("token-1", refusesKey)
+	service.set("token-2", good)
+	call("revoked", http.StatusOK, count("token-1", 1, "token-2", 1))
+	call("renewed", http.StatusOK, count("token-2", 1))
+	service.set("token-2", refusesKey)
+	call("refused though it is new", http.StatusBadGateway, count("token-2", 1))
+	clock.advance(10 * time.Minute)
+	service.set("token-3", refusesKey)
+	call("refused whatever the token", http.StatusBadGateway, count("token-2", 1, "token-3", 1))
+	if given := service.given.Load(); given != 3 {
+		t.Errorf("%d tokens were given", given)
+	}
+}
+
+// TestARenewedTokenIsOneTry: what keeps that from a provider, such as a budget, does not have the call try for ever.
+func TestARenewedTokenIsOneTry(t *testing.T) {
+	c, v := &call{}, &visit{renewing: true}
+	failure := &Error{Kind: table.KeyRejected}
+	if !(&Server{}).again(t.Context(), c, v, failure) {
+		t.Error("it is not tried")
+	}
+	if (&Server{}).again(t.Context(), c, v, failure) {
+		t.Error("it is tried again and again")
+	}
+}
+
 // hangingTokens hang until they are given up.
 type hangingTokens struct{ giveUp func() }
 
@@ -159,6 +216,8 @@ func (h hangingTokens) Token(ctx context.Context, _ string) (string, error) {
 	h.giveUp()
 	return "", ctx.Err()
 }
+
+func (h hangingTokens) Refused(string, time.Time) bool { return false }
 
 // TestATokenServiceThatHangs does not hold a key beyond its deadline.
 func TestATokenServiceThatHangs(t *testing.T) {

@@ -71,6 +71,9 @@ func (a account) Token(_ context.Context, audience string) (string, error) {
 	}).Serialize()
 }
 
+// Refused implements auth.Tokens. Every token is new.
+func (a account) Refused(string, time.Time) bool { return false }
+
 // pair is two proxies: apps of team-a call near, whose first target calls route chat-route of team-b at far.
 type pair struct {
 	near, far               *harness

@@ -19,14 +19,33 @@ type visit struct {
 	insists, again bool
 	// limited counts the keys whose rate limit was reached.
 	limited int
+	// renewed counts the keys that are tried a second time because what was given for them had to be given anew, and renewing tells that the last one is such a key.
+	renewed  int
+	renewing bool
 }
 
 // mostLimited is how many keys a call tries that are at their rate limits. Such limits are often those of the account, which all of its keys share; the
 // cool-downs of the keys keep calls from finding that out over and over.
 const mostLimited = 2
 
+// mostRenewed is for how many keys of a target a call has tokens renewed.
+const mostRenewed = 1
+
+// renew tells whether the key of an exchange that failed is worth another try.
+func (v *visit) renew(x *exchange) bool {
+	failure := x.attempt.failure
+	v.renewing = failure != nil && failure.Kind == table.KeyRejected && v.renewed < mostRenewed && x.key.renews(x.authorized, x.attempt.status)
+	if v.renewing {
+		v.renewed++
+	}
+	return v.renewing
+}
+
 // add notes that an attempt was made with a key.
 func (v *visit) add(key *keyEntry, failure *Error) {
+	if v.renewing {
+		return
+	}
 	refused := failure != nil && (failure.Kind == table.KeyRejected || failure.Kind == table.QuotaExhausted)
 	if failure != nil && failure.Kind == table.RateLimited {
 		v.limited++
@@ -34,9 +53,22 @@ func (v *visit) add(key *keyEntry, failure *Error) {
 	v.tried.Add(key.fingerprint, refused)
 }
 
+// again tells whether the target is called again: with the same key, if what was given for it is given anew, or with another one.
+func (s *Server) again(ctx context.Context, c *call, v *visit, failure *Error) bool {
+	if failure == nil || c.started() || !c.mayRepeat() || ctx.Err() != nil || len(c.attempts) >= mostAttempts {
+		return false
+	}
+	if v.renewing {
+		// Whatever becomes of the next attempt, it may not even get as far as a key.
+		v.renewing = false
+		return true
+	}
+	return s.hasOtherKey(c, v, failure)
+}
+
 // hasOtherKey tells whether a failure is one of the key alone, and the target has another one that can be used.
-func (s *Server) hasOtherKey(ctx context.Context, c *call, v *visit, failure *Error) bool {
-	if failure == nil || !v.mayTurn(failure.Kind) || c.started() || !c.mayRepeat() || ctx.Err() != nil || len(c.attempts) >= mostAttempts {
+func (s *Server) hasOtherKey(c *call, v *visit, failure *Error) bool {
+	if !v.mayTurn(failure.Kind) {
 		return false
 	}
 	l := &c.legs[v.candidate.Route]

@@ -25,10 +25,12 @@ const editRoom = 64
 type work struct {
 	credential *credentialEntry
 	// key that the request is sent with; nil until it is chosen.
-	key   *keyEntry
-	offer provider.Offer
-	joint dialect.Joint
-	model string
+	key *keyEntry
+	// authorized is when the request was.
+	authorized time.Time
+	offer      provider.Offer
+	joint      dialect.Joint
+	model      string
 	// preferences is OpenRouter's "provider", where the provider is OpenRouter.
 	preferences []byte
 	// outputLimit is the number of tokens of each choice that the request is to be limited to; 0 leaves it as it is.
@@ -220,11 +222,11 @@ func (w *work) request(ctx context.Context, c *call) (*http.Request, error) {
 
 // authorize proves who sends the request. What fails there happens before a byte was sent.
 func (w *work) authorize(ctx context.Context, request *http.Request, body []byte) error {
-	err := w.key.authorize(ctx, request, body)
-	if err == nil {
-		return nil
+	if err := w.key.authorize(ctx, request, body); err != nil {
+		return &upstream.Error{Kind: upstream.NotSent, Err: err}
 	}
-	return &upstream.Error{Kind: upstream.NotSent, Err: err}
+	w.authorized = w.key.now()
+	return nil
 }
 
 // frames splits the body of a stream into events.

@@ -96,11 +96,18 @@ func (t *Tokens) Token(ctx context.Context, audience string) (string, error) {
 	if audience == "" {
 		return "", errors.New("a token needs an audience")
 	}
+	return t.source(audience).Get(ctx)
+}
+
+// Refused notes that a token that was given out at a time was not taken, and tells whether there is a newer one, or is to be: the cluster may have dropped the
+// key that signed it.
+func (t *Tokens) Refused(audience string, at time.Time) bool { return t.source(audience).Refused(at) }
+
+func (t *Tokens) source(audience string) *renewal.Source[string] {
 	t.mutex.Lock()
+	defer t.mutex.Unlock()
 	life := t.life(audience)
-	source := t.sources.Source(audience, func(ctx context.Context) (renewal.Term[string], error) { return t.request(ctx, audience, life) })
-	t.mutex.Unlock()
-	return source.Get(ctx)
+	return t.sources.Source(audience, func(ctx context.Context) (renewal.Term[string], error) { return t.request(ctx, audience, life) })
 }
 
 // request asks the API server.

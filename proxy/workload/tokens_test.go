@@ -158,6 +158,21 @@ func TestTokensOutliveTheAPIServer(t *testing.T) {
 	})
 }
 
+// A token that is not taken any more, as after the cluster dropped the key that signed it, is replaced.
+func TestRefusedTokensAreReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := tokensOf(&apiServer{})
+		wantToken(t, tokens, "signalbox.a", "token-1")
+		wantToken(t, tokens, "signalbox.b", "token-2")
+		pass(time.Hour)
+		if !tokens.Refused("signalbox.a", time.Now()) {
+			t.Error("a refusal is nothing")
+		}
+		wantToken(t, tokens, "signalbox.a", "token-3")
+		wantToken(t, tokens, "signalbox.b", "token-2")
+	})
+}
+
 // A shorter limit makes the tokens that are there worthless at other proxies.
 func TestLimitIsLowered(t *testing.T) {
 	server := &apiServer{}

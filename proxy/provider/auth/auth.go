@@ -29,9 +29,19 @@ type Static interface {
 	StaticHeader() http.Header
 }
 
+// Renewing is an Authorizer of what can be asked for anew before its end.
+type Renewing interface {
+	Authorizer
+	// Refused notes that the provider answered with a status that refuses what a request was authorized with at a time. It tells whether the next request is
+	// authorized with something newer, so that it is worth another try.
+	Refused(at time.Time, status int) bool
+}
+
 // Tokens gives out tokens of the proxy's own ServiceAccount. It keeps them as long as they are good; the error holds nothing secret.
 type Tokens interface {
 	Token(ctx context.Context, audience string) (string, error)
+	// Refused notes that a token that was given out at a time was not taken, and tells whether there is a newer one, or is to be.
+	Refused(audience string, at time.Time) bool
 }
 
 // Options are what a Keeper is made of.
@@ -148,4 +158,9 @@ func (b bearer) Authorize(ctx context.Context, req *http.Request, _ []byte) erro
 	}
 	req.Header["Authorization"] = []string{"Bearer " + token}
 	return nil
+}
+
+// Refused implements Renewing.
+func (b bearer) Refused(at time.Time, status int) bool {
+	return status == http.StatusUnauthorized && b.source.Refused(at)
 }

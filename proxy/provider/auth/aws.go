@@ -34,8 +34,10 @@ const (
 type signer struct {
 	service, region string
 	keys            func(context.Context) (aws.Credentials, error)
-	signer          *v4.Signer
-	now             func() time.Time
+	// source of keys that expire; nil for others.
+	source *renewal.Source[aws.Credentials]
+	signer *v4.Signer
+	now    func() time.Time
 }
 
 func (k *Keeper) signer(p provider.Provider, c *table.Credential, key *table.Key, transport http.RoundTripper) (Authorizer, error) {
@@ -58,8 +60,14 @@ func (k *Keeper) signer(p provider.Provider, c *table.Credential, key *table.Key
 	if err != nil {
 		return nil, err
 	}
-	s.keys = k.signers.Source(sourceName(c, key), asking(k.now, transport, get)).Get
+	s.source = k.signers.Source(sourceName(c, key), asking(k.now, transport, get))
+	s.keys = s.source.Get
 	return s, nil
+}
+
+// Refused implements Renewing. AWS says 403 of sessions that were revoked.
+func (s *signer) Refused(at time.Time, status int) bool {
+	return (status == http.StatusUnauthorized || status == http.StatusForbidden) && s.source != nil && s.source.Refused(at)
 }
 
 // Authorize implements Authorizer.

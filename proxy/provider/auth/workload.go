@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -29,4 +30,9 @@ func (w workload) Authorize(ctx context.Context, req *http.Request, _ []byte) er
 	}
 	req.Header["Authorization"] = []string{"Bearer " + token}
 	return nil
+}
+
+// Refused implements Renewing.
+func (w workload) Refused(at time.Time, status int) bool {
+	return status == http.StatusUnauthorized && w.keeper.tokens.Refused(w.audience, at)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"signalbox.dev/signalbox/proxy/provider/auth"
 	"signalbox.dev/signalbox/proxy/table"
@@ -15,6 +16,9 @@ type ownTokens func(ctx context.Context, audience string) (string, error)
 func (o ownTokens) Token(ctx context.Context, audience string) (string, error) {
 	return o(ctx, audience)
 }
+
+// Refused takes nothing back.
+func (o ownTokens) Refused(string, time.Time) bool { return false }
 
 func giveOwn(_ context.Context, audience string) (string, error) { return "own-" + audience, nil }
 
