@@ -3,6 +3,7 @@ package keyprovision
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,9 +38,7 @@ func (r *Reconciler) apply(ctx context.Context, w work, planned step) error {
 	case create:
 		return r.create(ctx, w, planned.content)
 	case remove:
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		return w.keys.Delete(ctx, planned.id)
+		return r.remove(ctx, w, planned.id)
 	case release:
 		return r.release(ctx, w.credential)
 	case wait:
@@ -63,23 +62,36 @@ func (r *Reconciler) create(ctx context.Context, w work, intended content) error
 		_, err = r.store(ctx, w, w.in.withoutIntent())
 		return err
 	}
-	// What the write took is off the call's time: the intent is as old as that.
+	// What the write took is off the call's time: the intent is as old as that. A manager that was stopped for a while, and whose intent another one has settled meanwhile,
+	// finds the time over and sends nothing.
 	called, cancel := context.WithTimeout(ctx, callTimeout-r.Clock.Since(w.in.now))
 	made, err := w.keys.Create(called, intended.state.intent.name)
 	cancel()
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	switch {
-	case management.NothingDone(err):
+	if management.NothingDone(err) {
 		if _, failed := r.store(ctx, w, w.in.withoutIntent()); failed != nil {
 			return failed
 		}
 		return err
-	case err != nil:
+	}
+	r.Attempts.made(w.credential, management.Key{ID: made.ID, Name: intended.state.intent.name}, w.in.now)
+	if err != nil {
 		return err
 	}
 	_, err = r.store(ctx, w, w.in.stored(made))
 	return err
+}
+
+// remove deletes a key.
+func (r *Reconciler) remove(ctx context.Context, w work, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := w.keys.Delete(ctx, id); err != nil {
+		return err
+	}
+	r.Attempts.removed(w.credential, id, w.in.now)
+	return nil
 }
 
 // stillWanted reads the credential past the cache, after the intent was stored. Whoever lets the credential go looks for an intent once it is being deleted: either the
@@ -106,7 +118,7 @@ func (r *Reconciler) store(ctx context.Context, w work, changed content) (*corev
 	after := before.DeepCopy()
 	changed.write(after, ref.Key)
 	if err := r.Client.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return nil, fmt.Errorf("writing Secret %s/%s: %w", before.Namespace, before.Name, err)
+		return nil, unwritten(before, err)
 	}
 	return after, nil
 }
@@ -125,7 +137,16 @@ func (r *Reconciler) createSecret(ctx context.Context, credential *v1alpha1.Prov
 	}
 	changed.write(secret, ref.Key)
 	if err := r.Client.Create(ctx, secret); err != nil {
-		return nil, fmt.Errorf("creating Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+		return nil, unwritten(secret, err)
 	}
 	return secret, nil
+}
+
+// unwritten tells a Secret that may not be written so, which somebody has to see to, from one that cannot be written for now.
+func unwritten(secret *corev1.Secret, err error) error {
+	refusals := []metav1.StatusReason{metav1.StatusReasonForbidden, metav1.StatusReasonInvalid, metav1.StatusReasonBadRequest, metav1.StatusReasonRequestEntityTooLarge}
+	if reason := apierrors.ReasonForError(err); slices.Contains(refusals, reason) {
+		return &problem{local: true, text: fmt.Sprintf("the API server refuses to write Secret %s (%s); see whether the Secret is immutable, or a quota or an admission policy stands against it", secret.Name, reason)}
+	}
+	return fmt.Errorf("writing Secret %s/%s: %w", secret.Namespace, secret.Name, err)
 }

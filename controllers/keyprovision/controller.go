@@ -8,7 +8,6 @@ package keyprovision
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -161,8 +160,11 @@ func (r *Reconciler) advance(ctx context.Context, credential *v1alpha1.ProviderC
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if planned := makePlan(*in); planned.action == wait && in.secret.state.intent == nil && r.Attempts.listedLately(credential, in.now) {
-		return r.rest(credential, in, planned), nil
+	var lately bool
+	if in.listed, lately = r.Attempts.listedLately(credential, in.now); lately {
+		if planned := makePlan(*in); planned.action == wait && !planned.relist {
+			return r.rest(credential, in, planned), nil
+		}
 	}
 	return r.act(ctx, credential, key)
 }
@@ -178,6 +180,7 @@ func (r *Reconciler) act(ctx context.Context, credential *v1alpha1.ProviderCrede
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	r.Attempts.listed(credential, listed, key, r.Clock.Now())
 	// The Secret is read again after the list: what is in the list and not in this Secret cannot be stored any more.
 	in, err := r.gather(ctx, credential)
 	if err != nil {
@@ -186,13 +189,11 @@ func (r *Reconciler) act(ctx context.Context, credential *v1alpha1.ProviderCrede
 	in.listed = listed
 	planned := makePlan(*in)
 	if planned.action == wait {
-		r.Attempts.listed(credential, in.now)
 		return r.rest(credential, in, planned), nil
 	}
-	// What a step leaves behind, such as an orphan, is seen in the list only.
-	r.Attempts.listed(credential, time.Time{})
+	r.Attempts.listAgain(credential)
 	err = r.apply(ctx, work{credential: credential, in: in, keys: keys}, planned)
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
 		return reconcile.Result{RequeueAfter: retrying.Soon}, nil
 	}
 	if err != nil {
@@ -200,6 +201,7 @@ func (r *Reconciler) act(ctx context.Context, credential *v1alpha1.ProviderCrede
 	}
 	r.Attempts.worked(credential)
 	r.tell(credential, in, planned)
+	r.tellLost(ctx, credential, in, planned)
 	return reconcile.Result{RequeueAfter: retrying.Soon}, nil
 }
 
@@ -256,13 +258,4 @@ func managementRef(credential *v1alpha1.ProviderCredential) v1alpha1.SecretKeyRe
 		return openRouter.ManagementKeyRef
 	}
 	return credential.Spec.Rotation.Provision.OpenAI.AdminKeyRef
-}
-
-// referenced are the ids that a Secret knows.
-func (s state) referenced() []string {
-	ids := []string{s.current.id}
-	if s.retiring != nil {
-		ids = append(ids, s.retiring.id)
-	}
-	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 }

@@ -67,11 +67,11 @@ func TestAnswersLost(t *testing.T) {
 
 // Sequences of everything at once: kills, faults, refused keys, edits, a Secret that is deleted, clocks that jump.
 func TestKilledInSequences(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			chance := seeded(seed)
 			w := newWorld(t)
-			w.provider.lag = time.Duration(chance.IntN(100)) * time.Second
+			w.provider.lag, w.provider.linger = time.Duration(chance.IntN(100))*time.Second, time.Duration(chance.IntN(300))*time.Second
 			for range 12 {
 				w.cut = w.calls + chance.IntN(12)
 				w.provider.fault = someFault(chance)
@@ -86,6 +86,11 @@ func TestKilledInSequences(t *testing.T) {
 				w.run(overlap + 5*time.Minute)
 			}
 			w.settled()
+			w.removeCredential()
+			w.run(30 * time.Minute)
+			if len(w.provider.keys) != 0 || w.credential() != nil {
+				t.Errorf("left are %v", w.provider.keys)
+			}
 		})
 	}
 }

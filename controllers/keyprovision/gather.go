@@ -67,8 +67,21 @@ func prefix(credential *v1alpha1.ProviderCredential) string {
 	return "signalbox-" + hex.EncodeToString(sum[:8]) + "-"
 }
 
-// managementKey reads the key that the management API is called with.
+// managementKey is the key that the management API is called with. Where the Secret goes before the credential, as with a namespace, the one that worked last still serves to
+// delete what was made with it.
 func (r *Reconciler) managementKey(ctx context.Context, credential *v1alpha1.ProviderCredential) (string, error) {
+	key, err := r.storedManagementKey(ctx, credential)
+	var missing *problem
+	if errors.As(err, &missing) && missing.lost && !credential.DeletionTimestamp.IsZero() {
+		if before := r.Attempts.managementKey(credential); before != "" {
+			return before, nil
+		}
+	}
+	return key, err
+}
+
+// storedManagementKey reads the management key in its Secret.
+func (r *Reconciler) storedManagementKey(ctx context.Context, credential *v1alpha1.ProviderCredential) (string, error) {
 	ref := managementRef(credential)
 	var secret corev1.Secret
 	err := r.Keys.Get(ctx, types.NamespacedName{Namespace: credential.Namespace, Name: ref.Name}, &secret)
@@ -119,6 +132,7 @@ func (r *Reconciler) gather(ctx context.Context, credential *v1alpha1.ProviderCr
 	if in.inUse, err = r.inUse(ctx, credential); err != nil {
 		return nil, err
 	}
+	in.recent = r.Attempts.recently(credential, in.secret.state.intent, in.now)
 	in.refusedSince = refusedSince(credential, in.secret.state.current.fingerprint)
 	return in, nil
 }

@@ -1,6 +1,7 @@
 package keyprovision
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -53,7 +54,7 @@ func (o Opener) Open(credential *v1alpha1.ProviderCredential, key string) (manag
 		return nil, nil, err
 	}
 	dialer := &endpoint.Dialer{Policy: policy, Resolver: o.Resolver}
-	transport := &http.Transport{DialContext: dialer.DialContext, MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true}
+	transport := &http.Transport{DialContext: abandoning(dialer.DialContext), MaxResponseHeaderBytes: maxHeader, ForceAttemptHTTP2: true}
 	address := func(path string) (*url.URL, error) {
 		return vendor.Address(account, provider.Offer{Path: path}, "", false)
 	}
@@ -63,4 +64,24 @@ func (o Opener) Open(credential *v1alpha1.ProviderCredential, key string) (manag
 		return openrouter.Keys{Client: client, Limit: provision.OpenRouter.Limit}, transport.CloseIdleConnections, nil
 	}
 	return openai.Keys{Client: client, Project: provision.OpenAI.Project}, transport.CloseIdleConnections, nil
+}
+
+// dial opens a connection.
+type dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// abandoning has connections thrown away when they are closed, with what the network has not taken yet: a call that is given up is not sent on behind our back by the
+// kernel, minutes later, when the network is back.
+func abandoning(next dial) dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		connection, err := next(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		if tcp, isTCP := connection.(*net.TCPConn); isTCP {
+			if err := tcp.SetLinger(0); err != nil {
+				return nil, errors.Join(err, connection.Close())
+			}
+		}
+		return connection, nil
+	}
 }

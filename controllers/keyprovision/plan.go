@@ -25,26 +25,6 @@ const (
 	look = 15 * time.Second
 )
 
-// input is all that a step is planned from.
-type input struct {
-	now            time.Time
-	every, overlap time.Duration
-	// prefix of the names of our keys.
-	prefix string
-	// owner is the UID of the credential.
-	owner string
-	// secret is what was read of the Secret after the list.
-	secret content
-	// listed are our keys at the provider.
-	listed []management.Key
-	// inUse are the fingerprints of all keys that proxies may still use.
-	inUse []string
-	// refusedSince is from when on the provider has been refusing the key in the Secret; zero if it does not.
-	refusedSince time.Time
-	// deleting tells that the credential is being deleted.
-	deleting bool
-}
-
 // action is what a step does.
 type action int
 
@@ -67,6 +47,8 @@ type step struct {
 	content content
 	id      string
 	after   time.Duration
+	// relist tells that it is the provider's list that is waited for.
+	relist bool
 	// told says how it stands, for people.
 	told told
 }
@@ -83,12 +65,16 @@ const (
 	foreign
 	// refused: the provider refuses the key that was made.
 	refused
+	// hurried: keys are needed faster than they are made.
+	hurried
+	// lingering: the provider goes on listing a key that it said to have deleted.
+	lingering
 )
 
 // rules in their order; the first that applies says what is done.
 func rules() []func(input) (step, bool) {
 	return []func(input) (step, bool){
-		settleIntent, forgetAll, recall, removeOrphans, letGo, dropEmptied, rollBack, takeBack, retire, adoptForeign, awaitProof, makeDue,
+		settleIntent, awaitLate, forgetAll, recall, removeOrphans, letGo, dropEmptied, rollBack, takeBack, retire, adoptForeign, awaitProof, makeDue,
 	}
 }
 
@@ -109,15 +95,45 @@ func settleIntent(in input) (step, bool) {
 	if open == nil {
 		return step{}, false
 	}
-	until := open.since.Add(settle)
 	seen := slices.ContainsFunc(in.listed, func(key management.Key) bool {
 		return key.Name == open.name && !in.knows(key)
 	})
-	// A time far ahead is none that a manager wrote.
-	if !seen && in.now.Before(until) && until.Sub(in.now) < 2*settle {
-		return step{after: min(until.Sub(in.now), look), told: making}, true
+	if until := in.settled(*open); !seen && in.now.Before(until) {
+		return step{after: min(until.Sub(in.now), look), told: making, relist: true}, true
 	}
 	return in.write(making, func(c *content) { c.state.intent = nil }), true
+}
+
+// settled is when a key that was asked for under an intent cannot turn up any more. The time in the intent is that of the manager that wrote it, whose clock may be off; so a
+// part of the wait is counted from when this process first saw it, and a time far ahead is none.
+func (in input) settled(open intent) time.Time {
+	watched := in.recent.doubt.since
+	since := open.since
+	if since.Sub(watched) > settle {
+		since = watched
+	}
+	if until := watched.Add(settle / 2); until.After(since.Add(settle)) {
+		return until
+	}
+	return since.Add(settle)
+}
+
+// awaitLate waits for a key that was made a moment ago and that the list does not show yet, where nothing is going to be left that knows it: it would turn up as one too many,
+// or when nobody looks any more.
+func awaitLate(in input) (step, bool) {
+	var made time.Time
+	if last := in.recent.made; last.Name != "" && !in.secret.state.references(last.ID) {
+		made = in.recent.madeAt
+	}
+	if in.deleting {
+		for _, known := range in.unlisted() {
+			if known.at.After(made) {
+				made = known.at
+			}
+		}
+	}
+	wait := made.Add(settle).Sub(in.now)
+	return step{after: min(wait, look), told: making, relist: true}, wait > 0 && wait <= settle
 }
 
 // forgetAll makes orphans of all keys once the credential is being deleted.
@@ -150,14 +166,23 @@ func recall(in input) (step, bool) {
 }
 
 // removeOrphans deletes keys that the Secret knows nothing of. There is no intent, and the Secret was read after the list, so nobody can store them any more. This is
-// the only place where keys are deleted.
+// the only place where keys are deleted. One that stays in the list though it was deleted is waited for, and deleted again less and less often.
 func removeOrphans(in input) (step, bool) {
+	waiting := step{relist: true, told: in.progress()}
 	for _, key := range in.listed {
-		if !in.knows(key) {
+		if in.knows(key) {
+			continue
+		}
+		done, confirmed := in.recent.removed[key.ID]
+		if !confirmed || !in.now.Before(done.again) {
 			return step{action: remove, id: key.ID, told: in.progress()}, true
 		}
+		if in.now.Sub(done.first) >= settle {
+			waiting.told = lingering
+		}
+		waiting.after = max(waiting.after, min(done.again.Sub(in.now), look))
 	}
-	return step{}, false
+	return waiting, waiting.after > 0
 }
 
 // letGo lets a credential go that has no keys left.
@@ -252,6 +277,9 @@ func makeDue(in input) (step, bool) {
 	if in.now.Before(s.retry.after) {
 		return step{after: min(s.retry.after.Sub(in.now), recheck), told: refused}, true
 	}
+	if wait := in.recent.hurry(in.now); wait > 0 {
+		return step{after: min(wait, recheck), told: hurried}, true
+	}
 	next := in.write(making, func(c *content) {
 		c.state.owner, c.state.intent = in.owner, &intent{name: in.name(in.now), since: in.now}
 	})
@@ -259,80 +287,9 @@ func makeDue(in input) (step, bool) {
 	return next, true
 }
 
-// due is when the next key is to be made; a time in the past for at once.
-func (in input) due() time.Time {
-	made := in.secret.state.current.at
-	if made.IsZero() || in.secret.value == "" || !in.refusedSince.IsZero() && in.now.Sub(in.refusedSince) >= refusedFor {
-		return time.Time{}
-	}
-	return made.Add(in.every)
-}
-
 // rest waits for the next key.
 func (in input) rest() step {
 	return step{after: min(in.due().Sub(in.now), recheck), told: in.progress()}
-}
-
-// stored is what the Secret holds once a key was made: the key that it replaces stays beside it, to be put back should the provider refuse the new one.
-func (in input) stored(made management.Made) content {
-	c := in.secret
-	if c.value != "" {
-		replaced := c.state.current
-		replaced.fingerprint = fingerprint(c.value)
-		c.state.retiring, c.state.retiringAfter = &replaced, in.retiringAfter()
-	}
-	c.state.owner, c.state.intent = in.owner, nil
-	c.state.current = ref{id: made.ID, fingerprint: fingerprint(made.Value), at: in.now}
-	c.value, c.previous = made.Value, c.value
-	return c
-}
-
-// withoutIntent is what the Secret holds when the provider said that it made no key.
-func (in input) withoutIntent() content {
-	c := in.secret
-	c.state.intent = nil
-	return c
-}
-
-// name is that of a key that is made at a time.
-func (in input) name(at time.Time) string { return in.prefix + at.UTC().Format("20060102t150405z") }
-
-// knows tells whether a key at the provider is one that the Secret knows: by its id or, should somebody have spoilt that, by when it was made.
-func (in input) knows(key management.Key) bool {
-	s := in.secret.state
-	if s.references(key.ID) {
-		return true
-	}
-	known := []ref{s.current}
-	if s.retiring != nil {
-		known = append(known, *s.retiring)
-	}
-	return slices.ContainsFunc(known, func(r ref) bool { return r.fingerprint != "" && key.Name == in.name(r.at) && !in.lists(r.id) })
-}
-
-// lists tells whether the provider has a key of an id.
-func (in input) lists(id string) bool {
-	return slices.ContainsFunc(in.listed, func(key management.Key) bool { return key.ID == id })
-}
-
-func (in input) retiringAfter() time.Time { return in.now.Add(in.overlap + margin) }
-
-// edited tells whether the Secret holds another key than the one that was made.
-func (in input) edited() bool {
-	return in.secret.state.current.id != "" && fingerprint(in.secret.value) != in.secret.state.current.fingerprint
-}
-
-// progress is how it stands where nothing is wrong.
-func (in input) progress() told {
-	s := in.secret.state
-	switch {
-	case in.edited(), s.current.id == "" && in.secret.value != "" && !s.current.at.IsZero():
-		return foreign
-	case s.current.id == "" || s.retiring != nil:
-		return making
-	default:
-		return onSchedule
-	}
 }
 
 // write is a step that changes the Secret.

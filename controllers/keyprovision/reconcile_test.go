@@ -109,7 +109,8 @@ func TestDeletionGivenUp(t *testing.T) {
 	}{
 		"provider fails, not for long": {failing, 9 * time.Minute, false},
 		"provider fails for long":      {failing, 21 * time.Minute, true},
-		"management key gone": {func(w *world) {
+		"management key gone, for a manager that never had it": {func(w *world) {
+			w.restart()
 			w.remove(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: credentialName.Namespace, Name: managementSecret}})
 		}, time.Second, true},
 	}

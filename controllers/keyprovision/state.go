@@ -3,6 +3,7 @@ package keyprovision
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -165,6 +166,15 @@ func (c content) write(secret *corev1.Secret, key string) {
 // references tells whether a key at the provider is one that the Secret knows.
 func (s state) references(id string) bool {
 	return id != "" && (s.current.id == id || s.retiring != nil && s.retiring.id == id)
+}
+
+// refs are the keys that a Secret knows and that were made.
+func (s state) refs() []ref {
+	known := []ref{s.current}
+	if s.retiring != nil {
+		known = append(known, *s.retiring)
+	}
+	return slices.DeleteFunc(known, func(r ref) bool { return r.id == "" })
 }
 
 // fingerprint is that of a key in the Secret, as the status shows it; empty for none.

@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -164,22 +168,68 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// A list without an end is given up.
-func TestEndlessList(t *testing.T) {
-	rows := strings.Repeat(`{"hash":"a","id":"a","name":"x"},`, 99) + `{"hash":"a","id":"a","name":"x"}`
-	for name, change := range map[string]func(*v1alpha1.ProviderCredential){"OpenRouter": nil, "OpenAI": atOpenAI} {
+// What is no list of keys is never taken for an empty one, or for the whole: keys that are not in it would be left behind.
+func TestLists(t *testing.T) {
+	filler := func(from int) string {
+		var rows []string
+		for i := from; i < from+100; i++ {
+			rows = append(rows, fmt.Sprintf(`{"hash":"h%d","id":"h%d","name":"x"}`, i, i))
+		}
+		return strings.Join(rows, ",")
+	}
+	ours := `{"hash":"a","id":"a","name":"ours-1"}`
+	one := []management.Key{{ID: "a", Name: "ours-1"}}
+	cases := map[string]struct {
+		openAI bool
+		// answer to the call with a number, from 0.
+		answer func(call int) string
+		want   []management.Key
+		// fails is a part of the error; empty for none.
+		fails string
+		calls int
+	}{
+		"OpenRouter, empty":                  {answer: always(`{"data":[]}`), calls: 1},
+		"OpenRouter, null":                   {answer: always(`{"data":null}`), calls: 1},
+		"OpenRouter, no list":                {answer: always(`{}`), fails: "no list", calls: 1},
+		"OpenRouter, an error inside a 200":  {answer: always(`{"error":{"code":500}}`), fails: "no list", calls: 1},
+		"OpenRouter, a list of another kind": {answer: always(`{"data":"none"}`), fails: "JSON", calls: 1},
+		"OpenRouter, cut":                    {answer: always(`{"data":[` + ours), fails: "JSON", calls: 1},
+		"OpenRouter, the same page again":    {answer: always(`{"data":[` + ours + `]}`), want: one, calls: 2},
+		"OpenRouter, an id that is none":     {answer: always(`{"data":[{"hash":"../a","name":"ours-1"}]}`), fails: "delete that key by hand", calls: 1},
+		"OpenRouter, no ids":                 {answer: always(`{"data":[{"name":"x"},{"name":"ours-1"}]}`), fails: "delete that key by hand", calls: 1},
+		"OpenRouter, no end":                 {answer: func(call int) string { return `{"data":[` + filler(100*call) + `]}` }, fails: "more than 5000", calls: 50},
+		"OpenAI, empty":                      {openAI: true, answer: always(`{"data":[],"has_more":false}`), calls: 1},
+		"OpenAI, no list":                    {openAI: true, answer: always(`{"object":"list"}`), fails: "no list", calls: 1},
+		"OpenAI, more of nothing":            {openAI: true, answer: always(`{"data":[],"has_more":true}`), fails: "circles", calls: 1},
+		"OpenAI, the same page again":        {openAI: true, answer: always(`{"data":[` + ours + `],"has_more":true}`), fails: "circles", calls: 2},
+		"OpenAI, no end":                     {openAI: true, answer: func(call int) string { return `{"has_more":true,"data":[` + filler(100*call) + `]}` }, fails: "more than 5000", calls: 50},
+	}
+	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			calls := 0
+			change := func(*v1alpha1.ProviderCredential) {}
+			if tc.openAI {
+				change = atOpenAI
+			}
 			keys := opened(t, func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte(tc.answer(calls)))
 				calls++
-				_, _ = w.Write([]byte(`{"has_more":true,"data":[` + rows + `]}`))
 			}, change)
-			if _, err := keys.List(t.Context(), "ours-"); !errors.Is(err, management.ErrTooMany) || calls != management.MaxListed/100 {
-				t.Errorf("after %d calls: %v", calls, err)
+			got, err := keys.List(t.Context(), "ours-")
+			if diff := cmp.Diff(tc.want, got); diff != "" || (err == nil) != (tc.fails == "") || err != nil && !strings.Contains(err.Error(), tc.fails) {
+				t.Errorf("%v; %s", err, diff)
+			}
+			if _, known := problemOf(err); err != nil && !known {
+				t.Errorf("nobody is told of %v", err)
+			}
+			if calls != tc.calls {
+				t.Errorf("%d calls, want %d", calls, tc.calls)
 			}
 		})
 	}
 }
+
+func always(answer string) func(int) string { return func(int) string { return answer } }
 
 // What an answer says about a key that was to be made: made, not made, or nobody knows. No error repeats the answer, which may hold a key.
 func TestAnswersOfCreate(t *testing.T) {
@@ -307,4 +357,82 @@ func (r roundTrip) RoundTrip(request *http.Request) (*http.Response, error) { re
 func clients(transport http.RoundTripper) []management.Keys {
 	client := management.Client{Transport: transport, Key: adminKey, Address: func(path string) (*url.URL, error) { return url.Parse("http://provider.test" + path) }}
 	return []management.Keys{openrouter.Keys{Client: client}, openai.Keys{Client: client, Project: "proj_abc"}}
+}
+
+// resumed is the context of a process that was stopped and goes on: its timer has not run yet.
+type resumed struct {
+	context.Context
+	deadline time.Time
+}
+
+func (r resumed) Deadline() (time.Time, bool) { return r.deadline, true }
+
+// A process that goes on after it was stopped does not begin a call whose time is over, not even over a connection that was open already.
+func TestNothingBegunLate(t *testing.T) {
+	for name, change := range map[string]func(*v1alpha1.ProviderCredential){"OpenRouter": nil, "OpenAI": atOpenAI} {
+		t.Run(name, func(t *testing.T) {
+			var calls []string
+			keys := opened(t, func(w http.ResponseWriter, r *http.Request) {
+				calls = append(calls, r.Method)
+				_, _ = w.Write([]byte(`{"data":[],"id":"a","api_key":{"value":"sk-x"}}`))
+			}, change)
+			if _, err := keys.List(t.Context(), "ours-"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := keys.Create(resumed{t.Context(), time.Now().Add(-time.Minute)}, "ours-1"); !management.NothingDone(err) {
+				t.Errorf("the error is %v, want one that says that nothing was done", err)
+			}
+			if diff := cmp.Diff([]string{"GET"}, slices.Compact(calls)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// One that was stopped after it began, while it connected, does not send what makes it a call.
+func TestNothingSentLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Minute)
+			sent, err := io.ReadAll(r.Body)
+			again, failed := r.GetBody()
+			if failed != nil {
+				t.Fatal(failed)
+			}
+			sentAgain, errAgain := io.ReadAll(again)
+			if len(sent)+len(sentAgain) > 0 || err == nil || errAgain == nil {
+				t.Errorf("sent was %q, and then %q", sent, sentAgain)
+			}
+			return nil, err
+		})
+		for _, keys := range clients(transport) {
+			_, err := keys.Create(resumed{t.Context(), time.Now().Add(20 * time.Second)}, "ours-1")
+			if err == nil || management.NothingDone(err) {
+				t.Errorf("the error is %v, want one that leaves it open", err)
+			}
+		}
+	})
+}
+
+// A call that is given up is taken from the network too: its connection is reset rather than closed, which would have the kernel go on sending.
+func TestGivenUpCallIsReset(t *testing.T) {
+	ctx, giveUp := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	keys := opened(t, func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			ended <- err
+			return
+		}
+		defer func() { _ = connection.Close() }()
+		giveUp()
+		_, err = connection.Read(make([]byte, 1))
+		ended <- err
+	}, nil)
+	if _, err := keys.Create(ctx, "ours-1"); err == nil {
+		t.Fatal("a call without an answer succeeded")
+	}
+	if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection ended with %v, want a reset", err)
+	}
 }

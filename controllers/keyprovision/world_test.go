@@ -66,10 +66,13 @@ type world struct {
 // fakeKeys is a management API in memory.
 type fakeKeys struct {
 	world *world
+	// named tells its keys from those of another account.
+	named string
 	made  int
 	keys  []liveKey
-	// lag is how long a key that was made is not in the list.
-	lag time.Duration
+	// lag is how long a key that was made is not in the list, and linger how long one that was deleted still is.
+	lag, linger time.Duration
+	deleted     []liveKey
 	// fault, if not nil, decides about a call: whether it is carried out, and its error.
 	fault func(call string) (carriedOut bool, err error)
 	// refuses are the values that the provider refuses in calls.
@@ -85,14 +88,44 @@ type liveKey struct {
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	w := &world{t: t, clock: clocktesting.NewFakeClock(time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)), cut: -1, events: events.NewFakeRecorder(100)}
-	w.provider = &fakeKeys{world: w, refuses: map[string]bool{}}
+	w.otherAccount("")
 	scheme := controllertest.Scheme()
 	// The usual tracker also keeps managed fields, which takes a hundred times as long.
 	w.tracker = clienttesting.NewObjectTracker(scheme, serializer.NewCodecFactory(scheme).UniversalDecoder())
+	// Reading from the tracker spares the fake client's detour over JSON, which takes longer than all the rest.
 	w.client = fake.NewClientBuilder().WithScheme(scheme).WithObjectTracker(w.tracker).WithObjects(append([]client.Object{credential(), managementKey()}, objects...)...).
-		WithStatusSubresource(&v1alpha1.ProviderCredential{}).Build()
+		WithStatusSubresource(&v1alpha1.ProviderCredential{}).WithInterceptorFuncs(interceptor.Funcs{Get: w.get}).Build()
 	w.restart()
 	return w
+}
+
+func (w *world) get(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+	resource := corev1.SchemeGroupVersion.WithResource("secrets")
+	if _, isCredential := into.(*v1alpha1.ProviderCredential); isCredential {
+		resource = v1alpha1.SchemeGroupVersion().WithResource("providercredentials")
+	}
+	found, err := w.tracker.Get(resource, key.Namespace, key.Name)
+	if err != nil {
+		return err
+	}
+	switch into := into.(type) {
+	case *corev1.Secret:
+		found.(*corev1.Secret).DeepCopyInto(into)
+	case *metav1.PartialObjectMetadata:
+		found.(*corev1.Secret).ObjectMeta.DeepCopyInto(&into.ObjectMeta)
+	case *v1alpha1.ProviderCredential:
+		found.(*v1alpha1.ProviderCredential).DeepCopyInto(into)
+	default:
+		return c.Get(ctx, key, into, options...)
+	}
+	return nil
+}
+
+// otherAccount has the management key be that of another account at the provider, without keys of ours. It returns the one before.
+func (w *world) otherAccount(named string) *fakeKeys {
+	before := w.provider
+	w.provider = &fakeKeys{world: w, named: named, refuses: map[string]bool{}}
+	return before
 }
 
 func credential() *v1alpha1.ProviderCredential {
@@ -170,15 +203,23 @@ func (p *fakeKeys) List(_ context.Context, prefix string) (keys []management.Key
 				keys = append(keys, key.Key)
 			}
 		}
+		for _, key := range p.deleted {
+			if strings.HasPrefix(key.Name, prefix) && p.world.clock.Since(key.at) < p.linger {
+				keys = append(keys, key.Key)
+			}
+		}
 	})
 	return keys, err
 }
 
-// Create makes a key.
-func (p *fakeKeys) Create(_ context.Context, name string) (made management.Made, err error) {
+// Create makes a key, in time.
+func (p *fakeKeys) Create(ctx context.Context, name string) (made management.Made, err error) {
+	if ctx.Err() != nil {
+		return made, &management.UnclearError{Problem: "no answer in time"}
+	}
 	err = p.call("make", func() {
 		p.made++
-		made = management.Made{ID: fmt.Sprintf("hash%d", p.made), Value: fmt.Sprintf("sk-or-v1-%d", p.made)}
+		made = management.Made{ID: fmt.Sprintf("%shash%d", p.named, p.made), Value: fmt.Sprintf("sk-or-v1-%s%d", p.named, p.made)}
 		p.keys = append(p.keys, liveKey{Key: management.Key{ID: made.ID, Name: name}, value: made.Value, at: p.world.clock.Now()})
 	})
 	return made, err
@@ -190,6 +231,8 @@ func (p *fakeKeys) Delete(_ context.Context, id string) error {
 		for i, key := range p.keys {
 			if key.ID == id {
 				p.keys = append(p.keys[:i:i], p.keys[i+1:]...)
+				key.at = p.world.clock.Now()
+				p.deleted = append(p.deleted, key)
 				return
 			}
 		}
@@ -332,6 +375,9 @@ func (w *world) setRejected(c *v1alpha1.ProviderCredential, rejected string) {
 		if key.Fingerprint == rejected {
 			return
 		}
+	}
+	if rejected == "" && len(c.Status.Keys) == 0 {
+		return
 	}
 	c.Status.Keys = nil
 	if rejected != "" {

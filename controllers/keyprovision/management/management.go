@@ -50,9 +50,9 @@ type Made struct {
 
 // Keys is a provider's management API.
 type Keys interface {
-	// List returns the keys whose names begin with a prefix, at most MaxListed being looked through.
+	// List returns the keys whose names begin with a prefix, at most MaxListed being looked through. A list that may be cut is an error.
 	List(ctx context.Context, prefix string) ([]Key, error)
-	// Create makes a key.
+	// Create makes a key. Once the context's deadline has passed nothing is sent any more.
 	Create(ctx context.Context, name string) (Made, error)
 	// Delete removes a key. One that is not there is no error.
 	Delete(ctx context.Context, id string) error
@@ -133,11 +133,25 @@ type Call struct {
 	Body any
 }
 
+// errLate is why a call is not sent.
+var errLate = errors.New("its time was over before it was sent")
+
+// late tells whether a deadline has passed. It compares both the clock that only runs and the one on the wall: a machine that sleeps stops the first. It does not ask the
+// context, whose timer may not have run yet in a process that was stopped and goes on.
+func late(ctx context.Context) bool {
+	deadline, has := ctx.Deadline()
+	now := time.Now()
+	return has && (now.After(deadline) || now.Round(0).After(deadline.Round(0)))
+}
+
 // Do makes a call and decodes its answer into a value, if that is not nil. Redirects are refusals: following one would send the key elsewhere.
 func (c Client) Do(ctx context.Context, call Call, into any) error {
 	request, err := c.request(ctx, call)
 	if err != nil {
 		return &NotSentError{err}
+	}
+	if late(ctx) {
+		return &NotSentError{errLate}
 	}
 	response, err := c.Transport.RoundTrip(request)
 	if err != nil {
@@ -170,25 +184,43 @@ func (c Client) request(ctx context.Context, call Call) (*http.Request, error) {
 		return nil, err
 	}
 	address.RawQuery = call.Query.Encode()
-	var body io.Reader = http.NoBody
-	if call.Body != nil {
-		encoded, err := json.Marshal(call.Body)
-		if err != nil {
-			return nil, fmt.Errorf("encoding the call: %w", err)
-		}
-		body = bytes.NewReader(encoded)
-	}
-	request, err := http.NewRequestWithContext(ctx, call.Method, address.String(), body)
+	request, err := http.NewRequestWithContext(ctx, call.Method, address.String(), http.NoBody)
 	if err != nil {
 		return nil, errors.New("the endpoint is not a URL")
 	}
 	request.Header.Set("User-Agent", userAgent)
 	request.Header.Set("Authorization", "Bearer "+c.Key)
 	request.Header.Set("Accept", "application/json")
-	if call.Body != nil {
-		request.Header.Set("Content-Type", "application/json")
+	if call.Body == nil {
+		return request, nil
 	}
+	encoded, err := json.Marshal(call.Body)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the call: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.ContentLength = int64(len(encoded))
+	request.GetBody = func() (io.ReadCloser, error) { return timely(ctx, encoded), nil }
+	request.Body = timely(ctx, encoded)
 	return request, nil
+}
+
+// inTime is a body that nobody gets after the context's deadline. It is read right before it is sent, which is after the connection was made.
+type inTime struct {
+	io.Reader
+	ctx context.Context
+}
+
+func timely(ctx context.Context, body []byte) io.ReadCloser {
+	return io.NopCloser(inTime{Reader: bytes.NewReader(body), ctx: ctx})
+}
+
+// Read fails once it is late, and with it the call: without its body it is no call.
+func (b inTime) Read(into []byte) (int, error) {
+	if late(b.ctx) {
+		return 0, errLate
+	}
+	return b.Reader.Read(into)
 }
 
 // failed tells a call that was never sent from one of which nobody knows. The texts stay the same while the trouble does.
@@ -235,17 +267,6 @@ func IsID(id string) bool {
 	return !strings.ContainsFunc(id, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
 	})
-}
-
-// Ours picks from a page the keys whose names begin with a prefix. An id that cannot be one is that of a key that is not ours.
-func Ours(page []Key, prefix string) []Key {
-	var ours []Key
-	for _, key := range page {
-		if strings.HasPrefix(key.Name, prefix) && IsID(key.ID) {
-			ours = append(ours, key)
-		}
-	}
-	return ours
 }
 
 // Delete deletes what is at a path; what is not there is gone already.

@@ -31,31 +31,34 @@ func (k Keys) path() string {
 	return "/organization/projects/" + url.PathEscape(k.Project) + "/service_accounts"
 }
 
-// List goes through all pages.
+// List goes through all pages. One that says that there are more and has nothing new is no answer: what comes after it would be missing.
 func (k Keys) List(ctx context.Context, prefix string) ([]management.Key, error) {
-	var ours []management.Key
+	listing := management.Listing{Prefix: prefix}
 	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
-	for seen := 0; seen < management.MaxListed; {
+	for listing.Seen < management.MaxListed {
 		var page struct {
-			Data    []account `json:"data"`
-			HasMore bool      `json:"has_more"`
+			Data    management.Rows[account] `json:"data"`
+			HasMore bool                     `json:"has_more"`
 		}
 		if err := k.Client.Do(ctx, management.Call{Method: http.MethodGet, Path: k.path(), Query: query}, &page); err != nil {
 			return nil, err
 		}
-		keys := make([]management.Key, 0, len(page.Data))
-		for _, key := range page.Data {
-			keys = append(keys, management.Key{ID: key.ID, Name: key.Name})
+		keys := page.Data.Keys(account.key)
+		fresh, err := listing.Add(keys)
+		switch {
+		case err != nil:
+			return nil, err
+		case !page.HasMore:
+			return listing.Ours, nil
+		case fresh == 0:
+			return nil, &management.UnclearError{Problem: "the list of keys goes in circles"}
 		}
-		ours = append(ours, management.Ours(keys, prefix)...)
-		if !page.HasMore || len(page.Data) == 0 {
-			return ours, nil
-		}
-		seen += len(page.Data)
-		query.Set("after", page.Data[len(page.Data)-1].ID)
+		query.Set("after", keys[len(keys)-1].ID)
 	}
 	return nil, management.ErrTooMany
 }
+
+func (row account) key() management.Key { return management.Key{ID: row.ID, Name: row.Name} }
 
 // Create makes a service account with a key.
 func (k Keys) Create(ctx context.Context, name string) (management.Made, error) {

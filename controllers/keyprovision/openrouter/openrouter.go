@@ -27,29 +27,30 @@ type listed struct {
 }
 
 // List goes through all pages. Pages are asked for by how many keys come before them, so what others make or delete meanwhile can shift one out of sight; the next list
-// shows it.
+// shows it. The last page is one without a key that was not there before.
 func (k Keys) List(ctx context.Context, prefix string) ([]management.Key, error) {
-	var ours []management.Key
-	for seen := 0; seen < management.MaxListed; {
+	listing := management.Listing{Prefix: prefix}
+	for listing.Seen < management.MaxListed {
 		var page struct {
-			Data []listed `json:"data"`
+			Data management.Rows[listed] `json:"data"`
 		}
-		query := url.Values{"include_disabled": {"true"}, "offset": {strconv.Itoa(seen)}}
+		query := url.Values{"include_disabled": {"true"}, "offset": {strconv.Itoa(listing.Seen)}}
 		if err := k.Client.Do(ctx, management.Call{Method: http.MethodGet, Path: "/keys", Query: query}, &page); err != nil {
 			return nil, err
 		}
-		if len(page.Data) == 0 {
-			return ours, nil
+		keys := page.Data.Keys(listed.key)
+		fresh, err := listing.Add(keys)
+		if err != nil {
+			return nil, err
 		}
-		seen += len(page.Data)
-		keys := make([]management.Key, 0, len(page.Data))
-		for _, key := range page.Data {
-			keys = append(keys, management.Key{ID: key.Hash, Name: key.Name})
+		if fresh == 0 {
+			return listing.Ours, nil
 		}
-		ours = append(ours, management.Ours(keys, prefix)...)
 	}
 	return nil, management.ErrTooMany
 }
+
+func (row listed) key() management.Key { return management.Key{ID: row.Hash, Name: row.Name} }
 
 // creation is what a key is made of.
 type creation struct {
