@@ -15,7 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/apiserver"
 	"signalbox.dev/signalbox/controllers/controllertest"
+	"signalbox.dev/signalbox/proxy/provider/registry"
 )
 
 // A management key of another account does not see the key that was made before. That is told while it can be put right, and once more when the key is forgotten; the keys go on
@@ -166,3 +168,53 @@ func (w *world) refuseWrites(refusal error, dataOnly bool) {
 		},
 	})
 }
+
+// What is told of a problem says what it means for now.
+func TestMeanwhile(t *testing.T) {
+	cases := map[string]struct {
+		change func(*world)
+		want   string
+	}{
+		"no key yet":    {func(*world) {}, "There is no key yet"},
+		"key in use":    {func(w *world) { w.haveStatus() }, "The key in the Secret goes on being used"},
+		"being deleted": {func(w *world) { w.removeCredential() }, "until 2026-11-23T05:10:00Z"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.run(time.Hour)
+			failing(w)
+			tc.change(w)
+			w.restart()
+			w.reconcile()
+			if condition := w.condition(); !strings.Contains(condition.Message, tc.want) {
+				t.Errorf("the condition is %v, want %q in it", condition, tc.want)
+			}
+		})
+	}
+}
+
+// haveStatus has the status show the key in use.
+func (w *world) haveStatus() {
+	c := w.credential()
+	c.Status.Keys = []v1alpha1.ProviderKeyStatus{{Name: "primary", Fingerprint: "f1", State: v1alpha1.KeyActive}}
+	if err := w.client.Status().Update(w.t.Context(), c); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A manager that has just started waits to be told what may be called, and tells nobody of a failure.
+func TestNothingKnownYet(t *testing.T) {
+	w := newWorld(t)
+	w.reconcile()
+	opener := Opener{Facts: unasked{}, Providers: registry.Default()}
+	w.reconciler.Open = opener.Open
+	if after := w.reconcile(); after != time.Second || w.condition() != (metav1.Condition{}) {
+		t.Errorf("it waits for %s; the condition is %v", after, w.condition())
+	}
+}
+
+// unasked is an API server that has not answered yet.
+type unasked struct{}
+
+func (unasked) Facts() (apiserver.Facts, bool) { return apiserver.Facts{}, false }

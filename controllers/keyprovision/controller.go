@@ -7,6 +7,7 @@ package keyprovision
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -172,6 +173,9 @@ func (r *Reconciler) advance(ctx context.Context, credential *v1alpha1.ProviderC
 // act lists our keys at the provider, plans, and applies one step.
 func (r *Reconciler) act(ctx context.Context, credential *v1alpha1.ProviderCredential, key string) (reconcile.Result, error) {
 	keys, closing, err := r.Open(credential, key)
+	if errors.Is(err, errUnknownYet) {
+		return reconcile.Result{RequeueAfter: time.Second}, nil
+	}
 	if err != nil {
 		return reconcile.Result{}, &problem{text: err.Error()}
 	}

@@ -80,6 +80,16 @@ func (in input) lists(id string) bool {
 	return slices.ContainsFunc(in.listed, func(key management.Key) bool { return key.ID == id })
 }
 
+// serving tells whether an orphan may still be in use: proxies go on for some seconds with a key whose Secret was deleted or emptied, and for the overlap once there is
+// another one.
+func (in input) serving() bool {
+	s := in.secret.state
+	if in.deleting || s.retiring != nil || in.secret.value != "" && (s.current.id == "" || in.edited()) {
+		return false
+	}
+	return slices.ContainsFunc(in.inUse, func(used string) bool { return used != fingerprint(in.secret.value) })
+}
+
 // unlisted are the keys that the Secret knows and that the list does not have.
 func (in input) unlisted() []ref {
 	return slices.DeleteFunc(in.secret.state.refs(), func(known ref) bool {

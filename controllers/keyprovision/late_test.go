@@ -193,3 +193,28 @@ func TestKeysTakenOut(t *testing.T) {
 		})
 	}
 }
+
+// A Secret that is deleted, or emptied, costs no call: the key that was in it is deleted at the provider when the proxies have the next one, which is made meanwhile.
+func TestSecretDeletedWhileInUse(t *testing.T) {
+	cases := map[string]func(*world){
+		"deleted": func(w *world) { w.remove(w.secret()) },
+		"emptied": func(w *world) { w.edit(func(s *corev1.Secret) { delete(s.Data, dataKey) }) },
+	}
+	for name, change := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.run(time.Hour)
+			change(w)
+			w.run(4 * time.Second)
+			if len(w.provider.keys) != 2 || string(w.secret().Data[dataKey]) != "sk-or-v1-2" {
+				t.Fatalf("live are %v, want the one in use and the next", w.provider.keys)
+			}
+			w.run(overlap / 2)
+			if len(w.provider.keys) != 2 {
+				t.Fatalf("live are %v, want both for the overlap", w.provider.keys)
+			}
+			w.run(overlap)
+			w.settled()
+		})
+	}
+}

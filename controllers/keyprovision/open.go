@@ -18,6 +18,9 @@ import (
 	"signalbox.dev/signalbox/proxy/provider/registry"
 )
 
+// errUnknownYet tells that it is not known yet what may be called: the manager has just started.
+var errUnknownYet = errors.New("it is not known yet what may be called")
+
 // maxHeader bounds the headers of an answer.
 const maxHeader = 64 << 10
 
@@ -43,7 +46,7 @@ func (o Opener) Open(credential *v1alpha1.ProviderCredential, key string) (manag
 	vendor, known := o.Providers.Lookup(string(credential.Spec.Provider))
 	facts, asked := o.Facts.Facts()
 	if !known || !asked {
-		return nil, nil, errors.New("it is not known yet what may be called")
+		return nil, nil, errUnknownYet
 	}
 	policy, err := o.Config.ProbePolicy(facts.Addresses, credential.Namespace)
 	if err != nil {

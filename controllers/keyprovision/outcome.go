@@ -36,6 +36,9 @@ func (r *Reconciler) tell(credential *v1alpha1.ProviderCredential, in *input, pl
 	case foreign, refused, hurried, lingering:
 		condition = failure(in.complaint(planned.told, secretRef(credential)))
 	}
+	if in.deleting && condition.Status != metav1.ConditionFalse {
+		condition = metav1.Condition{Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonProvisioning, Message: "the keys that were made are being deleted at the provider; the ProviderCredential goes with the last"}
+	}
 	if unseen := in.unseen(); len(unseen) > 0 && condition.Status != metav1.ConditionFalse && !in.deleting {
 		condition = failure(fmt.Sprintf("the management key does not see %s, which it should: the key was deleted at the provider, or the management key is that of another account or project and cannot delete it. "+
 			"The key in the Secret goes on being used. Store the management key of the account in which it was made, or delete it there by hand once Secret %s has another one", in.describe(unseen), secretRef(credential).Name))
@@ -103,7 +106,7 @@ func (r *Reconciler) warn(ctx context.Context, credential *v1alpha1.ProviderCred
 // fail notes a problem and tries again later. Of a credential that is being deleted it gives up in time.
 func (r *Reconciler) fail(ctx context.Context, credential *v1alpha1.ProviderCredential, problem *problem) (reconcile.Result, error) {
 	now := r.Clock.Now()
-	r.Standing.set(nameOf(credential), failure(problem.text+". The key in the Secret goes on being used"))
+	r.Standing.set(nameOf(credential), failure(problem.text+". "+meanwhile(credential)))
 	if deleted := credential.DeletionTimestamp; deleted != nil && (problem.lost || now.Sub(deleted.Time) >= giveUpAfter) {
 		return reconcile.Result{}, r.giveUp(ctx, credential, problem.text)
 	}
@@ -111,6 +114,18 @@ func (r *Reconciler) fail(ctx context.Context, credential *v1alpha1.ProviderCred
 		return reconcile.Result{RequeueAfter: secrets.RecheckAfter}, nil
 	}
 	return reconcile.Result{RequeueAfter: r.inTime(credential, r.Attempts.failed(credential, now, problem.after))}, nil
+}
+
+// meanwhile says what a problem means for now.
+func meanwhile(credential *v1alpha1.ProviderCredential) string {
+	switch {
+	case credential.DeletionTimestamp != nil:
+		return fmt.Sprintf("The ProviderCredential waits for its keys to be deleted until %s, and then leaves them behind", writeTime(credential.DeletionTimestamp.Add(giveUpAfter)))
+	case len(credential.Status.Keys) == 0:
+		return "There is no key yet"
+	default:
+		return "The key in the Secret goes on being used"
+	}
 }
 
 // inTime is a pause that does not outlast what the deletion of a credential may take.

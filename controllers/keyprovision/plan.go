@@ -169,6 +169,11 @@ func recall(in input) (step, bool) {
 // the only place where keys are deleted. One that stays in the list though it was deleted is waited for, and deleted again less and less often.
 func removeOrphans(in input) (step, bool) {
 	waiting := step{relist: true, told: in.progress()}
+	if in.serving() {
+		waiting.after = look
+		// Beside one that serves another is made; beside two it would be the third.
+		return waiting, len(in.listed) > 1
+	}
 	for _, key := range in.listed {
 		if in.knows(key) {
 			continue
@@ -190,7 +195,7 @@ func letGo(in input) (step, bool) {
 	return step{action: release}, in.deleting
 }
 
-// dropEmptied notes that somebody took the key out of the Secret: the proxies dropped it, and the one before it, at once.
+// dropEmptied notes that somebody took the key out of the Secret: the proxies drop it, and the one before it, after a moment.
 func dropEmptied(in input) (step, bool) {
 	s := in.secret.state
 	if in.secret.value != "" || s.current.id == "" && s.retiring == nil {

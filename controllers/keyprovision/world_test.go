@@ -59,6 +59,8 @@ type world struct {
 	passed     []string
 	// delivered is the table that the proxies have; nil for none.
 	delivered *table.Table
+	// emptySince is from when on there has been no key in the Secret; the proxies keep the last one for five seconds.
+	emptySince time.Time
 	// mostLive is the most keys that were live at a time.
 	mostLive int
 }
@@ -230,6 +232,7 @@ func (p *fakeKeys) Delete(_ context.Context, id string) error {
 	return p.call("delete", func() {
 		for i, key := range p.keys {
 			if key.ID == id {
+				p.world.unused(key)
 				p.keys = append(p.keys[:i:i], p.keys[i+1:]...)
 				key.at = p.world.clock.Now()
 				p.deleted = append(p.deleted, key)
@@ -237,6 +240,18 @@ func (p *fakeKeys) Delete(_ context.Context, id string) error {
 			}
 		}
 	})
+}
+
+// unused checks that no proxy has a key.
+func (w *world) unused(key liveKey) {
+	if w.delivered == nil || len(w.delivered.Credentials) == 0 {
+		return
+	}
+	for _, used := range w.delivered.Credentials[0].Keys {
+		if used.Fingerprint == fingerprint(key.value) {
+			w.t.Fatalf("the key %s is deleted while proxies use it, after %v", key.ID, w.passed)
+		}
+	}
 }
 
 func (p *fakeKeys) call(name string, do func()) error {
@@ -328,7 +343,13 @@ func (w *world) follow() {
 		value = string(secret.Data[dataKey])
 	}
 	lead := w.lead()
+	if value != "" {
+		w.emptySince = time.Time{}
+	}
 	switch {
+	case value == "" && w.emptySince.IsZero():
+		w.emptySince = w.clock.Now()
+	case value == "" && w.clock.Since(w.emptySince) < 5*time.Second:
 	case value == "":
 		w.delivered = &table.Table{}
 	case w.provider.refuses[value]:
