@@ -139,7 +139,7 @@ func TestSecretNotToBeWritten(t *testing.T) {
 		for _, dataOnly := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, data only %t", reason, dataOnly), func(t *testing.T) {
 				w := newWorld(t, controllertest.KeySecret(credentialName.Namespace, keySecret, "by-hand"))
-				w.refuseWrites(refusal, dataOnly)
+				w.refuseWrites(refusal, func(s *corev1.Secret) bool { return !dataOnly || string(s.Data[dataKey]) != "by-hand" })
 				w.run(time.Second)
 				if condition := w.condition(); condition.Status != metav1.ConditionFalse || !strings.Contains(condition.Message, "admission policy") || strings.Contains(condition.Message, "sk-or") {
 					t.Errorf("the condition is %v", condition)
@@ -156,12 +156,11 @@ func TestSecretNotToBeWritten(t *testing.T) {
 	}
 }
 
-// refuseWrites has the API server refuse patches of the Secret: all, or those that change the key.
-func (w *world) refuseWrites(refusal error, dataOnly bool) {
+// refuseWrites has the API server refuse patches of the Secret.
+func (w *world) refuseWrites(refusal error, refused func(*corev1.Secret) bool) {
 	w.reconciler.Client = interceptor.NewClient(w.reconciler.Client.(client.WithWatch), interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			secret, isSecret := object.(*corev1.Secret)
-			if isSecret && (!dataOnly || string(secret.Data[dataKey]) != "by-hand") {
+			if secret, isSecret := object.(*corev1.Secret); isSecret && refused(secret) {
 				return refusal
 			}
 			return c.Patch(ctx, object, patch, options...)

@@ -393,7 +393,7 @@ func TestNothingBegunLate(t *testing.T) {
 func TestNothingSentLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		transport := roundTrip(func(r *http.Request) (*http.Response, error) {
-			time.Sleep(time.Minute)
+			<-time.NewTimer(time.Minute).C
 			sent, err := io.ReadAll(r.Body)
 			again, failed := r.GetBody()
 			if failed != nil {

@@ -343,15 +343,13 @@ func (w *world) follow() {
 		value = string(secret.Data[dataKey])
 	}
 	lead := w.lead()
-	if value != "" {
-		w.emptySince = time.Time{}
+	if value == "" {
+		w.empty()
+		w.setRejected(&c, "")
+		return
 	}
+	w.emptySince = time.Time{}
 	switch {
-	case value == "" && w.emptySince.IsZero():
-		w.emptySince = w.clock.Now()
-	case value == "" && w.clock.Since(w.emptySince) < 5*time.Second:
-	case value == "":
-		w.delivered = &table.Table{}
 	case w.provider.refuses[value]:
 		w.setRejected(&c, fingerprint(value))
 		return
@@ -361,6 +359,16 @@ func (w *world) follow() {
 		w.expire()
 	}
 	w.setRejected(&c, "")
+}
+
+// empty has the proxies drop the keys of a Secret that has none, after five seconds.
+func (w *world) empty() {
+	if w.emptySince.IsZero() {
+		w.emptySince = w.clock.Now()
+	}
+	if w.clock.Since(w.emptySince) >= 5*time.Second {
+		w.delivered = &table.Table{}
+	}
 }
 
 func (w *world) lead() *table.Key {

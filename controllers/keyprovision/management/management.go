@@ -158,6 +158,11 @@ func (c Client) Do(ctx context.Context, call Call, into any) error {
 		return failed(err)
 	}
 	defer func() { _ = response.Body.Close() }()
+	return decode(response, into)
+}
+
+// decode reads an answer into a value, if that is not nil.
+func decode(response *http.Response, into any) error {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
 	case response.StatusCode >= 300 && response.StatusCode < 500 && response.StatusCode != http.StatusRequestTimeout:
