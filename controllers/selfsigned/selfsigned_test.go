@@ -8,40 +8,53 @@ import (
 	"time"
 )
 
-func TestNew(t *testing.T) {
-	now := time.Date(2026, 3, 4, 12, 0, 0, 5, time.UTC)
-	cases := map[string]struct {
-		template x509.Certificate
-		distinct bool // whether two of them have different subjects
-	}{
-		"a server":     {template: x509.Certificate{KeyUsage: x509.KeyUsageDigitalSignature}},
-		"an authority": {template: x509.Certificate{KeyUsage: x509.KeyUsageCertSign, IsCA: true}, distinct: true},
-	}
-	for name, tc := range cases {
+// template is of a server, or of an authority that is one.
+func template(authority bool) *x509.Certificate {
+	return &x509.Certificate{Subject: pkix.Name{CommonName: "one"}, DNSNames: []string{"one.example"}, KeyUsage: x509.KeyUsageDigitalSignature, IsCA: authority}
+}
+
+func TestNewIsWhatTheTemplateSays(t *testing.T) {
+	for name, authority := range map[string]bool{"a server": false, "an authority": true} {
 		t.Run(name, func(t *testing.T) {
-			tc.template.Subject, tc.template.DNSNames = pkix.Name{CommonName: "one"}, []string{"one.example"}
-			pair, first := issue(t, &tc.template, now)
-			_, second := issue(t, &tc.template, now)
-			if err := first.CheckSignature(first.SignatureAlgorithm, first.RawTBSCertificate, first.Signature); err != nil {
+			_, made := issue(t, template(authority), time.Now())
+			if err := made.CheckSignature(made.SignatureAlgorithm, made.RawTBSCertificate, made.Signature); err != nil {
 				t.Errorf("it is not signed by itself: %v", err)
 			}
-			if err := first.VerifyHostname("one.example"); err != nil {
+			if err := made.VerifyHostname("one.example"); err != nil {
 				t.Error(err)
 			}
-			if !first.NotBefore.Equal(now.Add(-time.Hour).Truncate(time.Second)) || !first.NotAfter.Equal(pair.NotAfter) || pair.NotAfter.Sub(now) > Lifetime ||
-				pair.NotAfter.Sub(now) < Lifetime-time.Second {
-				t.Errorf("it is valid from %s to %s, said to be %s", first.NotBefore, first.NotAfter, pair.NotAfter)
+			if made.IsCA != authority || !made.BasicConstraintsValid {
+				t.Errorf("authority: %t, told: %t", made.IsCA, made.BasicConstraintsValid)
 			}
-			if first.IsCA != tc.template.IsCA || !first.BasicConstraintsValid {
-				t.Errorf("authority: %t, told: %t", first.IsCA, first.BasicConstraintsValid)
-			}
+		})
+	}
+}
+
+func TestNewLasts(t *testing.T) {
+	now := time.Date(2026, 3, 4, 12, 0, 0, 5, time.UTC)
+	pair, made := issue(t, template(false), now)
+	if want := now.Add(-time.Hour).Truncate(time.Second); !made.NotBefore.Equal(want) {
+		t.Errorf("it is valid from %s, want %s", made.NotBefore, want)
+	}
+	if want := now.Add(Lifetime).Truncate(time.Second); !made.NotAfter.Equal(want) || pair.NotAfter != want {
+		t.Errorf("it is valid until %s, which is told as %s, want %s", made.NotAfter, pair.NotAfter, want)
+	}
+}
+
+// TestTwoOfOneTemplate: authorities that stand in one bundle have different subjects.
+func TestTwoOfOneTemplate(t *testing.T) {
+	for name, authority := range map[string]bool{"servers": false, "authorities": true} {
+		t.Run(name, func(t *testing.T) {
+			of := template(authority)
+			_, first := issue(t, of, time.Now())
+			_, second := issue(t, of, time.Now())
 			if first.SerialNumber.Cmp(second.SerialNumber) == 0 {
-				t.Error("two certificates have one serial number")
+				t.Error("they have one serial number")
 			}
-			if distinct := first.Subject.String() != second.Subject.String(); distinct != tc.distinct {
-				t.Errorf("subjects %s and %s", first.Subject, second.Subject)
+			if distinct := first.Subject.String() != second.Subject.String(); distinct != authority {
+				t.Errorf("their subjects are %s and %s", first.Subject, second.Subject)
 			}
-			if tc.template.SerialNumber != nil {
+			if of.SerialNumber != nil || of.Subject.SerialNumber != "" {
 				t.Error("the template was changed")
 			}
 		})
