@@ -36,6 +36,9 @@ const (
 	ProxyName = "signalbox"
 )
 
+// ProxyAudience is the audience of the ServiceAccount tokens that the proxy of a namespace takes.
+func ProxyAudience(namespace string) string { return ProxyName + "." + namespace }
+
 // Annotations of a Secret whose key is made at the provider. Together with its data they are all that is remembered of the keys that were made.
 const (
 	// AnnotationProvisionedFor is the UID of the ProviderCredential that the other annotations speak of.

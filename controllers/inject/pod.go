@@ -52,7 +52,7 @@ func add(pod *corev1.Pod, namespace string, proxy platform.Proxy) error {
 		pod.Spec.Volumes = append(pod.Spec.Volumes, tokenVolume(namespace))
 	case !holdsToken(&pod.Spec.Volumes[i], namespace):
 		return fmt.Errorf("the pod has a volume %s of its own without a file %q with a token for audience %q; give it another name, or the pod gets no token for a proxy",
-			volumeName, tokenFile, audience(namespace))
+			volumeName, tokenFile, v1alpha1.ProxyAudience(namespace))
 	}
 	url := proxy.BaseURL(v1alpha1.ProxyName + "." + namespace)
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
@@ -63,20 +63,18 @@ func add(pod *corev1.Pod, namespace string, proxy platform.Proxy) error {
 	return nil
 }
 
-func audience(namespace string) string { return "signalbox." + namespace }
-
 // holdsToken tells whether a volume is what tokenVolume makes, or as good.
 func holdsToken(volume *corev1.Volume, namespace string) bool {
 	return volume.Projected != nil && slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
 		token := source.ServiceAccountToken
-		return token != nil && token.Audience == audience(namespace) && token.Path == tokenFile
+		return token != nil && token.Audience == v1alpha1.ProxyAudience(namespace) && token.Path == tokenFile
 	})
 }
 
 func tokenVolume(namespace string) corev1.Volume {
 	return corev1.Volume{Name: volumeName, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 		Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-			Audience: audience(namespace), ExpirationSeconds: ptr.To(tokenSeconds), Path: tokenFile,
+			Audience: v1alpha1.ProxyAudience(namespace), ExpirationSeconds: ptr.To(tokenSeconds), Path: tokenFile,
 		}}},
 	}}}
 }

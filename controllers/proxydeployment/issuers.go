@@ -1,6 +1,9 @@
 package proxydeployment
 
-import "signalbox.dev/signalbox/proxy/table"
+import (
+	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/table"
+)
 
 // noKeys is the key set of an issuer that nobody has heard of yet. Its callers are told so, and wait a moment for its keys.
 const noKeys = `{"keys":[]}`
@@ -31,7 +34,7 @@ func (in *input) issuers() []table.Issuer {
 func (in *input) cluster(before []table.Issuer) []table.Issuer {
 	if in.facts.Issuer != "" {
 		return []table.Issuer{{
-			URL: in.facts.Issuer, Audience: "signalbox." + in.namespace, JWKS: in.facts.JWKS, MaxLifetime: in.config.Tokens.MaxLifetime.Duration,
+			URL: in.facts.Issuer, Audience: v1alpha1.ProxyAudience(in.namespace), JWKS: in.facts.JWKS, MaxLifetime: in.config.Tokens.MaxLifetime.Duration,
 		}}
 	}
 	for _, issuer := range before {

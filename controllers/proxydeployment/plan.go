@@ -135,7 +135,7 @@ func addConflicts(report *compile.Report, foreign map[part]bool) {
 	finding := compile.Finding{
 		Condition: v1alpha1.ConditionProgrammed,
 		Reason:    v1alpha1.ReasonConflict,
-		Message:   ConflictMessage(names),
+		Message:   conflictMessage(names),
 	}
 	for i := range report.Objects {
 		if report.Objects[i].Kind == compile.KindModelRoute {
@@ -144,8 +144,8 @@ func addConflicts(report *compile.Report, foreign map[part]bool) {
 	}
 }
 
-// ConflictMessage tells which objects are in the way.
-func ConflictMessage(names []string) string {
+// conflictMessage tells which objects are in the way.
+func conflictMessage(names []string) string {
 	return fmt.Sprintf("the proxy needs names that are taken by objects that Signalbox did not make, and it does not take them over: %s; rename or delete them",
 		strings.Join(names, ", "))
 }

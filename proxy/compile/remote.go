@@ -259,7 +259,7 @@ func (a *assembly) applyRemote(target *table.Target) {
 // remoteBackend is the credential that stands for another namespace's proxy: a token of this namespace's own ServiceAccount for it. Where there is no port
 // without TLS, its certificates are those of the control port, which the manager makes: to trust the platform's own would take a Secret that holds their key.
 func (a *assembly) remoteBackend(namespace string, remote *RemoteRoute) *table.Credential {
-	audience := AudienceOf(namespace)
+	audience := v1alpha1.ProxyAudience(namespace)
 	made := &table.Credential{
 		Object: table.Object{Name: table.ProxyCredential(namespace), Since: a.next}, Provider: signalbox.Name,
 		Endpoint: fmt.Sprintf("http://%s.%s.svc.%s/v1", v1alpha1.ProxyName, namespace, cmp.Or(a.in.ClusterDomain, standardDomain)),
@@ -281,9 +281,6 @@ func (a *assembly) remoteBackend(namespace string, remote *RemoteRoute) *table.C
 	}
 	return made
 }
-
-// AudienceOf is the audience of tokens that a namespace's proxy takes.
-func AudienceOf(namespace string) string { return "signalbox." + namespace }
 
 // addRemotes adds the proxies of other namespaces that targets of the table call.
 func (a *assembly) addRemotes() {
