@@ -91,6 +91,26 @@ func TestGenerationIsForReplicasOnly(t *testing.T) {
 	}
 }
 
+// askUntilHeld asks until so many questions have begun, and returns how each ends. A question ends after a second; a busy machine may take that long to begin with it.
+// Then it is asked again.
+func askUntilHeld(t *testing.T, most int, ask func() error, begun <-chan struct{}) []<-chan error {
+	t.Helper()
+	var held []<-chan error
+	for len(held) < most {
+		ended := make(chan error, 1)
+		go func() { ended <- ask() }()
+		select {
+		case <-begun:
+			held = append(held, ended)
+		case err := <-ended:
+			if err == nil || strings.Contains(err.Error(), "status") {
+				t.Fatalf("%d questions are held, and one more ends with %v", len(held), err)
+			}
+		}
+	}
+	return held
+}
+
 // TestTooManyGenerationsAreRefused: questions that hang take no more than their share, and none of the exchanges'.
 func TestTooManyGenerationsAreRefused(t *testing.T) {
 	pair := controltest.NewPair(t)
@@ -113,20 +133,7 @@ func TestTooManyGenerationsAreRefused(t *testing.T) {
 		_, err := one.Generation(t.Context(), addr, as, "gen-1")
 		return err
 	}
-	// A question ends after a second; a busy machine may take that long to begin with it. Then it is asked again.
-	var held []<-chan error
-	for len(held) < most {
-		ended := make(chan error, 1)
-		go func() { ended <- ask() }()
-		select {
-		case <-begun:
-			held = append(held, ended)
-		case err := <-ended:
-			if err == nil || strings.Contains(err.Error(), "status") {
-				t.Fatalf("%d questions are held, and one more ends with %v", len(held), err)
-			}
-		}
-	}
+	held := askUntilHeld(t, most, ask, begun)
 	err := ask()
 	for errors.Is(err, context.DeadlineExceeded) {
 		err = ask()
