@@ -191,6 +191,44 @@ func TestKeyThatIsGone(t *testing.T) {
 	}
 }
 
+// TestBadAccessKeys shows that a Secret whose value is no key opens nothing, is told of, without its value, and changes nothing for the others.
+func TestBadAccessKeys(t *testing.T) {
+	alone := input()
+	alone.AccessKeys = []corev1.Secret{accessKey("good", "key-good", nil)}
+	want := compile.Compile(alone).Table.AccessKeys
+	for name, tc := range map[string]struct{ value, says string }{
+		"empty":                {"", "is empty"},
+		"a newline":            {"\n", "is empty"},
+		"white space":          {" \t\r\n", "is empty"},
+		"two newlines":         {"key-x\n\n", "white space around"},
+		"a blank before":       {" key-x", "white space around"},
+		"a blank inside":       {"key x", "has a space in it"},
+		"a tab inside":         {"key\tx", "position 4"},
+		"a NUL":                {"key\x00x", "position 4"},
+		"not ASCII":            {"kéy-x", "position 2"},
+		"not UTF-8":            {"\xff\xfekey-x", "position 1"},
+		"a mebibyte":           {strings.Repeat("k", 1<<20), "is longer than"},
+		"another Secret's key": {"key-good", `Secret "good" holds the same key`},
+		"the same, newline":    {"key-good\r\n", `Secret "good" holds the same key`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := input()
+			in.AccessKeys = []corev1.Secret{accessKey("z-bad", tc.value, nil), accessKey("good", "key-good", nil)}
+			result := compile.Compile(in)
+			if diff := cmp.Diff(want, result.Table.AccessKeys); diff != "" {
+				t.Errorf("access keys (-want +got):\n%s", diff)
+			}
+			got := report(t, result, compile.KindSecret, "z-bad")
+			if diff := cmp.Diff([]string{"Ready InvalidKey data.key"}, why(got)); diff != "" {
+				t.Fatalf("findings (-want +got):\n%s", diff)
+			}
+			if message := got.Findings[0].Message; !strings.Contains(message, tc.says) || strings.Contains(message, "key-x") || len(message) > 200 {
+				t.Errorf("the message is %q", message)
+			}
+		})
+	}
+}
+
 func TestAccessKeys(t *testing.T) {
 	in := input()
 	noKey := accessKey("empty", "", nil)
