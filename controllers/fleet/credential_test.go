@@ -142,7 +142,7 @@ func TestCredentialsAreBounded(t *testing.T) {
 	var merged Credential
 	one := said["groq"]
 	for range 5000 {
-		merged.add(&one, now.Add(-time.Second))
+		merged.add(&one, now)
 	}
 	if len(merged.Keys) != traffic.MaxKeys || merged.Minute.Total() <= 0 || merged.FirstToken.Count() != 0 {
 		t.Errorf("%d keys, %d calls", len(merged.Keys), merged.Minute.Total())
@@ -150,6 +150,56 @@ func TestCredentialsAreBounded(t *testing.T) {
 	want := Key{Proxies: 5000, Exhausted: 5000, Requests: 0, Tokens: maxLeft, Reset: now.Add(maxSeconds * time.Second)}
 	if diff := cmp.Diff(want, merged.Keys[0], cmpopts.IgnoreFields(Key{}, "Fingerprint")); diff != "" {
 		t.Errorf("key (-want +got):\n%s", diff)
+	}
+}
+
+// TestWhatFollowedTheLastAnswerAddsUp: an account is as silent as the proxy that was answered last.
+func TestWhatFollowedTheLastAnswerAddsUp(t *testing.T) {
+	w := newWorld(t)
+	one, two, three := w.start(t, "one"), w.start(t, "two"), w.start(t, "three")
+	expect := func(run window.Counts, answered, failed time.Duration) {
+		t.Helper()
+		if got := w.Credential("team-a", "groq"); got.Run != run || got.AnsweredAgo != answered || got.FailedAgo != failed {
+			t.Errorf("run %v, answered %s ago, failed %s ago", got.Run, got.AnsweredAgo, got.FailedAgo)
+		}
+	}
+	one.tell(groq())
+	expect(window.Counts{}, window.Minute, window.Minute)
+	one.tell(traffic.Credential{Name: "groq", Run: window.Counts{window.Failed: 2}, AnsweredAgo: 9000, FailedAgo: 70})
+	two.tell(traffic.Credential{Name: "groq", Run: window.Counts{window.Failed: 1, window.Limited: 3}, AnsweredAgo: 4000})
+	expect(window.Counts{window.Failed: 3, window.Limited: 3}, 4*time.Second, 70*time.Millisecond)
+	three.tell(traffic.Credential{Name: "groq", Run: window.Counts{math.MinInt64}, AnsweredAgo: math.MinInt64, FailedAgo: math.MaxInt64})
+	expect(window.Counts{window.Failed: 3, window.Limited: 3}, 4*time.Second, 70*time.Millisecond)
+}
+
+// TestAKeyIsLeftAloneForLongBetweenReports: that a block has lasted is known when somebody looks, not with the next report.
+func TestAKeyIsLeftAloneForLongBetweenReports(t *testing.T) {
+	w := newWorld(t)
+	one := w.start(t, "one")
+	one.tell(groq(traffic.Key{Fingerprint: "a", Block: traffic.CoolingDown, Seconds: 1}))
+	for _, want := range []int{0, 1} {
+		w.clock.Step(lasting - 1 + time.Duration(want))
+		known := w.Credential("team-a", "groq")
+		if key, _ := known.Key("a"); key.Limited != want {
+			t.Errorf("%d proxies leave it alone, want %d", key.Limited, want)
+		}
+		w.clock.Step(1 - lasting)
+	}
+}
+
+// TestWhatASilentPodSaidIsSoonOld: a proxy that the manager does not hear hides no longer what the others see than its silence takes to be noticed.
+func TestWhatASilentPodSaidIsSoonOld(t *testing.T) {
+	w := newWorld(t)
+	silent, other := w.start(t, "silent"), w.start(t, "other")
+	silent.tell(groq())
+	w.clock.Step(stale - 1)
+	other.tell(groq())
+	if got := w.Credential("team-a", "groq"); got.Proxies != 2 {
+		t.Errorf("%d proxies are believed", got.Proxies)
+	}
+	w.clock.Step(1)
+	if got := w.Credential("team-a", "groq"); got.Proxies != 1 || got.Brief != groq().Brief {
+		t.Errorf("%d proxies are believed, calls %v", got.Proxies, got.Brief)
 	}
 }
 
@@ -174,6 +224,19 @@ func TestFleetTellsOfCredentials(t *testing.T) {
 	w.expectCredentials(t, "the trouble is over", "team-a/groq")
 	one.tell(groq())
 	w.expectCredentials(t, "all is well again", "")
+	for _, brief := range []int64{160, 60} {
+		turned := groq()
+		turned.FirstToken, turned.BriefFirstToken = packed(100, 30), packed(brief, 5)
+		one.tell(turned)
+		w.expectCredentials(t, "streams begin later or sooner than before", "team-a/groq")
+		one.tell(turned)
+		w.expectCredentials(t, "and go on to", "team-a/groq")
+		turned.BriefFirstToken = packed(100, 5)
+		one.tell(turned)
+		w.expectCredentials(t, "and do not any more", "team-a/groq")
+		one.tell(turned)
+		w.expectCredentials(t, "all is as ever", "")
+	}
 	one.tell(groq(traffic.Key{Fingerprint: "a", Block: traffic.CoolingDown, Seconds: 1}))
 	w.expectCredentials(t, "a key is left alone", "team-a/groq")
 	one.tell()
