@@ -246,12 +246,107 @@ func TestAProviderThatBreaksAndMendsIsFollowed(t *testing.T) {
 	}
 }
 
+// TestSlowIsOverWhenStreamsSaySo: a provider that was found to be slow stays so until streams are clearly quicker, or nobody streams any more.
+func TestSlowIsOverWhenStreamsSaySo(t *testing.T) {
+	slowly := Restore(v1alpha1.HealthDegraded, v1alpha1.ReasonSlow, "", noon().Add(-time.Hour), noon())
+	healthy := Restore(v1alpha1.HealthHealthy, v1alpha1.ReasonProbeSucceeded, "", noon().Add(-time.Hour), noon())
+	cases := map[string]struct {
+		before          Health
+		streams, minute uint64
+		firstToken      time.Duration
+		want            string
+	}{
+		"as slow as before":              {before: slowly, streams: 20, minute: 90, firstToken: 11 * time.Second, want: "Slow"},
+		"a little quicker":               {before: slowly, streams: 20, minute: 90, firstToken: 9 * time.Second, want: "Slow"},
+		"clearly quicker":                {before: slowly, streams: 20, minute: 90, firstToken: 8900 * time.Millisecond, want: "ProbeSucceeded"},
+		"one slow stream":                {before: slowly, streams: 1, minute: 2, firstToken: 11 * time.Second, want: "Slow"},
+		"one quick stream":               {before: slowly, streams: 1, minute: 2, firstToken: time.Second, want: "ProbeSucceeded"},
+		"none for a moment":              {before: slowly, minute: 2, want: "Slow"},
+		"none for a minute":              {before: slowly, want: "ProbeSucceeded"},
+		"two slow streams are no reason": {before: healthy, streams: 2, minute: 2, firstToken: 11 * time.Second, want: "ProbeSucceeded"},
+		"nor are streams nearly as slow": {before: healthy, streams: 20, minute: 90, firstToken: 9999 * time.Millisecond, want: "ProbeSucceeded"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			calls := callsThat()["work"]
+			calls.Streams, calls.MinuteStreams, calls.FirstToken = tc.streams, tc.minute, tc.firstToken
+			state := tc.before
+			for second := range 10 {
+				state = Assess(state, Input{
+					Now: noon().Add(time.Duration(second) * time.Second), Calls: calls, Probe: Probe{Result: Good, At: noon(), Streak: 1}, SlowAfter: 10 * time.Second,
+				})
+			}
+			if state.Reason != tc.want {
+				t.Errorf("it is %s, %s", state.State, state.Reason)
+			}
+		})
+	}
+}
+
+// TestLimitsAreNotFollowedAtOnce: a limit that is over within seconds changes nothing, and one that was found is over with the first answer.
+func TestLimitsAreNotFollowedAtOnce(t *testing.T) {
+	cases := map[string]struct {
+		before   sign
+		run      window.Counts
+		answered time.Duration
+		want     sign
+	}{
+		"for two seconds":                   {run: window.Counts{window.Limited: 9}, answered: limitedFor - 1, want: unsure},
+		"for three":                         {run: window.Counts{window.Limited: 3}, answered: limitedFor, want: limited},
+		"two calls":                         {run: window.Counts{window.Limited: 2}, answered: limitedFor, want: unsure},
+		"two calls, and it was found":       {before: limited, run: window.Counts{window.Limited: 2}, answered: limitedFor, want: limited},
+		"answered, and it was found":        {before: limited, want: unsure},
+		"with a failure":                    {run: window.Counts{window.Limited: 9, window.Failed: 1}, answered: limitedFor, want: unsure},
+		"most fail":                         {run: window.Counts{window.Limited: 3, window.Failed: 4}, answered: limitedFor, want: broken},
+		"most fail, and it was limited":     {before: limited, run: window.Counts{window.Limited: 3, window.Failed: 4}, answered: limitedFor, want: broken},
+		"failures in a row, for a second":   {run: window.Counts{window.Failed: 4}, answered: doubtful, want: suspect},
+		"failures in a row, at once":        {run: window.Counts{window.Failed: 40}, answered: doubtful - 1, want: unsure},
+		"failures in a row, for two":        {run: window.Counts{window.Failed: 4}, answered: broke, want: broken},
+		"a failure, and they were in a row": {before: broken, run: window.Counts{window.Failed: 1}, answered: broke, want: broken},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			many := window.Counts{window.Answered: 1000}
+			many.Add(tc.run)
+			in := Input{Now: noon(), SlowAfter: time.Second, Calls: Calls{Brief: many, Short: many, Run: tc.run, AnsweredAgo: tc.answered, Keys: Keys{Usable: 1}}}
+			got := in.sign(&Health{State: v1alpha1.HealthHealthy, calls: tc.before})
+			if got == well {
+				got = unsure
+			}
+			if got != tc.want {
+				t.Errorf("calls say %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestAGoodProbeBeforeTheLastFailureContradictsNothing: a provider that probes find back is not called by half for the calls that have not tried again.
+func TestAGoodProbeBeforeTheLastFailureContradictsNothing(t *testing.T) {
+	down := Restore(v1alpha1.HealthDown, v1alpha1.ReasonCallsFail, "", noon().Add(-time.Hour), noon())
+	for failed, want := range map[time.Duration]v1alpha1.HealthState{5 * time.Second: v1alpha1.HealthDown, 0: v1alpha1.HealthDegraded} {
+		state := down
+		for second := range 10 {
+			now := noon().Add(time.Duration(second) * time.Second)
+			calls := callsThat()["no connection"]
+			calls.FailedAgo = failed
+			state = Assess(state, Input{Now: now, Calls: calls, Probe: Probe{Result: Good, At: now.Add(-time.Second), Streak: 2}, SlowAfter: time.Second})
+		}
+		if state.State != want {
+			t.Errorf("the last call failed %s ago: %s, %s", failed, state.State, state.Reason)
+		}
+		if want == v1alpha1.HealthDegraded && !strings.HasPrefix(state.Message, "calls fail while the provider answers probes") {
+			t.Errorf("the message is %q", state.Message)
+		}
+	}
+}
+
 func TestProbesAreHurried(t *testing.T) {
 	healthy := Restore(v1alpha1.HealthHealthy, v1alpha1.ReasonProbeSucceeded, "", noon().Add(-time.Hour), noon())
 	down := Restore(v1alpha1.HealthDown, v1alpha1.ReasonCallsFail, "", noon().Add(-time.Hour), noon())
 	cases := map[string]struct {
 		before       Health
 		calls, probe string
+		age          time.Duration // of the probe
 		want         time.Duration
 		impatient    bool
 	}{
@@ -262,6 +357,7 @@ func TestProbesAreHurried(t *testing.T) {
 		"a failed probe is to be confirmed": {before: healthy, calls: "none", probe: "fails", want: confirm},
 		"a refused key too":                 {before: healthy, calls: "none", probe: "key refused", want: confirm},
 		"calls fail":                        {before: healthy, calls: "fail", probe: "good", want: urgent, impatient: true},
+		"they fail since the last probe":    {before: healthy, calls: "fail", probe: "good", age: time.Second, want: confirm, impatient: true},
 		"the last few do":                   {before: healthy, calls: "the last few failed", probe: "good", want: urgent, impatient: true},
 		"some do":                           {before: healthy, calls: "fail in part", probe: "good", want: urgent, impatient: true},
 		"keys are refused":                  {before: healthy, calls: "all keys refused", probe: "good", want: urgent, impatient: true},
@@ -273,7 +369,7 @@ func TestProbesAreHurried(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			probe := probesThat()[tc.probe]
-			probe.At, probe.Streak = noon(), 1
+			probe.At, probe.Streak = noon().Add(-tc.age), 1
 			got := Assess(tc.before, Input{Now: noon(), Calls: callsThat()[tc.calls], Probe: probe, SlowAfter: 10 * time.Second})
 			if got.ProbeWithin != tc.want || got.Impatient != tc.impatient {
 				t.Errorf("within %s, impatient %t", got.ProbeWithin, got.Impatient)
