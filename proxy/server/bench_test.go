@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/provider/registry"
 	"signalbox.dev/signalbox/proxy/table"
@@ -40,20 +42,54 @@ func BenchmarkProxy(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			upstream := listen(b)
 			go serveRaw(upstream, tc.answer)
-			addr := benchProxy(b, "http://"+upstream.Addr().String(), tc.tracer)
-			b.ReportAllocs()
-			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				conn := dialRaw(b, addr)
-				defer func() { _ = conn.Close() }()
-				request := fmt.Appendf(nil, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", appKey, len(tc.body), tc.body)
-				buffer, end := make([]byte, 512<<10), []byte(tc.end)
-				for pb.Next() {
-					exchangeRaw(b, conn, request, buffer, end)
-				}
-			})
+			callInParallel(b, benchProxy(b, "http://"+upstream.Addr().String(), tc.tracer), tc.body, tc.end)
 		})
 	}
+}
+
+// BenchmarkKeys measures what a choice among keys takes of a request: with one key, which is none, with keys that share the calls, each with the room that the
+// provider's answers tell, and with keys of which only the last one can be used.
+func BenchmarkKeys(b *testing.B) {
+	room := "X-Ratelimit-Limit-Requests: 1000000\r\nX-Ratelimit-Remaining-Requests: 900000\r\nX-Ratelimit-Reset-Requests: 1m\r\n"
+	answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s", room, len(goodAnswer), goodAnswer)
+	cases := map[string]struct {
+		keys, dead int
+	}{"1": {keys: 1}, "4": {keys: 4}, "16": {keys: 16}, "16, the last serves": {keys: 16, dead: 15}}
+	for name, tc := range cases {
+		b.Run(name, func(b *testing.B) {
+			upstream := listen(b)
+			go serveRaw(upstream, answer)
+			registry := health.NewRegistry(health.Options{})
+			addr := benchProxy(b, "http://"+upstream.Addr().String(), nil, func(o *Options, t *table.Table) {
+				o.Health = registry
+				t.Credentials[0].Keys, t.Credentials[0].SharesKeys = nil, true
+				for i := range tc.keys {
+					t.Credentials[0].Keys = append(t.Credentials[0].Keys, apiKey(strconv.Itoa(i)))
+				}
+			})
+			for i := range tc.dead {
+				begun, _ := registry.Upstream(health.Subject{Credential: "c0", Key: "fp-" + strconv.Itoa(i), Model: "upstream-0"}).Begin(time.Now(), 0, false)
+				begun.End(time.Now(), health.Outcome{Kind: table.QuotaExhausted, RetryAfter: time.Hour})
+			}
+			callInParallel(b, addr, goodBody, `"cost":0.00002}}`)
+		})
+	}
+}
+
+// callInParallel sends the same request over and over, and waits for the end of each answer.
+func callInParallel(b *testing.B, addr, body, ends string) {
+	b.Helper()
+	request := fmt.Appendf(nil, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", appKey, len(body), body)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		conn := dialRaw(b, addr)
+		defer func() { _ = conn.Close() }()
+		buffer, end := make([]byte, 512<<10), []byte(ends)
+		for pb.Next() {
+			exchangeRaw(b, conn, request, buffer, end)
+		}
+	})
 }
 
 // nowhere takes what is sent to it.
@@ -73,16 +109,20 @@ func tracingNowhere() *tracing.Tracer {
 	return tracer
 }
 
-func benchProxy(b *testing.B, upstream string, tracer *tracing.Tracer) string {
+func benchProxy(b *testing.B, upstream string, tracer *tracing.Tracer, setups ...setup) string {
 	b.Helper()
 	t := baseTable()
 	addTarget(t, 0, upstream)
 	budgeted(t)
 	t.Budgets[0].Enforcement = table.Observe
-	s := New(Options{
+	options := Options{
 		Book: ledger.NewBook(ledger.NewOwner("bench", time.Now())), Providers: registry.Default(), NewTransport: loopbackTransport,
 		Metrics: telemetry.NewMetrics(), AccessLog: telemetry.NewAccessLog(io.Discard), Log: slog.New(slog.DiscardHandler), Tracer: tracer,
-	})
+	}
+	for _, change := range setups {
+		change(&options, t)
+	}
+	s := New(options)
 	if err := s.Use(t); err != nil {
 		b.Fatal(err)
 	}

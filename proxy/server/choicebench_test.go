@@ -1,9 +1,13 @@
 package server
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"testing"
+	"time"
 
+	"signalbox.dev/signalbox/proxy/health"
+	"signalbox.dev/signalbox/proxy/keyring"
 	"signalbox.dev/signalbox/proxy/route"
 	"signalbox.dev/signalbox/proxy/table"
 )
@@ -34,6 +38,33 @@ func BenchmarkChoice20(b *testing.B) {
 			if len(candidates) != 20 || candidates[0].Out != 0 {
 				b.Fatalf("%d candidates, the first is out for %v", len(candidates), candidates[0].Out)
 			}
+		})
+	}
+}
+
+// BenchmarkChoiceOfKey is what a call does of it with its keys: a look at how the target is, the choice among keys that share the calls, and the attempt's
+// beginning and end, by as many callers at once as there are processors.
+func BenchmarkChoiceOfKey(b *testing.B) {
+	for _, keys := range []int{1, 4, 16} {
+		b.Run(strconv.Itoa(keys), func(b *testing.B) {
+			account := table.Credential{Object: table.Object{Name: "c"}, SharesKeys: true}
+			for i := range keys {
+				account.Keys = append(account.Keys, apiKey(strconv.Itoa(i)))
+			}
+			p := newPool(keyring.New(&account, rand.Int64N), health.NewRegistry(health.Options{}), "c", "m")
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					now := time.Now()
+					p.view(now)
+					begun, may := p.begin(choosing{now: now, tokens: 100, random: rand.Int64N})
+					if !may {
+						b.Error("no key was chosen")
+						return
+					}
+					begun.attempt.End(now, health.Outcome{Limits: health.RateLimits{RequestsLeft: 1000, TokensLeft: 100_000, RequestsReset: time.Minute, TokensReset: time.Minute}})
+				}
+			})
 		})
 	}
 }
