@@ -42,6 +42,9 @@ func Of(provider string, status int, said neutral.Error) table.FailureKind {
 	case http.StatusPaymentRequired:
 		return table.QuotaExhausted
 	case http.StatusForbidden:
+		if said.Foreign && beginsWithAny(text, blockPage()) {
+			return table.Unavailable
+		}
 		return ofForbidden(text)
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		if said.Foreign {

@@ -45,6 +45,12 @@ func speaksOfLoad(text string) bool {
 	return containsAny(text, []string{"overloaded", "high traffic", "high demand", "capacity exceeded", "no capacity", "not ready"})
 }
 
+// blockPage is how a page begins with which a firewall in front of an API turns away one request or one address, whatever its key: Cloudflare, CloudFront. One
+// caller's text must not have the key left alone for all.
+func blockPage() []string {
+	return []string{"attention required!", "just a moment", "sorry, you have been blocked", "error: the request could not be satisfied"}
+}
+
 // goneModel is how a 404 begins that means the model.
 func goneModel() []string {
 	return []string{
