@@ -187,22 +187,30 @@ func TestARefusedNewKeyFallsBackToThePrevious(t *testing.T) {
 	checkCalls(t, "after that", k, count("main", 1))
 }
 
-// TestRateLimitsOfKeys: a key at its limit is left alone for as long as the provider says, and of one failure two keys at most are asked.
+// TestRateLimitsOfKeys: a key at its limit is left alone for as long as the provider says, and no client notices while one of four is not.
 func TestRateLimitsOfKeys(t *testing.T) {
 	clock := newFakeClock()
-	k := newKeyed(map[string]http.HandlerFunc{"a": limitedFor("30"), "b": limitedFor("60"), "c": good})
-	h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(apiKey("a"), apiKey("b"), apiKey("c")), policy(alone), clock.set, winning)
-	got := h.send(ask{})
-	if got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "30" {
-		t.Errorf("status %d, Retry-After %q\n%s", got.status, got.header.Get("Retry-After"), got.body)
+	k := newKeyed(map[string]http.HandlerFunc{"a": limitedFor("30"), "b": limitedFor("60"), "c": limitedFor("90"), "d": good, "e": good})
+	h := newHarness(t, []http.HandlerFunc{k.serve}, withKeys(apiKey("a"), apiKey("b"), apiKey("c"), apiKey("d"), apiKey("e")), policy(alone), clock.set, winning)
+	for i, want := range []map[string]int{count("a", 1, "b", 1, "c", 1, "d", 1), count("d", 1)} {
+		if got := h.send(ask{}); got.status != http.StatusOK {
+			t.Errorf("call %d: status %d\n%s", i, got.status, got.body)
+		}
+		checkCalls(t, fmt.Sprint("call ", i), k, want)
 	}
-	checkCalls(t, "first call", k, count("a", 1, "b", 1))
-	h.send(ask{})
-	checkCalls(t, "the third key serves", k, count("c", 1))
 	k.set("a", good)
 	clock.advance(31 * time.Second)
 	h.send(ask{})
 	checkCalls(t, "the first is back", k, count("a", 1))
+	for _, key := range []string{"a", "b", "c", "d"} {
+		k.set(key, limitedFor("40"))
+	}
+	clock.advance(time.Minute)
+	got := h.send(ask{})
+	if got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "40" {
+		t.Errorf("status %d, Retry-After %q\n%s", got.status, got.header.Get("Retry-After"), got.body)
+	}
+	checkCalls(t, "of five keys four are at their limits", k, count("a", 1, "b", 1, "c", 1, "d", 1))
 }
 
 // TestAllKeysAreDead: at most four are tried, and the error says what to do without telling any of them.

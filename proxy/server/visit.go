@@ -17,16 +17,10 @@ type visit struct {
 	tried     keyring.Tried
 	// insists tells that last tries are made with keys that the provider refuses, where no other can be used; again that the target was called before.
 	insists, again bool
-	// limited counts the keys whose rate limit was reached.
-	limited int
 	// renewed counts the keys that are tried a second time because what was given for them had to be given anew, and renewing tells that the last one is such a key.
 	renewed  int
 	renewing bool
 }
-
-// mostLimited is how many keys a call tries that are at their rate limits. Such limits are often those of the account, which all of its keys share; the
-// cool-downs of the keys keep calls from finding that out over and over.
-const mostLimited = 2
 
 // mostRenewed is for how many keys of a target a call has tokens renewed.
 const mostRenewed = 1
@@ -47,9 +41,6 @@ func (v *visit) add(key *keyEntry, failure *Error) {
 		return
 	}
 	refused := failure != nil && (failure.Kind == table.KeyRejected || failure.Kind == table.QuotaExhausted)
-	if failure != nil && failure.Kind == table.RateLimited {
-		v.limited++
-	}
 	v.tried.Add(key.fingerprint, refused)
 }
 
@@ -87,16 +78,10 @@ func (s *Server) hasOtherKey(c *call, v *visit, failure *Error) bool {
 	return found
 }
 
-// mayTurn tells whether another key may be tried after such a failure.
+// mayTurn tells whether another key may be tried after such a failure. Rate limits may be those of an account that all of its keys share: the cool-downs of the keys
+// keep calls from finding that out over and over.
 func (v *visit) mayTurn(kind table.FailureKind) bool {
-	switch kind {
-	case table.KeyRejected, table.QuotaExhausted:
-		return v.tried.Count() > 0 && !v.tried.Full()
-	case table.RateLimited:
-		return v.limited < mostLimited && !v.tried.Full()
-	default:
-		return false
-	}
+	return isOfKey(kind) && v.tried.Count() > 0 && !v.tried.Full()
 }
 
 // choosing is what the choice of a key depends on.
