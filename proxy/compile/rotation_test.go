@@ -210,7 +210,11 @@ func TestRotation(t *testing.T) {
 		"the standard overlap":                     {{also(edited(func(c *v1alpha1.ProviderCredential) { c.Spec.Rotation.Overlap = nil }), b(valid)), "b, a previous until 12:10:00"}},
 		"an overlap out of bounds":                 {{also(edited(overlapping(100*time.Hour)), b(valid)), "b, a previous until 12:00:00"}, {passed(24 * time.Hour), "b"}},
 		"a shorter overlap holds at once":          {{b(valid), "b, a previous until 12:10:00"}, {also(passed(time.Minute), edited(overlapping(0))), "b"}},
-		"a longer one does not":                    {{b(valid), "b, a previous until 12:10:00"}, {edited(overlapping(time.Hour)), "b, a previous until 12:10:00"}},
+		"a shorter one holds while the Secret has no key": {
+			{b(valid), "b, a previous until 12:10:00"}, {also(stores(" "), passed(time.Minute), edited(overlapping(0))), "b"},
+		},
+		"a refused value is no better elsewhere": {{told("a", invalid), "a refused"}, {edited(endpointAt("https://other.example")), ""}},
+		"a longer one does not":                  {{b(valid), "b, a previous until 12:10:00"}, {edited(overlapping(time.Hour)), "b, a previous until 12:10:00"}},
 		"a clock that was ahead": {
 			{also(passed(time.Hour), b(valid)), "b, a previous until 13:10:00"}, {passed(-time.Hour), "b, a previous until 12:10:00"},
 			{passed(10*time.Minute - time.Second), "b, a previous until 12:10:00"}, {passed(time.Second), "b"},
@@ -291,6 +295,7 @@ func TestCanary(t *testing.T) {
 		"it gets its share, and then it leads": {
 			trial, {passed(5*time.Minute - time.Second), trial.want}, {passed(time.Second), "b, a previous until 12:15:00"},
 		},
+		"its trial proves nothing elsewhere": {trial, {edited(endpointAt("https://other.example")), ""}},
 		"refused in its trial":               {trial, {told("b", invalid), "a"}, {passed(time.Hour), "a"}},
 		"an inconclusive probe in its trial": {trial, {told("b", unknown), trial.want}},
 		"the lead is refused meanwhile":      {trial, {told("a", invalid), "b, a previous refused until 12:10:00"}},
