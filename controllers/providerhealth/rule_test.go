@@ -323,20 +323,62 @@ func TestLimitsAreNotFollowedAtOnce(t *testing.T) {
 // TestAGoodProbeBeforeTheLastFailureContradictsNothing: a provider that probes find back is not called by half for the calls that have not tried again.
 func TestAGoodProbeBeforeTheLastFailureContradictsNothing(t *testing.T) {
 	down := Restore(v1alpha1.HealthDown, v1alpha1.ReasonCallsFail, "", noon().Add(-time.Hour), noon())
-	for failed, want := range map[time.Duration]v1alpha1.HealthState{5 * time.Second: v1alpha1.HealthDown, 0: v1alpha1.HealthDegraded} {
-		state := down
-		for second := range 10 {
-			now := noon().Add(time.Duration(second) * time.Second)
-			calls := callsThat()["no connection"]
-			calls.FailedAgo = failed
-			state = Assess(state, Input{Now: now, Calls: calls, Probe: Probe{Result: Good, At: now.Add(-time.Second), Streak: 2}, SlowAfter: time.Second})
-		}
-		if state.State != want {
-			t.Errorf("the last call failed %s ago: %s, %s", failed, state.State, state.Reason)
-		}
-		if want == v1alpha1.HealthDegraded && !strings.HasPrefix(state.Message, "calls fail while the provider answers probes") {
-			t.Errorf("the message is %q", state.Message)
-		}
+	cases := map[string]struct {
+		failed time.Duration
+		streak int
+		want   v1alpha1.HealthState
+	}{
+		"calls failed before":           {failed: 5 * time.Second, streak: 2, want: v1alpha1.HealthDown},
+		"calls fail since":              {streak: 2, want: v1alpha1.HealthDegraded},
+		"calls fail since, and one was": {streak: 1, want: v1alpha1.HealthDown},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			state := down
+			for second := range 10 {
+				now := noon().Add(time.Duration(second) * time.Second)
+				calls := callsThat()["no connection"]
+				calls.FailedAgo = tc.failed
+				state = Assess(state, Input{Now: now, Calls: calls, Probe: Probe{Result: Good, At: now.Add(-time.Second), Streak: tc.streak}, SlowAfter: time.Second})
+			}
+			if state.State != tc.want {
+				t.Errorf("%s, %s", state.State, state.Reason)
+			}
+			if tc.want == v1alpha1.HealthDegraded && !strings.HasPrefix(state.Message, "calls fail while the provider answers probes") {
+				t.Errorf("the message is %q", state.Message)
+			}
+		})
+	}
+}
+
+// TestFailuresAreOver: what failed some seconds ago is forgotten once calls have been answered for two, and a busy provider is well again sooner than a quiet one.
+func TestFailuresAreOver(t *testing.T) {
+	cases := map[string]struct {
+		failedAgo time.Duration
+		answered  int64
+		want      time.Duration // until it is Healthy; 0 for not within ten seconds
+	}{
+		"none for two seconds":           {failedAgo: calmFor, answered: busy, want: 2 * time.Second},
+		"none for two, with fewer calls": {failedAgo: calmFor, answered: busy - 1, want: 3 * time.Second},
+		"one just now":                   {failedAgo: calmFor - 1, answered: busy},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			counts := window.Counts{window.Answered: tc.answered, window.Failed: 15}
+			calls := Calls{Brief: counts, Short: counts, FailedAgo: tc.failedAgo, Keys: Keys{Usable: 1}}
+			state := Health{State: v1alpha1.HealthDown, Reason: v1alpha1.ReasonCallsFail, Since: noon(), heard: noon(), calls: broken, callsSince: noon()}
+			took := time.Duration(0)
+			for second := range 10 {
+				since := time.Duration(second) * time.Second
+				state = Assess(state, Input{Now: noon().Add(since), Calls: calls, Probe: Probe{Result: Failed, At: noon().Add(-time.Minute), Streak: 9}, SlowAfter: time.Second})
+				if state.State == v1alpha1.HealthHealthy && took == 0 {
+					took = since
+				}
+			}
+			if took != tc.want {
+				t.Errorf("Healthy after %s: %s, %s", took, state.State, state.Reason)
+			}
+		})
 	}
 }
 
