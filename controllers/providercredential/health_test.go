@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	testclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -230,5 +231,41 @@ func TestAStillProviderIsSeldomWritten(t *testing.T) {
 	}
 	if got := w.told(); got != "" {
 		t.Errorf("events:\n%s", got)
+	}
+}
+
+// TestFiguresWaitForAChangeInSight: what is written a moment before the state changes would keep the change from being written.
+func TestFiguresWaitForAChangeInSight(t *testing.T) {
+	cases := map[string]struct {
+		have, want v1alpha1.HealthState
+		written    time.Duration // ago
+		unsettled  time.Duration // for so long; 0 for not at all
+		wait       time.Duration
+	}{
+		"well, and nothing else is in sight": {have: v1alpha1.HealthHealthy, want: v1alpha1.HealthHealthy, written: figuresInterval},
+		"written just now":                   {have: v1alpha1.HealthHealthy, want: v1alpha1.HealthHealthy, written: time.Second, wait: figuresInterval - time.Second},
+		"a change is in sight":               {have: v1alpha1.HealthHealthy, want: v1alpha1.HealthHealthy, written: time.Hour, unsettled: time.Second, wait: unsettledFor - time.Second},
+		"and has been for long":              {have: v1alpha1.HealthHealthy, want: v1alpha1.HealthHealthy, written: time.Hour, unsettled: time.Hour},
+		"not well":                           {have: v1alpha1.HealthDown, want: v1alpha1.HealthDown, written: figuresInterval, wait: troubleInterval - figuresInterval},
+		"the change comes":                   {have: v1alpha1.HealthHealthy, want: v1alpha1.HealthDown, written: writeInterval, unsettled: time.Second},
+		"it comes soon after a write":        {have: v1alpha1.HealthHealthy, want: v1alpha1.HealthDown, written: time.Second, unsettled: time.Second, wait: writeInterval - time.Second},
+		"the first state":                    {have: v1alpha1.HealthUnknown, want: v1alpha1.HealthDown},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			named := types.NamespacedName{Namespace: "team-a", Name: "groq"}
+			in := newInput()
+			in.credential.Status.Health = &v1alpha1.ProviderHealth{State: tc.have}
+			want := in.credential.Status.DeepCopy()
+			want.Health = &v1alpha1.ProviderHealth{State: tc.want, Requests: ptr.To[int64](9)}
+			if tc.unsettled > 0 {
+				in.health.UnsettledSince = in.now.Add(-tc.unsettled)
+			}
+			var r Reconciler
+			r.pace.Wrote(named, in.now.Add(-tc.written))
+			if got := r.wait(named, in, want); got != tc.wait {
+				t.Errorf("waits %s, want %s", got, tc.wait)
+			}
+		})
 	}
 }

@@ -460,3 +460,33 @@ func TestHalfOfTheCallsDoesNotFlap(t *testing.T) {
 		}
 	}
 }
+
+// TestAChangeInSight: figures wait while something speaks for another state, or soon may, and not while a state only lasts.
+func TestAChangeInSight(t *testing.T) {
+	healthy := Restore(v1alpha1.HealthHealthy, v1alpha1.ReasonProbeSucceeded, "", noon().Add(-time.Hour), noon())
+	down := Restore(v1alpha1.HealthDown, v1alpha1.ReasonCallsFail, "", noon().Add(-time.Hour), noon())
+	cases := map[string]struct {
+		before Health
+		calls  Calls
+		probe  string
+		want   bool
+	}{
+		"well":                    {before: healthy, calls: callsThat()["work"], probe: "good"},
+		"no calls":                {before: healthy, calls: callsThat()["none"], probe: "good"},
+		"the last few met limits": {before: healthy, calls: Calls{Brief: window.Counts{90}, Short: window.Counts{90}, Run: window.Counts{window.Limited: 3}, AnsweredAgo: doubtful, FailedAgo: window.Minute, Keys: Keys{Usable: 1}}, probe: "good", want: true},
+		"the last few failed":     {before: healthy, calls: callsThat()["the last few failed"], probe: "good", want: true},
+		"down, and it lasts":      {before: down, calls: callsThat()["fail"], probe: "fails"},
+		"down, and calls work":    {before: down, calls: callsThat()["work"], probe: "fails", want: true},
+		"down, for another cause": {before: down, calls: callsThat()["no connection"], probe: "fails", want: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			probe := probesThat()[tc.probe]
+			probe.At = noon()
+			got := Assess(tc.before, Input{Now: noon(), Calls: tc.calls, Probe: probe, SlowAfter: 10 * time.Second})
+			if got.UnsettledSince.IsZero() == tc.want {
+				t.Errorf("unsettled since %s: %s, %s", got.UnsettledSince, got.State, got.Reason)
+			}
+		})
+	}
+}
