@@ -87,7 +87,7 @@ func (c *call) describeModel(m route.Model) openai.Model {
 	if !m.Route.Created.IsZero() {
 		created = m.Route.Created.Unix()
 	}
-	described := openai.NewModel(m.Name, created, c.snapshot.namespace, c.priceOf(m))
+	described := c.firstOffer(m).describe(m.Name, created, c.snapshot.namespace)
 	if m.Route.Listing != listingKeep && c.down(m) {
 		described.Status = openai.StatusDown
 	}
@@ -110,16 +110,27 @@ func (c *call) down(m route.Model) bool {
 	return true
 }
 
-// priceOf is what the first target that a call would try charges, if one can be used.
-func (c *call) priceOf(m route.Model) *table.Prices {
+// offer is what is known of a model where a call would try it first.
+type offer struct {
+	prices *table.Prices // nil when not known
+	limits table.ModelListing
+}
+
+// firstOffer is that of the first target that a call would try; nothing is known if none can be used.
+func (c *call) firstOffer(m route.Model) offer {
 	entry := c.snapshot.routes[m.Route]
 	q := route.Query{Now: c.start, Asked: m.Name, Random: func(int64) int64 { return 0 }}
 	for _, candidate := range entry.router.Order(nil, 0, &q) {
 		if candidate.Out == 0 {
-			return entry.targets[candidate.Index].Prices(m.Name)
+			target := entry.targets[candidate.Index]
+			return offer{prices: target.Prices(m.Name), limits: target.limitsOf(target.modelFor(m.Name))}
 		}
 	}
-	return nil
+	return offer{}
+}
+
+func (o offer) describe(name string, created int64, ownedBy string) openai.Model {
+	return openai.NewModel(name, created, ownedBy, o.prices).WithLimits(o.limits.ContextTokens, o.limits.MaxOutputTokens)
 }
 
 func (s *Server) sendJSON(c *call, body []byte) error {

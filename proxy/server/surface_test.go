@@ -294,14 +294,17 @@ func TestSignsOfLife(t *testing.T) {
 }
 
 func TestModelListsInTheCallersDialect(t *testing.T) {
-	h := newHarness(t, []http.HandlerFunc{good})
+	h := newHarness(t, []http.HandlerFunc{good}, withTable(func(tb *table.Table) {
+		declared := &tb.Routes[0].Targets[0].Declared
+		declared.ContextTokens, declared.MaxOutputTokens = 131072, 8192
+	}))
 	for name, tc := range map[string]struct {
 		path, header, value string
 		want                []string
 	}{
 		"OpenAI":         {path: "/v1/models", want: []string{`"object":"list"`, `"id":"chat"`}},
-		"OpenRouter":     {path: "/api/v1/models", want: []string{`"id":"chat"`, `"pricing":`, `"context_length":`, `"prompt":"0.000001"`}},
-		"Groq":           {path: "/openai/v1/models", want: []string{`"object":"list"`, `"id":"chat"`}},
+		"OpenRouter":     {path: "/api/v1/models", want: []string{`"id":"chat"`, `"pricing":`, `"context_length":131072`, `"prompt":"0.000001"`, `"max_completion_tokens":8192,"is_moderated"`}},
+		"Groq":           {path: "/openai/v1/models", want: []string{`"object":"list"`, `"id":"chat"`, `"context_window":131072`, `"max_completion_tokens":8192`}},
 		"Anthropic":      {path: "/v1/models", header: "Anthropic-Version", want: []string{`"type":"model"`, `"id":"chat"`, `"has_more":false`}},
 		"Anthropic, one": {path: "/v1/models/any%2Fone", header: "Anthropic-Version", want: []string{`"type":"model"`, `"id":"any/one"`}},
 		"Gemini, /v1":    {path: "/v1/models", header: "X-Goog-Api-Key", value: appKey, want: []string{`"name":"models/chat"`}},

@@ -95,14 +95,17 @@ func (t *targetEntry) View(now time.Time, asked string) health.View {
 }
 
 // Prices are what the target charges; nil when that is not known.
-func (t *targetEntry) Prices(asked string) *table.Prices {
+func (t *targetEntry) Prices(asked string) *table.Prices { return t.pricesOf(t.modelFor(asked)) }
+
+// modelFor is the provider's name of the model that a call for the asked one would go to.
+func (t *targetEntry) modelFor(asked string) string {
 	switch {
 	case t.model == sameModel:
-		return t.pricesOf(asked)
+		return asked
 	case t.unlisted && t.heir != nil:
-		return t.pricesOf(t.successor)
+		return t.successor
 	default:
-		return t.pricesOf(t.model)
+		return t.model
 	}
 }
 
