@@ -255,17 +255,34 @@ func TestFailedAttemptsThereCostTheSame(t *testing.T) {
 	}
 }
 
-// What has no price there is not believed to be free here.
+// What has no price there is not believed to be free here, nor to cost what a provider behind says, whom that side does not believe.
 func TestUnpricedThereIsPricedHere(t *testing.T) {
 	unpriced := withTable(func(tb *table.Table) { tb.Routes[0].Targets[0].Prices = nil })
-	p := newPair(t, pairing{upstreams: []http.HandlerFunc{good}, far: []setup{unpriced}, near: []setup{withTable(budgeted)}})
-	if got := p.near.send(ask{id: "call-1"}); got.status != http.StatusOK {
-		t.Fatalf("status %d: %s", got.status, got.body)
+	cases := map[string]struct {
+		upstream http.HandlerFunc
+		body     string
+	}{
+		"no cost is said":        {good, goodBody},
+		"a cost is said":         {answers(200, "application/json", costing(goodAnswer)), goodBody},
+		"a cost is said, stream": {streams(costing(goodStream)), usageBody},
 	}
-	p.near.log.request(t, "call-1")
-	if near := onlyRecord(t, p.nearRecords); near.Cost != 15*9_000 || near.PriceSource != "ModelRoute team-b/chat-route" {
-		t.Errorf("cost %d from %q, want the target's own prices", near.Cost, near.PriceSource)
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, pairing{upstreams: []http.HandlerFunc{tc.upstream}, far: []setup{unpriced}, near: []setup{withTable(budgeted)}})
+			if got := p.near.send(ask{id: "call-1", body: tc.body}); got.status != http.StatusOK {
+				t.Fatalf("status %d: %s", got.status, got.body)
+			}
+			p.near.log.request(t, "call-1")
+			if near := onlyRecord(t, p.nearRecords); near.Cost != 15*9_000 || near.PriceSource != "ModelRoute team-b/chat-route" {
+				t.Errorf("cost %d from %q, want the target's own prices", near.Cost, near.PriceSource)
+			}
+		})
 	}
+}
+
+// costing puts a cost into the usage of an answer or a stream.
+func costing(answer string) string {
+	return strings.Replace(answer, `"usage":{`, `"usage":{"cost":0.5,`, 1)
 }
 
 // The other side's errors reach the client as they are: status, code, text and the time to come back.
