@@ -252,6 +252,26 @@ func TestTLSAlone(t *testing.T) {
 	}
 }
 
+// A client that speaks no TLS is told so.
+func TestPlainRequestToTheTLSPort(t *testing.T) {
+	s := startSecure(t, unchanged)
+	s.mount(1)
+	s.await(func() bool { return s.certificate.Ready() })
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.TLSAddr().String()+"/v1/chat/completions", strings.NewReader(streamBody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "HTTP request to an HTTPS server") {
+		t.Errorf("it is told %d %q, %v", response.StatusCode, text, err)
+	}
+}
+
 // A client that begins a handshake and says no more must not hold its connection.
 func TestHandshakeIsBounded(t *testing.T) {
 	s := prepareSecure(t, unchanged)
