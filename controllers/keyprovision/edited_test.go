@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/controllers/keyprovision/management"
 )
 
 // A manager whose cache is behind makes no key for a credential that another one has let go: nobody would be left to delete it.
@@ -113,5 +114,71 @@ func TestNothingToRollBackTo(t *testing.T) {
 	in.inUse = []string{"f1"}
 	if planned := makePlan(in); planned.action != wait {
 		t.Errorf("the step is %v, want to wait while proxies use the key before", planned.action)
+	}
+}
+
+// A person who writes the key before back into the Secret is followed: it is the one in use, and the one that was made after it goes.
+func TestTakenBackByHand(t *testing.T) {
+	w := newWorld(t)
+	w.run(every + time.Minute)
+	w.edit(func(s *corev1.Secret) { s.Data[dataKey] = s.Data[dataKey+v1alpha1.PreviousKeySuffix] })
+	w.run(2 * time.Minute)
+	if id := w.secret().Annotations[v1alpha1.AnnotationProvisionedID]; id != "hash1" || len(w.provider.keys) != 2 {
+		t.Errorf("in the Secret is %s, live are %v", id, w.provider.keys)
+	}
+}
+
+// What a person writes while a key is made is not written over; the key is deleted.
+func TestEditedWhileMaking(t *testing.T) {
+	w := newWorld(t)
+	w.run(every - time.Minute)
+	w.provider.fault = func(call string) (bool, error) {
+		if call == "make" {
+			w.edit(func(s *corev1.Secret) { s.Data[dataKey] = []byte("by-hand") })
+			w.provider.fault = nil
+		}
+		return true, nil
+	}
+	w.run(2 * time.Minute)
+	if w.provider.made < 2 || string(w.secret().Data[dataKey]) == "sk-or-v1-2" {
+		t.Errorf("%d keys were made, in the Secret is %s", w.provider.made, w.secret().Data[dataKey])
+	}
+	if before := string(w.secret().Data[dataKey+v1alpha1.PreviousKeySuffix]); string(w.secret().Data[dataKey]) != "by-hand" && before != "by-hand" {
+		t.Errorf("what was written by hand is gone; the key before is %q", before)
+	}
+}
+
+// A refusal leaves no doubt, so the next try does not wait for a key to turn up.
+func TestRefusalLeavesNoDoubt(t *testing.T) {
+	w := newWorld(t)
+	w.provider.fault = func(call string) (bool, error) {
+		if call != "make" {
+			return true, nil
+		}
+		w.provider.fault = nil
+		return false, &management.RefusedError{Status: 409}
+	}
+	w.run(30 * time.Second)
+	w.settled()
+}
+
+// A key is deleted a minute after the overlap, for proxies whose clocks are late, and not before.
+func TestMarginAfterOverlap(t *testing.T) {
+	w := newWorld(t)
+	w.run(every + overlap + 30*time.Second)
+	if len(w.provider.keys) != 2 {
+		t.Errorf("live are %v, want both", w.provider.keys)
+	}
+	w.run(time.Minute)
+	w.settled()
+}
+
+// A key that the list does not show yet is nothing to complain of.
+func TestYoungKeyUnlisted(t *testing.T) {
+	w := newWorld(t)
+	w.provider.lag = 90 * time.Second
+	w.run(5 * time.Second)
+	if condition := w.condition(); condition.Status != "True" {
+		t.Errorf("the condition is %v", condition)
 	}
 }
