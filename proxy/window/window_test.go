@@ -116,6 +116,7 @@ func TestWhatFollowedTheLastAnswer(t *testing.T) {
 		"nothing":                      {now: time.Hour},
 		"none was ever answered":       {ended: []ended{{0, 0, Failed}, {0, 900 * ms, Limited}}, now: time.Second, run: Counts{Failed: 1, Limited: 1}, failed: time.Second},
 		"in the same second":           {ended: []ended{{0, 100 * ms, Failed}, {0, 200 * ms, Answered}, {0, 300 * ms, TimedOut}}, now: 300 * ms, run: Counts{TimedOut: 1}, answered: 100 * ms, failed: 1},
+		"answered twice in a second":   {ended: []ended{{0, 0, Answered}, {0, 100 * ms, Failed}, {0, 200 * ms, Answered}, {0, 300 * ms, Limited}}, now: 300 * ms, run: Counts{Limited: 1}, answered: 100 * ms, failed: 200 * ms},
 		"in the seconds after":         {ended: []ended{{0, 0, Failed}, {0, 1000 * ms, Answered}, {0, 1500 * ms, Failed}, {0, 4 * time.Second, Unreachable}}, now: 5 * time.Second, run: Counts{Failed: 1, Unreachable: 1}, answered: 4 * time.Second, failed: time.Second},
 		"limits are no failures":       {ended: []ended{{0, 0, Answered}, {0, 0, Limited}}, now: time.Second, run: Counts{Limited: 1}, answered: time.Second},
 		"another model is answered":    {ended: []ended{{0, 0, Answered}, {0, 2 * time.Second, Failed}, {1, 5 * time.Second, Answered}, {0, 6 * time.Second, Failed}}, now: 6 * time.Second, run: Counts{Failed: 1}, answered: time.Second, failed: 1},
