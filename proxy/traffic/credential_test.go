@@ -148,3 +148,26 @@ func TestBoundedCredentialsPrefersTroubleThenTraffic(t *testing.T) {
 		t.Errorf("%d credentials, first %s and %s", len(kept), kept[0].Name, kept[1].Name)
 	}
 }
+
+// TestWhoseFaultAnEndingIs: what is wrong with a request, or was given up by the client, never counts against the provider; what it limits is no failure.
+func TestWhoseFaultAnEndingIs(t *testing.T) {
+	cases := map[table.FailureKind]window.Counts{
+		table.None: {window.Answered: 1}, table.BadRequest: {window.Answered: 1}, table.ContextTooLong: {window.Answered: 1}, table.ContentFiltered: {window.Answered: 1},
+		table.ModelWithdrawn: {window.Answered: 1}, table.Unreachable: {window.Unreachable: 1}, table.Unavailable: {window.Failed: 1}, table.Capacity: {window.Failed: 1},
+		table.BrokenAnswer: {window.Failed: 1}, table.Stalled: {window.Failed: 1}, table.Timeout: {window.TimedOut: 1}, table.FirstTokenTimeout: {window.TimedOut: 1},
+		table.RateLimited: {window.Limited: 1}, table.QuotaExhausted: {window.Exhausted: 1}, table.KeyRejected: {window.Refused: 1},
+	}
+	for kind, want := range cases {
+		for _, neutral := range []bool{false, true} {
+			u := newUpstreams()
+			u.attempt("a", "m", health.Outcome{Kind: kind, Neutral: neutral})
+			var got window.Counts
+			for _, told := range DescribeAll(u.Upstreams(), u.now) {
+				got = told.Minute
+			}
+			if neutral && got != (window.Counts{}) || !neutral && got != want {
+				t.Errorf("%v, neutral %t: %v, want %v", kind, neutral, got, want)
+			}
+		}
+	}
+}
