@@ -113,6 +113,7 @@ func since(milliseconds int64) time.Duration {
 	return time.Duration(min(milliseconds, window.Minute.Milliseconds())) * time.Millisecond
 }
 
+// addKey takes in what one pod says of a key. A block counts once it has lasted, whether the pod has said so again or not.
 func (c *Credential) addKey(said *keyClaim, now time.Time) {
 	at := slices.IndexFunc(c.Keys, func(k Key) bool { return k.Fingerprint == said.Fingerprint })
 	if at < 0 {
