@@ -125,7 +125,7 @@ func awaitLate(in input) (step, bool) {
 	if last := in.recent.made; last.Name != "" && !in.secret.state.references(last.ID) {
 		made = in.recent.madeAt
 	}
-	if in.deleting {
+	if in.deleting || in.secret.value == "" || in.edited() {
 		for _, known := range in.unlisted() {
 			if known.at.After(made) {
 				made = known.at
