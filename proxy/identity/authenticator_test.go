@@ -179,10 +179,10 @@ func TestServiceAccountToken(t *testing.T) {
 		"one of two audiences":   {changes: map[string]any{"aud": []string{"other", audience}}},
 		"no nbf":                 {changes: map[string]any{"nbf": nil}},
 		"times are fractions":    {changes: map[string]any{"exp": float64(at(time.Hour)) + 0.5}},
-		"just expired":           {changes: map[string]any{"iat": at(-time.Hour), "nbf": nil, "exp": at(-59 * time.Second)}},
+		"about to expire":        {changes: map[string]any{"iat": at(-time.Hour), "nbf": nil, "exp": at(time.Second)}},
 		"iat ahead a little":     {changes: map[string]any{"iat": at(50 * time.Second), "nbf": nil}},
 		"at the lifetime":        {changes: map[string]any{"exp": at(24 * time.Hour)}},
-		"expired":                {changes: map[string]any{"iat": at(-time.Hour), "nbf": nil, "exp": at(-time.Minute)}, reason: identity.Expired},
+		"expired":                {changes: map[string]any{"iat": at(-time.Hour), "nbf": nil, "exp": at(0)}, reason: identity.Expired},
 		"iat ahead":              {changes: map[string]any{"iat": at(61 * time.Second), "nbf": nil}, reason: identity.NotYetValid},
 		"nbf ahead":              {changes: map[string]any{"nbf": at(61 * time.Second)}, reason: identity.NotYetValid},
 		"lifetime":               {changes: map[string]any{"exp": at(24*time.Hour + time.Second)}, reason: identity.LifetimeTooLong},
@@ -294,7 +294,7 @@ func TestTokenIsRemembered(t *testing.T) {
 	for _, tc := range []struct {
 		at     time.Duration
 		reason identity.Reason
-	}{{0, 0}, {time.Hour + 59*time.Second, 0}, {time.Hour + time.Minute, identity.Expired}, {-2 * time.Minute, identity.NotYetValid}, {time.Minute, 0}} {
+	}{{0, 0}, {time.Hour - 1, 0}, {time.Hour, identity.Expired}, {-2 * time.Minute, identity.NotYetValid}, {time.Minute, 0}} {
 		_, err := a.Authenticate(token, now.Add(tc.at))
 		if tc.reason == 0 && err != nil {
 			t.Errorf("after %v: %v", tc.at, err)

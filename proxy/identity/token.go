@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// Leeway is how far the clocks of the cluster's machines may be apart when a token's times are checked, as at the API server.
+	// Leeway is how far the clocks of an issuer and of a proxy may be apart when a token is new, as at the API server. Its end is not put off: who renews in time
+	// never needs that.
 	Leeway = time.Minute
 	// DefaultMaxLifetime is the longest that a token may be valid where the table does not say.
 	DefaultMaxLifetime = 24 * time.Hour
@@ -51,7 +52,7 @@ func (v *verified) untimely(now time.Time) *Error {
 	return nil
 }
 
-func (v *verified) expired(now time.Time) bool { return !now.Before(v.until.Add(Leeway)) }
+func (v *verified) expired(now time.Time) bool { return !now.Before(v.until) }
 
 // verify checks a token. The signature comes last, for it costs the most: a token that says itself that it is of no use is refused without it.
 func (a *Authenticator) verify(token string, now time.Time) (*verified, *Error) {
