@@ -26,7 +26,7 @@ const usage = `usage: cluster COMMAND
   exec [--node N] -- CMD  run a command in a node's network
   folder [--node N]       print the folder that a node has as its /var/lib
   stop-apiserver          stop the API server
-  start-apiserver         start it again and wait until it is ready
+  start-apiserver         start it again and wait until pods reach it
   stop [--node N] NAME    stop a component
   start [--node N] NAME   start it again
   packages [PROGRAM...]   install the Debian packages that a cluster needs, and those named like the programs

@@ -14,7 +14,7 @@ E2E_CLUSTER := signalbox-e2e
 E2E_KUBECONFIG := $(BIN)/kubeconfig-$(E2E_CLUSTER)
 
 .PHONY: e2e
-e2e: kube-binaries $(BIN)/coredns $(BIN)/pause $(BIN)/helm $(BIN)/cluster test-images ## Run the end-to-end suite on a real cluster on this machine (Linux, root).
+e2e: kube-binaries $(BIN)/signalbox $(BIN)/coredns $(BIN)/pause $(BIN)/helm $(BIN)/cluster test-images ## Run the end-to-end suite on a real cluster on this machine (Linux, root).
 	cd hack/e2e && CGO_ENABLED=0 $(GO) test -c -tags e2e -o $(BIN)/e2e.test .
 	$(ROOT)/hack/e2e.sh $(E2E_CLUSTER) $(E2E_FLAGS)
 

@@ -29,7 +29,7 @@ func Stop(options Options, name string, number int) error {
 	return nil
 }
 
-// Start starts a stopped component of a node again, and for the API server waits until it is ready.
+// Start starts a stopped component of a node again, and for the API server waits until it is ready and pods on every node reach it.
 func Start(ctx context.Context, options Options, name string, number int) error {
 	s, err := openedWith(options, number)
 	if err != nil {
@@ -43,9 +43,7 @@ func Start(ctx context.Context, options Options, name string, number int) error 
 			return err
 		}
 		if name == component.APIServer {
-			ctx, cancel := context.WithTimeout(ctx, patience)
-			defer cancel()
-			if err := s.await(ctx, name, number, s.apiReady); err != nil {
+			if err := s.awaitAPI(ctx); err != nil {
 				return err
 			}
 		}
@@ -53,6 +51,22 @@ func Start(ctx context.Context, options Options, name string, number int) error 
 		return nil
 	}
 	return fmt.Errorf("node %d has no component %q", number, name)
+}
+
+// awaitAPI waits until the API server is ready, and reached at its Service. An API server that ends leaves the Service, and kube-proxy, which pauses ever longer
+// between its attempts to reach it, hears of its return up to half a minute later.
+func (s *state) awaitAPI(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := s.await(ctx, component.APIServer, 1, s.apiReady); err != nil {
+		return err
+	}
+	for number := 1; number <= len(s.Nodes); number++ {
+		if err := s.await(ctx, component.KubeProxy, number, func(ctx context.Context) error { return s.apiServed(ctx, number) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func openedWith(options Options, number int) (*state, error) {

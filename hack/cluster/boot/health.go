@@ -15,6 +15,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"signalbox.dev/signalbox/hack/cluster/network"
 )
 
 // get fetches a page with the administrator's certificate and fails unless the answer is 200.
@@ -73,6 +75,15 @@ func (s *state) tls() (*tls.Config, error) {
 func (s *state) apiReady(ctx context.Context) error {
 	_, err := s.get(ctx, s.node(1).Server()+"/readyz")
 	return err
+}
+
+// apiServed connects to the Service of the API server from a node.
+func (s *state) apiServed(ctx context.Context, number int) error {
+	connect := "exec 3<>/dev/tcp/" + network.APIService + "/443"
+	if err := runInside(ctx, s.Nodes[number-1].Holder, "", "timeout", "2", "bash", "-c", connect); err != nil {
+		return fmt.Errorf("the API server is not reached at its Service from %s: %w", s.Nodes[number-1].Name, err)
+	}
+	return nil
 }
 
 func (s *state) secureHealth(ctx context.Context, port string) error {
