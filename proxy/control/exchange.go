@@ -24,18 +24,6 @@ const (
 
 // exchange answers another replica.
 func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
-	// A connection may be older than the certificates that are accepted now.
-	if identity := s.Identity(); identity.verify(*r.TLS) != nil {
-		http.Error(w, "the certificate is no longer accepted", http.StatusForbidden)
-		return
-	}
-	select {
-	case s.exchanges <- struct{}{}:
-		defer func() { <-s.exchanges }()
-	default:
-		http.Error(w, "too many exchanges", http.StatusServiceUnavailable)
-		return
-	}
 	controller := http.NewResponseController(w)
 	if err := controller.SetReadDeadline(time.Now().Add(ExchangeTimeout)); err != nil {
 		s.options.Log.Debug("a replica was not answered", "error", err)

@@ -28,18 +28,6 @@ var ErrNoGeneration = errors.New("no such generation")
 
 // generation answers what this replica knows of a request.
 func (s *Server) generation(w http.ResponseWriter, r *http.Request) {
-	// A connection may be older than the certificates that are accepted now.
-	if identity := s.Identity(); identity.verify(*r.TLS) != nil {
-		http.Error(w, "the certificate is no longer accepted", http.StatusForbidden)
-		return
-	}
-	select {
-	case s.generations <- struct{}{}:
-		defer func() { <-s.generations }()
-	default:
-		http.Error(w, "too many questions", http.StatusServiceUnavailable)
-		return
-	}
 	id := r.PathValue("id")
 	if !ValidGenerationID(id) {
 		http.Error(w, "the id cannot be one", http.StatusBadRequest)

@@ -34,18 +34,6 @@ type KeysFound struct {
 
 // keysFound takes a message of the manager.
 func (s *Server) keysFound(w http.ResponseWriter, r *http.Request) {
-	// A connection may be older than the certificates that are accepted now.
-	if identity := s.Identity(); identity.verify(*r.TLS) != nil {
-		http.Error(w, "the certificate is no longer accepted", http.StatusForbidden)
-		return
-	}
-	select {
-	case s.findings <- struct{}{}:
-		defer func() { <-s.findings }()
-	default:
-		http.Error(w, "too many messages", http.StatusServiceUnavailable)
-		return
-	}
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(ExchangeTimeout)); err != nil {
 		s.options.Log.Debug("a message of the manager was not read", "error", err)
 		return

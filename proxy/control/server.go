@@ -155,13 +155,13 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+ReportsPath, s.streamReports)
 	if s.options.Answer != nil {
-		mux.HandleFunc("POST "+PeersPath, s.exchange)
+		mux.HandleFunc("POST "+PeersPath, s.guard(s.exchanges, "too many exchanges", s.exchange))
 	}
 	if s.options.Generation != nil {
-		mux.HandleFunc("GET "+GenerationPath+"{id}", s.generation)
+		mux.HandleFunc("GET "+GenerationPath+"{id}", s.guard(s.generations, "too many questions", s.generation))
 	}
 	if s.options.KeysFound != nil {
-		mux.HandleFunc("POST "+KeysPath, s.keysFound)
+		mux.HandleFunc("POST "+KeysPath, s.guard(s.findings, "too many messages", s.keysFound))
 	}
 	server := &http.Server{
 		Handler:           mux,
@@ -181,6 +181,23 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return nil
 	}
 	return fmt.Errorf("serving the control port: %w", err)
+}
+
+// guard lets as many requests pass at a time as there are slots, of those whose certificate is still accepted: a connection may be older than that.
+func (s *Server) guard(slots chan struct{}, busy string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if identity := s.Identity(); identity.verify(*r.TLS) != nil {
+			http.Error(w, "the certificate is no longer accepted", http.StatusForbidden)
+			return
+		}
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+			next(w, r)
+		default:
+			http.Error(w, busy, http.StatusServiceUnavailable)
+		}
+	}
 }
 
 func (s *Server) configForClient(*tls.ClientHelloInfo) (*tls.Config, error) {
