@@ -116,7 +116,7 @@ const (
 	ReasonSomeKeysUnusable = "SomeKeysUnusable"
 	// ReasonRefNotPermitted: the access of the ModelRoute that a target refers to does not admit this namespace's proxy.
 	ReasonRefNotPermitted = "RefNotPermitted"
-	// ReasonIssuerNotFound: the platform's configuration has no token issuer of the name that an access rule gives.
+	// ReasonIssuerNotFound: the platform's configuration has no token issuer of the name that an access rule or a budget gives.
 	ReasonIssuerNotFound = "IssuerNotFound"
 	// ReasonRouteLoop: calls to the target would come back to this route.
 	ReasonRouteLoop = "RouteLoop"

@@ -121,7 +121,7 @@ type BudgetCountersStatus struct {
 
 // BudgetCounterStatus is how one counter stands.
 type BudgetCounterStatus struct {
-	// subject is whose counter it is: "serviceaccount:<namespace>/<name>", "accesskey:<name>", the end user, or the tag's value. "*others" is the counter of all that came after maxCounters, "*untrusted" that of calls that nobody who is trusted named a subject for.
+	// subject is whose counter it is: "serviceaccount:<namespace>/<name>", "accesskey:<name>", "user:<issuer>/<name>", the end user, or the tag's value. "*others" is the counter of all that came after maxCounters, "*untrusted" that of calls that nobody who is trusted named a subject for.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -150,7 +150,7 @@ type BudgetCounterStatus struct {
 
 // BudgetShare is a part of what was spent.
 type BudgetShare struct {
-	// name of the route, or of the caller: "serviceaccount:<namespace>/<name>" or "accesskey:<name>".
+	// name of the route, or of the caller: "serviceaccount:<namespace>/<name>", "accesskey:<name>" or "user:<issuer>/<name>".
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

@@ -14,7 +14,7 @@ type USDAmount string
 // +kubebuilder:validation:XValidation:rule="has(self.tagKey) == (self.counter == 'PerTag')",message="tagKey is needed with counter PerTag, and only there"
 // +kubebuilder:validation:XValidation:rule="!has(self.maxCounters) || self.counter != 'Shared'",message="maxCounters needs a counter other than Shared"
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.counter != 'Shared'",message="limits need a counter other than Shared"
-// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.counter != 'PerCaller' || self.limits.all(l, has(l.serviceAccount) || has(l.accessKey))",message="with counter PerCaller each of limits names a serviceAccount or an accessKey"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.counter != 'PerCaller' || self.limits.all(l, has(l.serviceAccount) || has(l.accessKey) || has(l.user))",message="with counter PerCaller each of limits names a serviceAccount, an accessKey or a user"
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.counter != 'PerEndUser' || self.limits.all(l, has(l.endUser))",message="with counter PerEndUser each of limits names an endUser"
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || self.counter != 'PerTag' || self.limits.all(l, has(l.tagValue))",message="with counter PerTag each of limits names a tagValue"
 // +kubebuilder:validation:XValidation:rule="!(self.counter in ['PerEndUser', 'PerTag']) || has(self.trustedCallers)",message="counter PerEndUser and PerTag need trustedCallers: nobody else is believed when it names an end user or a tag"
@@ -36,7 +36,7 @@ type SpendBudgetSpec struct {
 	// +optional
 	AppliesTo *BudgetScope `json:"appliesTo,omitempty"`
 
-	// counter says what is counted apart, each with the limit: Shared (all calls together), PerCaller (each ServiceAccount and each access key), PerEndUser (each end user that a trusted caller names) or PerTag (each value of the tag tagKey that a trusted caller gives). It cannot be changed. The default is Shared.
+	// counter says what is counted apart, each with the limit: Shared (all calls together), PerCaller (each ServiceAccount, each access key and each user of an OIDC issuer), PerEndUser (each end user that a trusted caller names) or PerTag (each value of the tag tagKey that a trusted caller gives). It cannot be changed. The default is Shared.
 	// +optional
 	// +default="Shared"
 	Counter BudgetCounter `json:"counter,omitempty"`
@@ -53,7 +53,7 @@ type SpendBudgetSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
-	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, (has(x.serviceAccount) ? has(y.serviceAccount) && x.serviceAccount == y.serviceAccount : has(x.accessKey) ? has(y.accessKey) && x.accessKey == y.accessKey : has(x.endUser) ? has(y.endUser) && x.endUser == y.endUser : has(y.tagValue) && x.tagValue == y.tagValue)))",message="two of limits name the same counter"
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, (has(x.serviceAccount) ? has(y.serviceAccount) && x.serviceAccount == y.serviceAccount : has(x.accessKey) ? has(y.accessKey) && x.accessKey == y.accessKey : has(x.user) ? has(y.user) && x.user == y.user : has(x.endUser) ? has(y.endUser) && x.endUser == y.endUser : has(y.tagValue) && x.tagValue == y.tagValue)))",message="two of limits name the same counter"
 	Limits []CounterLimit `json:"limits,omitempty"`
 
 	// maxCounters bounds how many counters a window has, 1 to 10000; who comes later shares one counter with the limit. Hundreds fit into a ledger in Kubernetes, thousands into Valkey. The default is 1000; with counter Shared it has no meaning.
@@ -160,7 +160,7 @@ type BudgetCounter string
 const (
 	// CounterShared counts all calls together.
 	CounterShared BudgetCounter = "Shared"
-	// CounterPerCaller counts each ServiceAccount and each access key apart.
+	// CounterPerCaller counts each ServiceAccount, each access key and each user of an OIDC issuer apart.
 	CounterPerCaller BudgetCounter = "PerCaller"
 	// CounterPerEndUser counts each end user apart, as trusted callers name them.
 	CounterPerEndUser BudgetCounter = "PerEndUser"
@@ -169,7 +169,7 @@ const (
 )
 
 // CounterLimit is the limit of one counter; exactly one of the fields other than amount is set.
-// +kubebuilder:validation:XValidation:rule="[has(self.serviceAccount), has(self.accessKey), has(self.endUser), has(self.tagValue)].filter(x, x).size() == 1",message="a limit needs exactly one of serviceAccount, accessKey, endUser and tagValue"
+// +kubebuilder:validation:XValidation:rule="[has(self.serviceAccount), has(self.accessKey), has(self.user), has(self.endUser), has(self.tagValue)].filter(x, x).size() == 1",message="a limit needs exactly one of serviceAccount, accessKey, user, endUser and tagValue"
 type CounterLimit struct {
 	// serviceAccount is a caller, with counter PerCaller.
 	// +optional
@@ -180,6 +180,10 @@ type CounterLimit struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	AccessKey string `json:"accessKey,omitempty"`
+
+	// user is one caller of an OIDC issuer, with counter PerCaller.
+	// +optional
+	User *UserReference `json:"user,omitempty"`
 
 	// endUser as a trusted caller names it, with counter PerEndUser.
 	// +optional
@@ -274,9 +278,25 @@ type BudgetCaller struct {
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
-	// user matches one caller of an OIDC issuer.
+	// user matches one caller of an OIDC issuer, or all of them.
 	// +optional
-	User *UserReference `json:"user,omitempty"`
+	User *BudgetUser `json:"user,omitempty"`
+}
+
+// BudgetUser matches callers of an OIDC issuer.
+type BudgetUser struct {
+	// issuer is the name of the issuer in the platform's configuration (tokens.issuers).
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Issuer string `json:"issuer,omitempty"`
+
+	// name of the caller, as the issuer's caller claim has it. Without a name everybody whom the issuer vouches for is matched.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Name string `json:"name,omitempty"`
 }
 
 // UserReference names one caller of an OIDC issuer.

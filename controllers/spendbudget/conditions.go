@@ -121,7 +121,7 @@ func notAcknowledged(in *input) (reason, message string) {
 	return v1alpha1.ReasonPending, fmt.Sprintf("%d of %d ready proxies still serve an older table", in.behind, in.ready)
 }
 
-// resolved tells whether the routes that the budget names exist.
+// resolved tells whether the routes and issuers that the budget names exist.
 func resolved(in *input) metav1.Condition {
 	condition := metav1.Condition{Type: v1alpha1.ConditionResolvedRefs}
 	if in.report == nil || in.report.Generation != in.budget.Generation {
@@ -133,7 +133,7 @@ func resolved(in *input) metav1.Condition {
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, reason, strings.Join(messages, "; ")
 		return condition
 	}
-	condition.Status, condition.Reason, condition.Message = metav1.ConditionTrue, v1alpha1.ReasonResolvedRefs, "every route that is named exists"
+	condition.Status, condition.Reason, condition.Message = metav1.ConditionTrue, v1alpha1.ReasonResolvedRefs, "every route and issuer that is named exists"
 	return condition
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/meter"
 )
@@ -149,14 +150,7 @@ func ownLimits(spec *v1alpha1.SpendBudgetSpec) map[string]int64 {
 		if err != nil || nano == 0 {
 			continue
 		}
-		name := cmp.Or(one.EndUser, one.TagValue)
-		switch {
-		case one.ServiceAccount != nil:
-			name = "serviceaccount:" + one.ServiceAccount.Namespace + "/" + one.ServiceAccount.Name
-		case one.AccessKey != "":
-			name = "accesskey:" + one.AccessKey
-		}
-		limits[ledger.SubjectName(name)] = nano
+		limits[ledger.SubjectName(compile.LimitSubject(one))] = nano
 	}
 	return limits
 }

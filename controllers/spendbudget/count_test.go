@@ -125,6 +125,13 @@ func TestCounters(t *testing.T) {
 			spent: "7", percent: 100, known: 3, max: 3, exceeded: 1,
 			top: []v1alpha1.BudgetCounterStatus{top("accesskey:ci", "1", "1", 100), top("*others", "10", "2", 20), top("serviceaccount:a/b", "100", "4", 4)},
 		},
+		"users have limits of their own": {
+			in: newInput(each(v1alpha1.CounterPerCaller, map[string]int64{"user:corp/ada@example.com": 3 * dollar, "user:corp/bob@example.com": 4 * dollar}), func(in *input) {
+				in.budget.Spec.Limits = []v1alpha1.CounterLimit{{User: &v1alpha1.UserReference{Issuer: "corp", Name: "ada@example.com"}, Amount: "4"}}
+			}),
+			spent: "7", percent: 75, known: 2, max: 1000,
+			top: []v1alpha1.BudgetCounterStatus{top("user:corp/ada@example.com", "4", "3", 75), top("user:corp/bob@example.com", "10", "4", 40)},
+		},
 		"a name that the ledger writes otherwise has its limit all the same": {
 			in: newInput(each(v1alpha1.CounterPerEndUser, map[string]int64{ledger.SubjectName(starred): dollar}), func(in *input) {
 				in.budget.Spec.Limits = []v1alpha1.CounterLimit{{EndUser: starred, Amount: "2"}}

@@ -78,8 +78,8 @@ func (c accessCompiler) add(access *table.Access, rule v1alpha1.AccessRule, path
 
 // addUsers admits callers of an OIDC issuer. A name is compared as it is, so one that no token can have is most likely a mistake.
 func addUsers(access *table.Access, rule *v1alpha1.UserRule, path string) []Finding {
-	if rule.Issuer == "" || strings.Contains(rule.Issuer, "/") {
-		return []Finding{invalid(v1alpha1.ConditionAccepted, path+".issuer", "it is the name of an issuer in the platform's configuration, without a slash")}
+	if problem := issuerDefect(rule.Issuer); problem != "" {
+		return []Finding{invalid(v1alpha1.ConditionAccepted, path+".issuer", problem)}
 	}
 	if len(rule.Names) == 0 {
 		access.UserIssuers = append(access.UserIssuers, rule.Issuer)
@@ -248,6 +248,5 @@ func admitsIssuer(access table.Access, issuer string) bool {
 }
 
 func admitsUser(access table.Access, user string) bool {
-	issuer, _, _ := strings.Cut(user, "/")
-	return admitsIssuer(access, issuer) || slices.Contains(access.Users, user)
+	return admitsIssuer(access, issuerOf(user)) || slices.Contains(access.Users, user)
 }

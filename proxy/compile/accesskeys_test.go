@@ -196,7 +196,7 @@ func TestNarrowedUsersApplyAtOnce(t *testing.T) {
 
 func TestUsersInBudgets(t *testing.T) {
 	result := compile.Compile(input(withBudgets(budget("b", func(b *v1alpha1.SpendBudget) {
-		b.Spec.AppliesTo = &v1alpha1.BudgetScope{Callers: []v1alpha1.BudgetCaller{{User: &v1alpha1.UserReference{Issuer: "corp", Name: "a/b"}}}}
+		b.Spec.AppliesTo = &v1alpha1.BudgetScope{Callers: []v1alpha1.BudgetCaller{{User: &v1alpha1.BudgetUser{Issuer: "corp", Name: "a/b"}}}}
 	}))))
 	if diff := cmp.Diff([]table.CallerMatch{{User: "corp/a/b"}}, result.Table.Budgets[0].Callers); diff != "" {
 		t.Errorf("callers (-want +got):\n%s", diff)

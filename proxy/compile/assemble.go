@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
@@ -72,29 +71,6 @@ func (a *assembly) wake(at time.Time) {
 	if !at.IsZero() && (a.again.IsZero() || at.Before(a.again)) {
 		a.again = at
 	}
-}
-
-// unknownIssuers tells of the issuers that access names and the platform's configuration does not. Where there are no issuers at all, as on a laptop, nothing
-// is known of them.
-func (a *assembly) unknownIssuers(access table.Access) []Finding {
-	if len(a.in.Issuers) == 0 {
-		return nil
-	}
-	named := slices.Clone(access.UserIssuers)
-	for _, user := range access.Users {
-		issuer, _, _ := strings.Cut(user, "/")
-		named = append(named, issuer)
-	}
-	var findings []Finding
-	for _, name := range unique(named) {
-		if !slices.ContainsFunc(a.in.Issuers, func(i table.Issuer) bool { return i.Name == name }) {
-			findings = append(findings, Finding{
-				Condition: v1alpha1.ConditionResolvedRefs, Reason: v1alpha1.ReasonIssuerNotFound, Field: "spec.access.allow",
-				Message: fmt.Sprintf("spec.access.allow: the platform's configuration has no token issuer %q, so nobody is admitted by its name; ask the platform team for the right one", bounded(name)),
-			})
-		}
-	}
-	return findings
 }
 
 // assemble puts a table together. states holds the objects that do not go in as they are.
@@ -192,7 +168,7 @@ func (a *assembly) addCredentials() {
 }
 
 func (a *assembly) addRoutes() {
-	claims := newClaims(len(a.routes))
+	claims, known := newClaims(len(a.routes)), knownIssuers(a.in.Issuers)
 	for _, d := range a.routes {
 		report := d.report()
 		a.noteSize(&report, d.key, v1alpha1.ConditionAccepted)
@@ -203,7 +179,7 @@ func (a *assembly) addRoutes() {
 			placed.Models, lost = claims.take(entry)
 			report.Findings = append(report.Findings, lost...)
 			a.resolveTargets(&placed, &report)
-			report.Findings = append(report.Findings, a.unknownIssuers(placed.Access)...)
+			report.Findings = append(report.Findings, known.missing(accessIssuers(&placed.Access), "spec.access.allow", "nobody is admitted by its name")...)
 			if len(placed.Models) > 0 {
 				a.serve(&report, placed.Object)
 				a.table.Routes = append(a.table.Routes, placed)

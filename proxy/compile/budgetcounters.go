@@ -1,9 +1,11 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 
 	"signalbox.dev/signalbox/api/v1alpha1"
+	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -11,9 +13,6 @@ const (
 	// standardCounters is the default of maxCounters, mostCounters its bound.
 	standardCounters = 1000
 	mostCounters     = 10000
-	// serviceAccountSubject and accessKeySubject begin the subjects of callers, as callers are written in logs.
-	serviceAccountSubject = "serviceaccount:"
-	accessKeySubject      = "accesskey:"
 )
 
 // readCounters reads what a budget counts apart, and the limits of single counters.
@@ -88,31 +87,61 @@ func readLimits(entry *table.Budget, spec *v1alpha1.SpendBudgetSpec) []Finding {
 
 // limitSubject is the subject whose limit it is, or what is wrong with it.
 func limitSubject(counter table.Counter, limit *v1alpha1.CounterLimit) (subject, problem string) {
-	account := ""
-	if limit.ServiceAccount != nil {
-		account = limit.ServiceAccount.Namespace + "/" + limit.ServiceAccount.Name
+	if limitKinds(limit) != 1 {
+		return "", "a limit needs exactly one of serviceAccount, accessKey, user, endUser and tagValue"
 	}
-	if given(account, limit.AccessKey, limit.EndUser, limit.TagValue) != 1 {
-		return "", "a limit needs exactly one of serviceAccount, accessKey, endUser and tagValue"
-	}
+	subject = LimitSubject(limit)
 	switch counter {
 	case table.CountPerCaller:
-		if account != "" {
-			return serviceAccountSubject + account, ""
+		if limit.EndUser != "" || limit.TagValue != "" {
+			problem = "with counter PerCaller each of limits names a serviceAccount, an accessKey or a user"
+		} else if limit.User != nil {
+			problem = userDefect(limit.User)
 		}
-		if limit.AccessKey != "" {
-			return accessKeySubject + limit.AccessKey, ""
-		}
-		return "", "with counter PerCaller each of limits names a serviceAccount or an accessKey"
 	case table.CountPerEndUser:
 		if limit.EndUser == "" {
-			return "", "with counter PerEndUser each of limits names an endUser"
+			problem = "with counter PerEndUser each of limits names an endUser"
 		}
-		return limit.EndUser, ""
 	default:
 		if limit.TagValue == "" {
-			return "", "with counter PerTag each of limits names a tagValue"
+			problem = "with counter PerTag each of limits names a tagValue"
 		}
-		return limit.TagValue, ""
+	}
+	return subject, problem
+}
+
+func limitKinds(limit *v1alpha1.CounterLimit) int {
+	kinds := given(limit.AccessKey, limit.EndUser, limit.TagValue)
+	if limit.ServiceAccount != nil {
+		kinds++
+	}
+	if limit.User != nil {
+		kinds++
+	}
+	return kinds
+}
+
+// userDefect is what is wrong with the name of one caller of an issuer; empty if nothing is.
+func userDefect(user *v1alpha1.UserReference) string {
+	if problem := issuerDefect(user.Issuer); problem != "" {
+		return "user.issuer: " + problem
+	}
+	if user.Name == "" {
+		return "user.name: nobody has an empty name"
+	}
+	return ""
+}
+
+// LimitSubject is whose counter has the limit: the caller as a proxy names it, the end user, or the tag's value.
+func LimitSubject(limit *v1alpha1.CounterLimit) string {
+	switch {
+	case limit.ServiceAccount != nil:
+		return ledger.Caller{Namespace: limit.ServiceAccount.Namespace, ServiceAccount: limit.ServiceAccount.Name}.Subject()
+	case limit.AccessKey != "":
+		return ledger.Caller{AccessKey: limit.AccessKey}.Subject()
+	case limit.User != nil:
+		return ledger.Caller{Issuer: limit.User.Issuer, User: limit.User.Name}.Subject()
+	default:
+		return cmp.Or(limit.EndUser, limit.TagValue)
 	}
 }

@@ -17,12 +17,14 @@ type budgetCompiler struct {
 	previous map[string]*table.Budget
 	// routes are the names of the namespace's ModelRoutes.
 	routes map[string]bool
+	// issuers are those of the platform's configuration.
+	issuers issuers
 	// zones remembers which time zones exist.
 	zones map[string]bool
 }
 
 func newBudgetCompiler(in *Input) budgetCompiler {
-	c := budgetCompiler{previous: map[string]*table.Budget{}, routes: map[string]bool{}, zones: map[string]bool{}}
+	c := budgetCompiler{previous: map[string]*table.Budget{}, routes: map[string]bool{}, issuers: knownIssuers(in.Issuers), zones: map[string]bool{}}
 	if in.Previous != nil {
 		for i := range in.Previous.Budgets {
 			c.previous[in.Previous.Budgets[i].Name] = &in.Previous.Budgets[i]
@@ -34,8 +36,8 @@ func newBudgetCompiler(in *Input) budgetCompiler {
 	return c
 }
 
-// compile reads a budget. A route that it names and that does not exist is told, and does not keep the budget from being applied: a limit is not lifted
-// because some route is gone.
+// compile reads a budget. A route or an issuer that it names and that does not exist is told, and does not keep the budget from being applied: a limit is not
+// lifted because some route is gone.
 func (c budgetCompiler) compile(object *v1alpha1.SpendBudget) *budgetDraft {
 	d := newDraft[table.Budget](KindSpendBudget, object.ObjectMeta)
 	if previous := c.previous[object.Name]; previous != nil && previous.UID == d.uid {

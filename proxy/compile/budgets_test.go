@@ -18,13 +18,16 @@ func TestBudgetIsCompiledWhole(t *testing.T) {
 			Routes: []string{"b", "a"},
 			Callers: []v1alpha1.BudgetCaller{
 				{ServiceAccount: &v1alpha1.ServiceAccountReference{Namespace: "apps", Name: "bot"}}, {AccessKey: "ci"}, {Namespace: "web"},
+				{User: &v1alpha1.BudgetUser{Issuer: "corp", Name: "a/b"}}, {User: &v1alpha1.BudgetUser{Issuer: "lab"}},
 			},
 		}
 	}))))
 	want := []table.Budget{{
 		Object: table.Object{Name: "month", UID: "uid-month", Generation: 1, Since: 1},
 		Limit:  1, Period: "Month", TimeZone: "Europe/Lisbon", ResetID: "ticket-7",
-		Routes: []string{"a", "b"}, Callers: []table.CallerMatch{{ServiceAccount: "apps/bot"}, {AccessKey: "ci"}, {Namespace: "web"}},
+		Routes: []string{"a", "b"}, Callers: []table.CallerMatch{
+			{ServiceAccount: "apps/bot"}, {AccessKey: "ci"}, {Namespace: "web"}, {User: "corp/a/b"}, {UserIssuer: "lab"},
+		},
 		Enforcement: table.Soft, AllowWithoutLedger: true, Ledger: "signalbox-ledger-month",
 	}}
 	if diff := cmp.Diff(want, result.Table.Budgets); diff != "" {
@@ -81,9 +84,9 @@ func TestBudgetCounters(t *testing.T) {
 		"by caller": {
 			func(b *v1alpha1.SpendBudget) {
 				b.Spec.Counter = v1alpha1.CounterPerCaller
-				b.Spec.Limits = []v1alpha1.CounterLimit{{ServiceAccount: account, Amount: "1"}, {AccessKey: "apps/bot", Amount: "2"}}
+				b.Spec.Limits = []v1alpha1.CounterLimit{{ServiceAccount: account, Amount: "1"}, {AccessKey: "apps/bot", Amount: "2"}, {User: &v1alpha1.UserReference{Issuer: "apps", Name: "bot"}, Amount: "3"}}
 			},
-			table.CountPerCaller, 1000, map[string]int64{"serviceaccount:apps/bot": 1_000_000_000, "accesskey:apps/bot": 2_000_000_000},
+			table.CountPerCaller, 1000, map[string]int64{"serviceaccount:apps/bot": 1_000_000_000, "accesskey:apps/bot": 2_000_000_000, "user:apps/bot": 3_000_000_000},
 		},
 		"by end user": {
 			func(b *v1alpha1.SpendBudget) {
@@ -168,6 +171,46 @@ func TestBudgetThatNamesMissingRoutesIsServed(t *testing.T) {
 	}
 }
 
+// Nor because an issuer is gone, or is called something else by now. Each is told once for each field that names it.
+func TestBudgetThatNamesMissingIssuersIsServed(t *testing.T) {
+	edit := withBudgets(budget("b", func(b *v1alpha1.SpendBudget) {
+		user := func(issuer, name string) v1alpha1.BudgetCaller {
+			return v1alpha1.BudgetCaller{User: &v1alpha1.BudgetUser{Issuer: issuer, Name: name}}
+		}
+		limit := func(issuer, name string) v1alpha1.CounterLimit {
+			return v1alpha1.CounterLimit{User: &v1alpha1.UserReference{Issuer: issuer, Name: name}, Amount: "1"}
+		}
+		b.Spec.Counter = v1alpha1.CounterPerCaller
+		b.Spec.AppliesTo = &v1alpha1.BudgetScope{Callers: []v1alpha1.BudgetCaller{user("corp", ""), user("lab", ""), user("attic", "a")}}
+		b.Spec.TrustedCallers = []v1alpha1.BudgetCaller{{AccessKey: "ci"}, user("lab", "b")}
+		b.Spec.Limits = []v1alpha1.CounterLimit{limit("lab", "a"), limit("corp", "a"), limit("lab", "b")}
+	}))
+	missing := []string{
+		"ResolvedRefs IssuerNotFound spec.appliesTo.callers", "ResolvedRefs IssuerNotFound spec.appliesTo.callers",
+		"ResolvedRefs IssuerNotFound spec.trustedCallers", "ResolvedRefs IssuerNotFound spec.limits",
+	}
+	for name, tc := range map[string]struct {
+		issuers []table.Issuer
+		want    []string
+	}{
+		"some are there":         {[]table.Issuer{{URL: "https://cluster"}, {Name: "corp", URL: "https://corp"}}, missing},
+		"all are there":          {[]table.Issuer{{Name: "corp", URL: "https://corp"}, {Name: "lab", URL: "https://lab"}, {Name: "attic", URL: "https://attic"}}, nil},
+		"none is, on a computer": {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := input(edit)
+			in.Issuers = tc.issuers
+			result := compile.Compile(in)
+			if diff := cmp.Diff(tc.want, why(report(t, result, compile.KindSpendBudget, "b"))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			if len(result.Table.Budgets) != 1 || len(result.Table.Budgets[0].Callers) != 3 || len(result.Table.Budgets[0].Limits) != 3 {
+				t.Errorf("served: %+v", result.Table.Budgets)
+			}
+		})
+	}
+}
+
 func TestBudgetInErrorIsNotServed(t *testing.T) {
 	cases := map[string]struct {
 		edit func(*v1alpha1.SpendBudget)
@@ -233,6 +276,9 @@ func budgetSpecsInError() map[string]specInError {
 		return func(s *v1alpha1.SpendBudgetSpec) { s.Actions = actions }
 	}
 	ci := v1alpha1.CounterLimit{AccessKey: "ci", Amount: "1"}
+	user := func(issuer, name string) v1alpha1.CounterLimit {
+		return v1alpha1.CounterLimit{User: &v1alpha1.UserReference{Issuer: issuer, Name: name}, Amount: "1"}
+	}
 	alice, acme := v1alpha1.CounterLimit{EndUser: "alice", Amount: "1"}, v1alpha1.CounterLimit{TagValue: "acme", Amount: "1"}
 	notify := v1alpha1.BudgetAction{AtPercent: 80, Do: v1alpha1.ActionNotify}
 	return map[string]specInError{
@@ -272,6 +318,24 @@ func budgetSpecsInError() map[string]specInError {
 			},
 			"Enforced Invalid spec.appliesTo.tags[1]",
 		},
+		"user without issuer": {func(s *v1alpha1.SpendBudgetSpec) {
+			s.AppliesTo = &v1alpha1.BudgetScope{Callers: []v1alpha1.BudgetCaller{{User: &v1alpha1.BudgetUser{Name: "a"}}}}
+		}, "Enforced Invalid spec.appliesTo.callers[0].user.issuer"},
+		"trusted issuer with a slash": {func(s *v1alpha1.SpendBudgetSpec) {
+			s.TrustedCallers = []v1alpha1.BudgetCaller{{User: &v1alpha1.BudgetUser{Issuer: "corp/a", Name: "b"}}}
+		}, "Enforced Invalid spec.trustedCallers[0].user.issuer"},
+		"user and access key": {func(s *v1alpha1.SpendBudgetSpec) {
+			s.TrustedCallers = []v1alpha1.BudgetCaller{{AccessKey: "ci", User: &v1alpha1.BudgetUser{Issuer: "corp"}}}
+		}, "Enforced Invalid spec.trustedCallers[0]"},
+		"limit of a user without issuer": {perCaller(user("", "a")), "Enforced Invalid spec.limits[0]"},
+		"limit of a slash":               {perCaller(user("corp/a", "b")), "Enforced Invalid spec.limits[0]"},
+		"limit of all users":             {perCaller(user("corp", "")), "Enforced Invalid spec.limits[0]"},
+		"limit of a user twice":          {perCaller(user("corp", "a"), user("corp", "b"), user("corp", "a")), "Enforced Invalid spec.limits[2]"},
+		"limit of a user and a key": {
+			perCaller(v1alpha1.CounterLimit{AccessKey: "ci", User: &v1alpha1.UserReference{Issuer: "corp", Name: "a"}, Amount: "1"}), "Enforced Invalid spec.limits[0]",
+		},
+		"user's, by end user":   {trusted(v1alpha1.CounterPerEndUser, user("corp", "a")), "Enforced Invalid spec.limits[0]"},
+		"user's, by tag":        {trusted(v1alpha1.CounterPerTag, user("corp", "a")), "Enforced Invalid spec.limits[0]"},
 		"limit of nobody":       {perCaller(v1alpha1.CounterLimit{Amount: "1"}), "Enforced Invalid spec.limits[0]"},
 		"limit of two":          {perCaller(v1alpha1.CounterLimit{AccessKey: "ci", EndUser: "alice", Amount: "1"}), "Enforced Invalid spec.limits[0]"},
 		"limit twice":           {perCaller(ci, ci), "Enforced Invalid spec.limits[1]"},

@@ -45,14 +45,27 @@ func callerMatches(callers []v1alpha1.BudgetCaller, path string) ([]table.Caller
 			match.ServiceAccount = caller.ServiceAccount.Namespace + "/" + caller.ServiceAccount.Name
 		}
 		if caller.User != nil {
-			match.User = caller.User.Issuer + "/" + caller.User.Name
+			findings = append(findings, matchUser(&match, caller.User, fmt.Sprintf("%s[%d].user", path, i))...)
 		}
-		if given(match.ServiceAccount, match.AccessKey, match.Namespace, match.User) != 1 {
+		if given(match.ServiceAccount, match.AccessKey, match.Namespace, match.User, match.UserIssuer) != 1 {
 			findings = append(findings, misfit(fmt.Sprintf("%s[%d]", path, i), "a caller needs exactly one of serviceAccount, accessKey, namespace and user"))
 		}
 		matches = append(matches, match)
 	}
 	return matches, findings
+}
+
+// matchUser matches one caller of an OIDC issuer, or all of them.
+func matchUser(match *table.CallerMatch, user *v1alpha1.BudgetUser, path string) []Finding {
+	if user.Name == "" {
+		match.UserIssuer = user.Issuer
+	} else {
+		match.User = user.Issuer + "/" + user.Name
+	}
+	if problem := issuerDefect(user.Issuer); problem != "" {
+		return []Finding{misfit(path+".issuer", problem)}
+	}
+	return nil
 }
 
 func given(values ...string) int {
@@ -65,7 +78,7 @@ func given(values ...string) int {
 	return count
 }
 
-// unresolved tells of the routes that a budget names and that do not exist.
+// unresolved tells of the routes and issuers that a budget names and that do not exist.
 func (c budgetCompiler) unresolved(spec *v1alpha1.SpendBudgetSpec) []Finding {
 	var findings []Finding
 	if spec.AppliesTo != nil {
@@ -78,7 +91,33 @@ func (c budgetCompiler) unresolved(spec *v1alpha1.SpendBudgetSpec) []Finding {
 			findings = append(findings, c.missing(action.Route, fmt.Sprintf("spec.actions[%d].route", i), "calls stay where they are")...)
 		}
 	}
-	return findings
+	return append(findings, c.unknownIssuers(spec)...)
+}
+
+// unknownIssuers tells of the issuers that a budget names and that do not exist.
+func (c budgetCompiler) unknownIssuers(spec *v1alpha1.SpendBudgetSpec) []Finding {
+	var findings []Finding
+	if spec.AppliesTo != nil {
+		findings = c.issuers.missing(callerIssuers(spec.AppliesTo.Callers), "spec.appliesTo.callers", "nobody is counted by its name")
+	}
+	findings = append(findings, c.issuers.missing(callerIssuers(spec.TrustedCallers), "spec.trustedCallers", "nobody is believed by its name")...)
+	var limited []string
+	for i := range spec.Limits {
+		if user := spec.Limits[i].User; user != nil {
+			limited = append(limited, user.Issuer)
+		}
+	}
+	return append(findings, c.issuers.missing(limited, "spec.limits", "nobody has a limit by its name")...)
+}
+
+func callerIssuers(callers []v1alpha1.BudgetCaller) []string {
+	var named []string
+	for i := range callers {
+		if user := callers[i].User; user != nil {
+			named = append(named, user.Issuer)
+		}
+	}
+	return named
 }
 
 func (c budgetCompiler) missing(route, field, consequence string) []Finding {

@@ -45,6 +45,8 @@ func (c *Caller) matches(match *table.CallerMatch) bool {
 		return match.AccessKey == c.AccessKey
 	case match.User != "":
 		return c.User != "" && joins(match.User, c.Issuer, c.User)
+	case match.UserIssuer != "":
+		return c.User != "" && match.UserIssuer == c.Issuer
 	case c.ServiceAccount == "":
 		return false
 	case match.Namespace != "":

@@ -18,15 +18,20 @@ func TestSubject(t *testing.T) {
 	trusted := []table.CallerMatch{{Namespace: "team-a"}}
 	users := table.Budget{Counter: table.CountPerEndUser, TrustedCallers: trusted}
 	tags := table.Budget{Counter: table.CountPerTag, TagKey: "project", TrustedCallers: trusted}
+	longIssuer, longUser := strings.Repeat("i", 63), strings.Repeat("u", 256)
 	project := []table.Tag{{Key: "other", Value: "no"}, {Key: "project", Value: "apollo"}}
 	for name, tc := range map[string]struct {
 		budget table.Budget
 		by     Claimant
 		want   string
 	}{
-		"shared":                        {table.Budget{}, Claimant{Caller: app, EndUser: "ann"}, ""},
-		"service account":               {table.Budget{Counter: table.CountPerCaller}, Claimant{Caller: app}, "serviceaccount:team-a/app"},
-		"access key":                    {table.Budget{Counter: table.CountPerCaller}, Claimant{Caller: Caller{AccessKey: "laptop"}}, "accesskey:laptop"},
+		"shared":          {table.Budget{}, Claimant{Caller: app, EndUser: "ann"}, ""},
+		"service account": {table.Budget{Counter: table.CountPerCaller}, Claimant{Caller: app}, "serviceaccount:team-a/app"},
+		"access key":      {table.Budget{Counter: table.CountPerCaller}, Claimant{Caller: Caller{AccessKey: "laptop"}}, "accesskey:laptop"},
+		"user":            {table.Budget{Counter: table.CountPerCaller}, Claimant{Caller: Caller{Issuer: "corp", User: "ada@example.com"}}, "user:corp/ada@example.com"},
+		"user with the longest names": {
+			table.Budget{Counter: table.CountPerCaller}, Claimant{Caller: Caller{Issuer: longIssuer, User: longUser}}, "user:" + longIssuer + "/" + longUser,
+		},
 		"nobody":                        {table.Budget{Counter: table.CountPerCaller}, Claimant{}, SubjectUntrusted},
 		"end user":                      {users, Claimant{Caller: app, EndUser: "ann"}, "ann"},
 		"end user of a stranger":        {users, Claimant{Caller: stranger, EndUser: "ann"}, SubjectUntrusted},
@@ -125,6 +130,46 @@ func TestCountersOfSubjects(t *testing.T) {
 			if got := refusedBy(refusal); got != step.want {
 				t.Errorf("step %d, %+v: refused by %q, %+v", i, step, got, refusal)
 			}
+		}
+	})
+}
+
+// TestLimitsOfCallers counts callers apart, each kind with limits of its own: users of issuers as ServiceAccounts and access keys.
+func TestLimitsOfCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, b := newMemory(), hard(100, func(b *table.Budget) {
+			b.Counter, b.MaxCounters = table.CountPerCaller, 9
+			b.Callers = []table.CallerMatch{{UserIssuer: "corp"}, {User: "lab/ada"}, {Namespace: "corp"}, {AccessKey: "ada"}}
+			b.Limits = map[string]int64{"user:corp/ada": 250, "serviceaccount:corp/ada": 20, "accesskey:ada": 30}
+		})
+		r := start(t, "a/1", store, b)
+		for _, step := range []struct {
+			caller Caller
+			admits int64
+			name   string
+		}{
+			{Caller{Issuer: "corp", User: "ada"}, 250, "user:corp/ada"},
+			{Caller{Issuer: "corp", User: "bob"}, 100, "user:corp/bob"},
+			{Caller{Issuer: "lab", User: "ada"}, 100, "user:lab/ada"},
+			{Caller{Namespace: "corp", ServiceAccount: "ada"}, 20, "serviceaccount:corp/ada"},
+			{Caller{AccessKey: "ada"}, 30, "accesskey:ada"},
+		} {
+			by := &Claimant{Caller: step.caller}
+			if handle := at(r.book, b); !handle.Counts("chat", by) {
+				t.Errorf("%s is not counted", step.name)
+			}
+			for _, nano := range []int64{step.admits, 1} {
+				reservation := &Reservation{}
+				refusal := r.book.Reserve(t.Context(), time.Now(), []*Budget{at(r.book, b)}, by, Ask{Nano: nano}, reservation)
+				reservation.Settle(Charge{Nano: nano}, nil)
+				want := map[bool]string{true: step.name}[nano == 1]
+				if got := refusedBy(refusal); got != want {
+					t.Errorf("%s, %d: refused by %q, %+v; want %q", step.name, nano, got, refusal, want)
+				}
+			}
+		}
+		if stranger := (&Claimant{Caller: Caller{Issuer: "lab", User: "bob"}}); at(r.book, b).Counts("chat", stranger) {
+			t.Error("another user of lab is counted")
 		}
 	})
 }

@@ -300,6 +300,42 @@ func TestTagsOfTheIssuerWin(t *testing.T) {
 	}
 }
 
+// TestUsersHaveLimitsOfTheirOwn calls as users of an issuer that a budget counts apart, one of them with another limit, and as a caller that it does not count.
+func TestUsersHaveLimitsOfTheirOwn(t *testing.T) {
+	s := newTokenSigner(t, "c1")
+	h := newHarness(t, []http.HandlerFunc{good}, withTable(budgeted), withTable(func(tb *table.Table) {
+		tb.Issuers = []table.Issuer{issuedBy(t, table.Issuer{Name: "corp", URL: "https://corp", Audience: "llm", CallerClaim: "sub"}, s)}
+		tb.Routes[0].Access.UserIssuers = []string{"corp"}
+		budget := &tb.Budgets[0]
+		budget.Counter, budget.MaxCounters, budget.Callers = table.CountPerCaller, 10, []table.CallerMatch{{UserIssuer: "corp"}}
+		budget.Limit, budget.Limits = goodCost, map[string]int64{"user:corp/ada": 2 * goodCost}
+	}))
+	user := func(name string) string {
+		return s.token(t, map[string]any{"iss": "https://corp", "aud": "llm", "sub": name})
+	}
+	for name, tc := range map[string]struct {
+		key  string
+		want []int
+	}{
+		"a limit of her own":     {user("ada"), []int{http.StatusOK, http.StatusOK, http.StatusPaymentRequired}},
+		"the limit of each user": {user("bob"), []int{http.StatusOK, http.StatusPaymentRequired}},
+		"no user":                {"", []int{http.StatusOK, http.StatusOK, http.StatusOK}},
+	} {
+		var got []int
+		for range tc.want {
+			response, err := h.front.Client().Do(h.request(t.Context(), ask{key: tc.key}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			got = append(got, response.StatusCode)
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %v; want %v", name, got, tc.want)
+		}
+	}
+}
+
 func TestTagsAreMerged(t *testing.T) {
 	for name, tc := range map[string]struct {
 		grant *identity.Grant

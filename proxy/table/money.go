@@ -98,7 +98,7 @@ type Budget struct {
 	Object
 	// Limit of each counter in nano-dollars.
 	Limit int64 `json:"limit"`
-	// Limits are those of single counters, by subject: "serviceaccount:<namespace>/<name>", "accesskey:<name>", the end user, or the tag's value.
+	// Limits are those of single counters, by subject: "serviceaccount:<namespace>/<name>", "accesskey:<name>", "user:<issuer>/<name>", the end user, or the tag's value.
 	Limits map[string]int64 `json:"limits,omitempty"`
 	// Period is Hour, Day, Week, Month or Total.
 	Period string `json:"period"`
@@ -166,6 +166,8 @@ type CallerMatch struct {
 	Namespace string `json:"namespace,omitempty"`
 	// User is issuer/name of a caller that an OIDC issuer vouches for.
 	User string `json:"user,omitempty"`
+	// UserIssuer matches all callers that the OIDC issuer of this name vouches for.
+	UserIssuer string `json:"userIssuer,omitempty"`
 }
 
 // LedgerStore says where ledgers are kept, when not in ConfigMaps.
