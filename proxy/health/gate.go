@@ -62,12 +62,16 @@ type gate struct {
 	lifted instant
 }
 
-// plea is what an attempt asks for: as a last resort it is let through in spite of ErrorRate, and one that insists makes a last try where the provider refuses
-// the key.
+// plea is what an attempt asks for: as a last resort it is let through in spite of ErrorRate, and beside the single attempt that finds out whether a rate limit
+// is over; one that insists makes a last try where the provider refuses the key.
 type plea struct{ lastResort, insists bool }
 
 // pass is what an attempt was let through with: the block count at that time, and the number of a single attempt or 0.
-type pass struct{ epoch, ticket uint64 }
+type pass struct {
+	epoch, ticket uint64
+	// beside tells that it was let through beside a single attempt, whose time had come: it finds out as much.
+	beside bool
+}
 
 func (g *gate) init() {
 	g.slot.Store(int64(never))
@@ -76,6 +80,9 @@ func (g *gate) init() {
 }
 
 func (g *gate) busy(now instant) bool { return instant(g.slot.Load()) > now }
+
+// tried tells whether a single attempt is under way at what is left alone.
+func (g *gate) tried(now instant) bool { return g.blocked() && g.busy(now) }
 
 // ramp is the share of calls, in permille, that an upstream without a block should get.
 func (g *gate) ramp(now instant) int {
@@ -95,8 +102,11 @@ func (g *gate) admit(now instant, what plea) (pass, bool) {
 		return p, true
 	case what.insists && g.lastTry(now) > 0:
 		g.insist(now)
-	case until > now, g.busy(now):
+	case until > now:
 		return p, what.lastResort && block == ErrorRate
+	case g.busy(now):
+		p.beside = block == CoolingDown
+		return p, what.lastResort && (p.beside || block == ErrorRate)
 	}
 	g.tickets++
 	g.ticket = g.tickets
@@ -123,6 +133,14 @@ func (g *gate) insist(now instant) {
 	g.all.grow(KeyRefused, now.after(lastTryEvery), now)
 }
 
+// settledBy tells whether what stands against the upstream is over when an attempt with the pass is answered.
+func (g *gate) settledBy(p pass) bool { return p.beside && g.blocked() }
+
+func (g *gate) blocked() bool {
+	block, _ := g.all.load()
+	return block != Open
+}
+
 // leave frees the place of a single attempt, and tells whether it was held until now.
 func (g *gate) leave(p pass) bool {
 	if p.ticket == 0 || p.ticket != g.ticket {
@@ -135,7 +153,14 @@ func (g *gate) leave(p pass) bool {
 
 // judge takes in how an attempt went.
 func (g *gate) judge(p pass, v verdict, now instant, random func(int64) int64) news {
-	single := g.leave(p)
+	before := g.busy(now)
+	told := g.decide(p, g.leave(p), v, now, random)
+	told.vacant = before && !g.busy(now)
+	return told
+}
+
+// decide takes in how an attempt went that has left.
+func (g *gate) decide(p pass, single bool, v verdict, now instant, random func(int64) int64) news {
 	current := p.epoch == g.epoch.Load()
 	if current && (v.good || v.failed) {
 		g.count(v, now)
@@ -152,7 +177,7 @@ func (g *gate) judge(p pass, v verdict, now instant, random func(int64) int64) n
 		if block := g.trip(single, now); block != Open {
 			return g.shut(block, now.after(g.backOff(block, now, random)), now)
 		}
-	case v.good && single:
+	case v.good && (single || g.settledBy(p)):
 		g.open(now)
 		return news{ended: true}
 	}
@@ -243,8 +268,10 @@ func (g *gate) begin(now instant) {
 	g.slot.Store(int64(never))
 }
 
-// open lifts the block, also one that stands, which only a last try finds to be out of date.
+// open lifts the block, also one that stands, which only a last try finds to be out of date. A single attempt that is still under way is one as any other then.
 func (g *gate) open(now instant) {
+	g.ticket = 0
+	g.slot.Store(int64(never))
 	if g.all.stands(now) {
 		_, g.lifted = g.all.load()
 	}
@@ -291,7 +318,9 @@ func ladder(b Block) (rung int, first, most time.Duration) {
 	}
 }
 
-// news is what is to be told of a change.
-type news struct{ began, ended bool }
+// news is what is to be told of a change; vacant tells that no single attempt is under way any more.
+type news struct{ began, ended, vacant bool }
 
-func (n news) and(other news) news { return news{n.began || other.began, n.ended || other.ended} }
+func (n news) and(other news) news {
+	return news{began: n.began || other.began, ended: n.ended || other.ended, vacant: n.vacant || other.vacant}
+}

@@ -33,6 +33,8 @@ type Registry struct {
 	start atomic.Pointer[time.Time]
 	// latest is about when any upstream was last used.
 	latest atomic.Int64
+	// vacancy tells when a single attempt has ended.
+	vacancy vacancy
 
 	mu     sync.RWMutex
 	models map[Subject]*Upstream
@@ -145,6 +147,9 @@ func (r *Registry) Retain(live func(credential, key string) bool) {
 	}
 }
 
+// Vacancy is closed when the next single attempt at any upstream has ended. Who wants to know of one takes it first, and looks at Upstream.Tried then.
+func (r *Registry) Vacancy() <-chan struct{} { return r.vacancy.next() }
+
 // Each visits all states, those of keys too, whose Model is empty. What it visits may change meanwhile.
 func (r *Registry) Each(now time.Time, visit func(Subject, View)) {
 	for _, u := range r.Upstreams() {
@@ -168,6 +173,9 @@ func (r *Registry) Upstreams() []*Upstream {
 
 // publish tells what changed. No lock is held.
 func (r *Registry) publish(n news) {
+	if n.vacant {
+		r.vacancy.announce()
+	}
 	if n.began && r.options.Changed != nil {
 		r.options.Changed()
 	}

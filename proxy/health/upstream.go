@@ -105,8 +105,15 @@ func (g *gate) passable(now instant) bool {
 	return block == Open || until <= now && !g.busy(now)
 }
 
+// Tried tells whether a single attempt is under way that finds out whether the upstream, or its key, is back. When one ends, Registry.Vacancy tells.
+func (u *Upstream) Tried(now time.Time) bool {
+	t := u.registry.at(now)
+	return u.gate.tried(t) || u.key != nil && u.key.gate.tried(t)
+}
+
 // Begin asks for an attempt of about so many tokens. It is refused when the upstream is left alone by now, or somebody else's single attempt is under way.
-// lastResort asks for an upstream that is left alone for ErrorRate or NoHeadroom all the same. An attempt that was given must End.
+// lastResort asks for an upstream that is left alone for ErrorRate or NoHeadroom all the same, or of which somebody else is finding out whether its rate limit is
+// over. An attempt that was given must End.
 func (u *Upstream) Begin(now time.Time, tokens int64, lastResort bool) (Attempt, bool) {
 	return u.begin(now, tokens, plea{lastResort: lastResort})
 }
@@ -129,7 +136,9 @@ func (u *Upstream) begin(now time.Time, tokens int64, what plea) (Attempt, bool)
 	var ofKey pass
 	if u.key != nil {
 		if ofKey, ok = u.key.admit(t, what); !ok {
-			u.gate.leave(own)
+			if u.gate.leave(own) {
+				u.registry.vacancy.announce()
+			}
 			return Attempt{}, false
 		}
 	}
@@ -223,9 +232,9 @@ func (a Attempt) FirstToken(now time.Time) {
 		a.spoke = true
 		u.minute().FirstToken(time.Duration(t), t.since(a.began))
 	}
-	if !a.ended && (a.own.ticket != 0 || a.key.ticket != 0) {
+	if !a.ended && (a.own.ticket != 0 || a.own.beside || a.key.ticket != 0) {
 		told = a.judge(verdict{good: true}, verdict{good: true}, t)
-		a.own.ticket, a.key.ticket = 0, 0
+		a.own.ticket, a.own.beside, a.key.ticket = 0, false, 0
 	}
 	u.mu.Unlock()
 	u.registry.publish(told)

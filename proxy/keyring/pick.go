@@ -12,7 +12,7 @@ type Query struct {
 	Now time.Time
 	// Tokens is about how many the call takes.
 	Tokens int64
-	// LastResort admits keys that are left alone for their share of failures.
+	// LastResort admits keys that are left alone for their share of failures, or of which another call is finding out whether their rate limit is over.
 	LastResort bool
 	// Insist admits, when no other key can be used, one that is left alone because the provider refuses it, as health.View.LastTry tells.
 	Insist bool
@@ -186,9 +186,8 @@ func isRefusal(b health.Block) bool { return b == health.KeyRefused || b == heal
 
 // gradeOf is the grade of a key by its health alone.
 func gradeOf(view *health.View, q *Query) grade {
-	rate := view.Block == health.ErrorRate || view.Probe && view.Busy && view.Was == health.ErrorRate
 	switch {
-	case rate && q.LastResort:
+	case q.LastResort && passable(view):
 		return failing
 	case view.Block != health.Open, view.Probe && view.Busy:
 		return out
@@ -199,6 +198,12 @@ func gradeOf(view *health.View, q *Query) grade {
 	default:
 		return ready
 	}
+}
+
+// passable tells whether an attempt as a last resort would be let through.
+func passable(view *health.View) bool {
+	beside := view.Probe && view.Busy && (view.Was == health.ErrorRate || view.Was == health.CoolingDown)
+	return view.Block == health.ErrorRate || beside
 }
 
 func drawn(permille int, q *Query) grade {

@@ -62,6 +62,11 @@ func weighing(key table.Key, weight int32) table.Key {
 	return key
 }
 
+// tried is the view of a key that another call tries, which was left alone.
+func tried(was health.Block) health.View {
+	return viewed(func(v *health.View) { v.Probe, v.Busy, v.Was = true, true, was })
+}
+
 // ending is a key whose Secret is gone.
 func ending(key table.Key, until time.Time) table.Key {
 	key.Until = until
@@ -87,26 +92,32 @@ func TestPick(t *testing.T) {
 		random     func(int64) int64
 		want       string // fingerprint; empty for none
 	}{
-		"no key is a key":                             {want: "none"},
-		"a single key":                                {keys: []table.Key{lead("a")}, want: "a"},
-		"a single key that is left alone":             {keys: []table.Key{lead("a")}, views: map[string]health.View{"a": refused()}, want: "a"},
-		"a single key that was tried":                 {keys: []table.Key{lead("a")}, tried: []string{"a"}},
-		"the first leads":                             {keys: []table.Key{lead("a"), lead("b")}, want: "a"},
-		"the first is refused":                        {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": refused()}, want: "b"},
-		"the first cools down":                        {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": cooling(time.Second)}, want: "b"},
-		"the first was tried":                         {keys: []table.Key{lead("a"), lead("b"), lead("c")}, tried: []string{"a"}, want: "b"},
-		"all were tried":                              {keys: []table.Key{lead("a"), lead("b")}, tried: []string{"a", "b"}},
-		"all are left alone":                          {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": refused(), "b": cooling(1)}},
-		"a probe was refused":                         {keys: []table.Key{doubted(lead("a")), lead("b")}, want: "b"},
-		"all probes were refused":                     {keys: []table.Key{doubted(lead("a")), doubted(lead("b"))}, want: "a"},
-		"no room, and another has":                    {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": limited(0, -1)}, want: "b"},
-		"too few tokens, and another has":             {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": limited(5, 99)}, tokens: 100, want: "b"},
-		"no room anywhere":                            {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": limited(0, -1), "b": limited(0, -1)}, want: "a"},
-		"no room is better than a refused probe":      {keys: []table.Key{doubted(lead("a")), lead("b")}, views: map[string]health.View{"b": limited(0, -1)}, want: "b"},
-		"it may be back, and it is the draw":          {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": back(health.KeyRefused)}, random: always, want: "a"},
-		"it may be back, and it is not the draw":      {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": back(health.KeyRefused)}, want: "b"},
-		"it may be back, and nothing else is left":    {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": back(health.KeyRefused), "b": refused()}, want: "a"},
-		"another call finds out whether it is back":   {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": viewed(func(v *health.View) { v.Probe, v.Busy = true, true }), "b": refused()}},
+		"no key is a key":                           {want: "none"},
+		"a single key":                              {keys: []table.Key{lead("a")}, want: "a"},
+		"a single key that is left alone":           {keys: []table.Key{lead("a")}, views: map[string]health.View{"a": refused()}, want: "a"},
+		"a single key that was tried":               {keys: []table.Key{lead("a")}, tried: []string{"a"}},
+		"the first leads":                           {keys: []table.Key{lead("a"), lead("b")}, want: "a"},
+		"the first is refused":                      {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": refused()}, want: "b"},
+		"the first cools down":                      {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": cooling(time.Second)}, want: "b"},
+		"the first was tried":                       {keys: []table.Key{lead("a"), lead("b"), lead("c")}, tried: []string{"a"}, want: "b"},
+		"all were tried":                            {keys: []table.Key{lead("a"), lead("b")}, tried: []string{"a", "b"}},
+		"all are left alone":                        {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": refused(), "b": cooling(1)}},
+		"a probe was refused":                       {keys: []table.Key{doubted(lead("a")), lead("b")}, want: "b"},
+		"all probes were refused":                   {keys: []table.Key{doubted(lead("a")), doubted(lead("b"))}, want: "a"},
+		"no room, and another has":                  {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": limited(0, -1)}, want: "b"},
+		"too few tokens, and another has":           {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": limited(5, 99)}, tokens: 100, want: "b"},
+		"no room anywhere":                          {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": limited(0, -1), "b": limited(0, -1)}, want: "a"},
+		"no room is better than a refused probe":    {keys: []table.Key{doubted(lead("a")), lead("b")}, views: map[string]health.View{"b": limited(0, -1)}, want: "b"},
+		"it may be back, and it is the draw":        {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": back(health.KeyRefused)}, random: always, want: "a"},
+		"it may be back, and it is not the draw":    {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": back(health.KeyRefused)}, want: "b"},
+		"it may be back, and nothing else is left":  {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": back(health.KeyRefused), "b": refused()}, want: "a"},
+		"another call finds out whether it is back": {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": viewed(func(v *health.View) { v.Probe, v.Busy = true, true }), "b": refused()}},
+		"another call finds out, and nothing else is left": {
+			keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": tried(health.CoolingDown), "b": refused()}, lastResort: true, want: "a",
+		},
+		"another call finds out whether the circuit is well": {
+			keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": tried(health.CircuitOpen), "b": refused()}, lastResort: true,
+		},
 		"it is coming back, and it is not the draw":   {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": viewed(func(v *health.View) { v.Ramp = 500 })}, want: "b"},
 		"too many failures":                           {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": viewed(func(v *health.View) { v.Block = health.ErrorRate }), "b": refused()}},
 		"too many failures, but nothing else":         {keys: []table.Key{lead("a"), lead("b")}, views: map[string]health.View{"a": viewed(func(v *health.View) { v.Block = health.ErrorRate }), "b": refused()}, lastResort: true, want: "a"},

@@ -48,6 +48,8 @@ type facts struct {
 	cachedPermille      int
 	out                 Exclusion
 	left                time.Duration
+	// limited tells that it was a rate limit that ended, and it has to be found out whether that was all.
+	limited bool
 }
 
 // work is what finding one order takes. It lives on the stack.
@@ -120,6 +122,7 @@ func (w *work) look(i int) (choice, bool) {
 		f.out = outByHealth(t, w.q, &view)
 	}
 	if f.out.healsWithTime() {
+		f.limited = view.Was == health.CoolingDown
 		f.left = leftOf(f.out, t, w.q, &view)
 	}
 	if f.out == Eligible && len(t.OnlyFor) > 0 {
@@ -228,11 +231,19 @@ func (w *work) turnOf(i int, t *routed, view *health.View) turn {
 	return hasToWait
 }
 
-// isLastResort tells whether a target is left out for something that is better than nothing. All else is out for good: a call that has nothing left is
-// answered at once.
+// isLastResort tells whether a target is left out for something that is better than nothing. All else is out for good.
 func (w *work) isLastResort(i int) bool {
-	out := w.facts[i].out
-	return (out == ErrorRate || out == NoHeadroom) && len(w.r.targets[i].OnlyFor) == 0
+	if len(w.r.targets[i].OnlyFor) > 0 {
+		return false
+	}
+	switch f := &w.facts[i]; f.out {
+	case ErrorRate, NoHeadroom:
+		return true
+	case BeingProbed:
+		return w.q.StoodBy && f.limited
+	default:
+		return false
+	}
 }
 
 // arrange sorts the choices by rank, and those of one rank by affinity and strategy.

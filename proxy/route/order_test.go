@@ -162,6 +162,27 @@ func TestLastResorts(t *testing.T) {
 	}
 }
 
+// TestLastResortsOfCallsThatStoodBy: a rate limit that has ended is one, an outage is not.
+func TestLastResortsOfCallsThatStoodBy(t *testing.T) {
+	tried := func(was health.Block) modifier {
+		return seen(func(v *health.View) { v.Probe, v.Busy, v.Was = true, true, was })
+	}
+	targets := []Target{
+		at("a", tried(health.CircuitOpen)), at("b", tried(health.CoolingDown)), at("c", tried(health.KeyRefused)),
+		at("d", tried(health.CoolingDown), onlyFor(table.Capacity)), at("e", blocked(health.CoolingDown, time.Second)),
+	}
+	router := NewRouter(&table.Route{}, targets, NewMemory())
+	for stoodBy, want := range map[bool]string{
+		false: "| a=being_probed b=being_probed c=being_probed d=being_probed e=cooling_down",
+		true:  "b!being_probed | a=being_probed c=being_probed d=being_probed e=cooling_down",
+	} {
+		q := &Query{Now: start, PromptTokens: 10, Random: always(0), StoodBy: stoodBy}
+		if diff := cmp.Diff(want, written(router, router.Order(nil, 0, q))); diff != "" {
+			t.Errorf("stood by: %t; Order (-want +got):\n%s", stoodBy, diff)
+		}
+	}
+}
+
 func TestReasonOfLastResort(t *testing.T) {
 	router := NewRouter(&table.Route{}, []Target{at("a", blocked(health.ErrorRate, 2*time.Second)), at("b")}, NewMemory())
 	q := &Query{Now: start}

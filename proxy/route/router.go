@@ -124,6 +124,9 @@ type Query struct {
 	Preferences *preference.Preferences
 	// MaxCost bounds the estimated cost in nano-dollars; 0 for no bound.
 	MaxCost int64
+	// StoodBy tells that the call has nothing else and has waited for another call to find out whether a target is back. Where all that stood against the target
+	// was a rate limit whose time is over, it is a last resort then: a provider that has not refused the other call by now is answering it.
+	StoodBy bool
 	// Random draws.
 	Random Random
 }

@@ -78,6 +78,16 @@ func (p *pool) allowRetry(now time.Time) bool {
 	return false
 }
 
+// tried tells whether another call is finding out whether the model is back behind one of the keys.
+func (p *pool) tried(now time.Time) bool {
+	for place := range p.ring.Len() {
+		if p.state(place).Tried(now) {
+			return true
+		}
+	}
+	return false
+}
+
 // choosing is what the choice of a key for a call depends on.
 type choosing struct {
 	now        time.Time

@@ -305,11 +305,11 @@ func TestErrorsOfTheOtherSide(t *testing.T) {
 		code     string
 		text     string
 		header   string
-		// open tells that the next call is not sent, for the target is left alone.
+		// leftAlone tells that the next call is not sent. It is after a rate limit, which ends before the call's patience.
 		leftAlone bool
 	}{
 		"budget":         {good, spent, 402, "budget_exceeded", `SpendBudget "monthly" is spent`, "Retry-After", false},
-		"rate":           {good, limited, 429, "rate_limit_exceeded", "1 tokens per minute", "", true},
+		"rate":           {good, limited, 429, "rate_limit_exceeded", "1 tokens per minute", "", false},
 		"access":         {good, closed, 403, "access_denied", "serviceaccount:team-a/signalbox may not use model", "", false},
 		"no target":      {good, excluded, 503, "no_eligible_target", "its Secret is missing", "", false},
 		"no such model":  {good, renamed, 404, "model_not_found", `serves model "llama"`, "", false},

@@ -39,6 +39,8 @@ type trial struct {
 	failed  int
 	kind    table.FailureKind
 	retries int
+	// stoodBy is how long the call has waited for others to find out whether a target is back.
+	stoodBy time.Duration
 	// planned is the time that the call had spent in queues when its candidates were put in order.
 	planned time.Duration
 }
@@ -50,6 +52,9 @@ func (s *Server) tryTargets(ctx context.Context, c *call) error {
 	for {
 		if !ok {
 			place, ok = t.lastTry()
+		}
+		if !ok {
+			place, ok = t.standBy()
 		}
 		if !ok {
 			return t.exhausted()
