@@ -26,7 +26,8 @@ const (
 const (
 	// sinkFlushLimit is how long the sinks may take for the last records.
 	sinkFlushLimit = 10 * time.Second
-	// postgresLinger and otlpLinger are how long a record waits for others.
+	// stdoutLinger, postgresLinger and otlpLinger are how long a record that follows others waits for more.
+	stdoutLinger   = 100 * time.Millisecond
 	postgresLinger = 200 * time.Millisecond
 	otlpLinger     = time.Second
 	// sinkEndLimit is how long a sink may take to end: one that writes to a pipe that nobody reads never does.
@@ -80,7 +81,7 @@ type wanted struct {
 func (s *sinks) list(where table.UsageSinks, namespace string) map[string]wanted {
 	list := map[string]wanted{}
 	if s.options.Records != nil {
-		list[sinkStdout] = wanted{open: func() (Sink, error) { return lines{usage.NewLines(s.options.Records)}, nil }}
+		list[sinkStdout] = wanted{linger: stdoutLinger, open: func() (Sink, error) { return lines{usage.NewLines(s.options.Records)}, nil }}
 	}
 	if where.Postgres != nil && s.options.OpenPostgres != nil {
 		database := *where.Postgres

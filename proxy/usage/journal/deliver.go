@@ -45,7 +45,8 @@ type Delivery struct {
 	Reader *Reader
 	// Sink that gets them.
 	Sink Sink
-	// Linger is how long a record waits for others, so that sinks for which each batch costs something get larger ones.
+	// Linger is how long after a batch the next one waits for more records, unless there are enough for a full one: each batch costs something, if only to note how far the sink has
+	// come. The first record after a silence waits for nothing.
 	Linger time.Duration
 	// Log takes outages, once at their beginning and once at their end, and refused records; nil is slog.Default().
 	Log *slog.Logger
@@ -57,21 +58,31 @@ func (d *Delivery) Run(ctx context.Context) error {
 	if d.Log == nil {
 		d.Log = slog.Default()
 	}
+	var last time.Time // when the newest batch was begun
 	for {
+		if err := d.await(ctx, last); err != nil {
+			return err
+		}
+		last = time.Now()
 		if err := d.next(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// next delivers one batch.
-func (d *Delivery) next(ctx context.Context) error {
+// await waits until there is a batch to deliver after the last one.
+func (d *Delivery) await(ctx context.Context, last time.Time) error {
 	if err := d.Reader.wait(ctx); err != nil {
 		return err
 	}
-	if err := pause(ctx, d.Linger); err != nil {
-		return err
+	if d.Reader.waiting() >= maxBatch {
+		return ctx.Err() // Waiting would bound how many records a second the sink gets.
 	}
+	return pause(ctx, d.Linger-time.Since(last))
+}
+
+// next delivers one batch.
+func (d *Delivery) next(ctx context.Context) error {
 	b, err := d.Reader.read(maxBatch)
 	if err != nil {
 		d.Log.Error("the usage journal cannot be read", "sink", d.Reader.cursor.sink, "error", err)

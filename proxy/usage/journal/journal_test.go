@@ -468,3 +468,64 @@ func BenchmarkBeginEnd(b *testing.B) {
 		})
 	}
 }
+
+// TestLinger: a record after a silence goes at once, those that follow wait for each other, and full batches wait for nothing.
+func TestLinger(t *testing.T) {
+	const linger = time.Second
+	type batch struct {
+		After   time.Duration
+		Records int
+	}
+	for name, tc := range map[string]struct {
+		// before are there when the delivery begins, and after come once it has gone quiet.
+		before, after int
+		want          []batch
+	}{
+		"one":             {1, 0, []batch{{0, 1}}},
+		"followers":       {1, 3, []batch{{0, 1}, {linger, 3}}},
+		"more than fit":   {2500, 0, []batch{{0, 1000}, {0, 1000}, {linger, 500}}},
+		"many followers":  {1, 2000, []batch{{0, 1}, {linger, 1000}, {linger, 1000}}},
+		"followers again": {1000, 1, []batch{{0, 1000}, {linger, 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				j, _, err := journal.Open(journal.Options{Log: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				use(t, j, "sink")
+				reader, err := j.Reader("sink")
+				if err != nil {
+					t.Fatal(err)
+				}
+				began, sink := time.Now(), newCollector()
+				var got []batch
+				sink.fail = func(records []*usage.Record) error {
+					got = append(got, batch{time.Since(began), len(records)})
+					return nil
+				}
+				end := func(ids []string) {
+					for _, id := range ids {
+						j.End(brief(id), nil)
+					}
+				}
+				end(numbered(0, tc.before))
+				ctx, stop := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- (&journal.Delivery{Reader: reader, Sink: sink, Linger: linger}).Run(ctx) }()
+				synctest.Wait()
+				end(numbered(tc.before, tc.before+tc.after))
+				if err := j.Drain(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				stop()
+				if err := <-ended; !errors.Is(err, context.Canceled) {
+					t.Errorf("Run ended with %v", err)
+				}
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Errorf("batches (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}

@@ -60,6 +60,13 @@ func (r *Reader) wait(ctx context.Context) error {
 	}
 }
 
+// waiting is how many records there are that the sink does not have.
+func (r *Reader) waiting() int64 {
+	r.journal.mu.Lock()
+	defer r.journal.mu.Unlock()
+	return r.journal.recorded - r.cursor.at.ordinal
+}
+
 // read collects up to most records from the cursor on. There can be none, when what was there has been dropped or was damaged.
 func (r *Reader) read(most int) (batch, error) {
 	b := batch{to: r.position()}
