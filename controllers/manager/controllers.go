@@ -144,6 +144,7 @@ func (p *parts) addModelRoute() error {
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Reports: p.tables, Fleet: p.fleet, Status: p.statusWriter(), Clock: p.clock,
 		Config: p.options.Config,
 	}
+	reconciler.Status.Cause = modelroute.Cause
 	return reconciler.SetupWithManager(p.mgr, p.secrets.Managed, p.fleet.Source)
 }
 
@@ -174,6 +175,7 @@ func (p *parts) addSpendBudget() error {
 		Client: p.mgr.GetClient(), Live: p.mgr.GetAPIReader(), Reports: p.tables, Fleet: p.fleet, Usage: usage.NewLines(os.Stdout), Ledgers: p.ledgers(),
 		Status: p.statusWriter(spendbudget.Adverse()...), Clock: p.clock,
 	}
+	reconciler.Status.Notable = spendbudget.Notable()
 	return reconciler.SetupWithManager(p.mgr, p.secrets.Managed, p.fleet.Source)
 }
 

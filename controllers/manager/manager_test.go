@@ -192,7 +192,7 @@ var _ = Describe("a manager", Ordered, func() {
 			g.Expect(newest.Endpoints.DenyCIDRs).NotTo(BeEmpty())
 		}, patience, glance).Should(Succeed())
 		Eventually(condition(ctx, namespace, "chat", "Accepted"), patience, glance).Should(HavePrefix("True Accepted"))
-		Expect(condition(ctx, namespace, "chat", "Programmed")()).To(HavePrefix("False NoReadyProxy"))
+		Expect(condition(ctx, namespace, "chat", "Programmed")()).To(HavePrefix("False Pending: the proxies are starting"))
 
 		proxy := startProxy(ctx, namespace)
 		Eventually(condition(ctx, namespace, "chat", "Programmed"), patience, glance).Should(HavePrefix("False Pending"))

@@ -66,7 +66,7 @@ func serveAndRemove(ctx context.Context, namespace string) {
 		},
 	}
 	create(ctx, controllertest.KeySecret(namespace, "provider-key", "sk-one"), controllertest.Credential(namespace, "provider"), budget, route)
-	Eventually(condition(ctx, namespace, "chat", "Programmed"), patience, glance).Should(HavePrefix("False NoReadyProxy"))
+	Eventually(condition(ctx, namespace, "chat", "Programmed"), patience, glance).Should(HavePrefix("False Pending: the proxies are starting"))
 	Eventually(func(g Gomega) {
 		newest, err := delivered(ctx, namespace)
 		g.Expect(err).NotTo(HaveOccurred())

@@ -161,7 +161,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, in *input) (time.Duration,
 	if in.blocked {
 		return recheckBlocked, nil
 	}
-	return 0, nil
+	return in.starting(), nil
 }
 
 // requestNamespace asks for every route of a namespace.

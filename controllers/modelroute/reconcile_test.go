@@ -91,7 +91,7 @@ func newWorld(objects ...client.Object) *world {
 	labelled := controllertest.Labelled{Reader: w.client, Label: v1alpha1.LabelManagedBy, Value: v1alpha1.ManagedByValue}
 	w.reconciler = &Reconciler{
 		Client: w.client, Live: w.client, Reports: report.NewReader(labelled), Fleet: w.fleet,
-		Status: status.Writer{Client: w.client, Events: w.events}, Clock: w.clock, Config: &platform.Config{},
+		Status: status.Writer{Client: w.client, Events: w.events, Cause: Cause}, Clock: w.clock, Config: &platform.Config{},
 	}
 	return w
 }
@@ -179,32 +179,25 @@ func TestReconcileTellsOfWhatTurnsInEvents(t *testing.T) {
 	credential := controllertest.Credential("team-a", "provider")
 	credential.Status.Conditions = health(v1alpha1.ConditionHealthy, metav1.ConditionTrue, v1alpha1.ReasonProbeSucceeded).Status.Conditions
 	w := newWorld(storedRoute(), tableSecret(t, "uid-1"), credential)
-	told := func() string {
-		var all []string
-		for len(w.events.Events) > 0 {
-			all = append(all, <-w.events.Events)
-		}
-		return strings.Join(all, "\n")
-	}
 	w.reconcile(t)
-	told()
+	w.told()
 	w.fleet.traffic = []fleet.Traffic{{Target: "first", Proxies: 1, Blocked: 1, Block: traffic.Withdrawn, Figures: fleet.NoFigures()}}
 	w.reconcile(t)
 	want := `Warning NoTargetAvailable Healthy: no target can be used; first: ModelWithdrawn
 Warning ModelWithdrawn ModelsAvailable: target first: provider OpenAICompatible answers that it does not offer "upstream-model", any more or to this account; ` +
 		"name one that it offers in model, or a successor"
-	if diff := cmp.Diff(want, told()); diff != "" {
+	if diff := cmp.Diff(want, w.told()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 	w.fleet.traffic[0].Figures = fleet.Figures{ErrorPermille: 1000, FirstTokenMS: fleet.Unknown, TokensPerSecond: fleet.Unknown}
 	w.clock.Step(driftInterval)
 	w.reconcile(t)
-	if got := told(); got != "" || w.writes != 3 {
+	if got := w.told(); got != "" || w.writes != 3 {
 		t.Errorf("after %d writes, figures that drift are told: %s", w.writes, got)
 	}
 	w.fleet.traffic = nil
 	w.reconcile(t)
-	if got := told(); got != "Normal Ready Ready: calls to its models are served" {
+	if got := w.told(); got != "Normal Ready Ready: calls to its models are served" {
 		t.Errorf("events are %q", got)
 	}
 }

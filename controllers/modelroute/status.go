@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -108,12 +109,19 @@ func (in *input) programmed() metav1.Condition {
 	case in.report.Served != in.route.Generation:
 		return not(v1alpha1.ReasonLastGoodServed, fmt.Sprintf("the proxies go on with generation %d; Accepted says what is wrong with generation %d",
 			in.report.Served, in.route.Generation))
+	case in.ready == 0 && in.starting() > 0:
+		return not(v1alpha1.ReasonPending, "the proxies are starting; "+in.noReadyProxy())
 	case in.ready == 0:
 		return not(v1alpha1.ReasonNoReadyProxy, in.noReadyProxy())
 	case in.behind > 0:
 		return not(v1alpha1.ReasonPending, fmt.Sprintf("%d of %d ready proxies still serve an older table", in.behind, in.ready))
 	}
 	return good(v1alpha1.ConditionProgrammed, v1alpha1.ReasonProgrammed, fmt.Sprintf("served by %s", count(in.ready, "ready proxy", "ready proxies")))
+}
+
+// starting is for how long it is no trouble yet that no proxy is ready.
+func (in *input) starting() time.Duration {
+	return status.Starting(in.route.Status.Conditions, v1alpha1.ConditionProgrammed, in.route.CreationTimestamp.Time, in.now)
 }
 
 // noReadyProxy says where to look, and that proxies which speak TLS alone wait for their certificate.
@@ -129,6 +137,7 @@ func (in *input) noReadyProxy() string {
 func (in *input) healthy(targets []v1alpha1.RouteTargetStatus) metav1.Condition {
 	unknown := false
 	for i := range targets {
+		unknown = unknown || targets[i].State == v1alpha1.TargetUnavailable && targets[i].Reason == v1alpha1.ReasonPending
 		if targets[i].State != v1alpha1.TargetAvailable {
 			continue
 		}

@@ -96,6 +96,18 @@ func TestConditions(t *testing.T) {
 			want: "Ready=False NoReadyProxy, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, " +
 				"Programmed=False NoReadyProxy, Healthy=True TargetsAvailable, ModelsAvailable=True ModelsAvailable",
 		},
+		"the proxies of a new route are starting": {
+			in: newInput(func(in *input) { in.ready, in.route.CreationTimestamp = 0, metav1.NewTime(noon().Add(-59*time.Second)) }),
+			want: "Ready=False Pending, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, " +
+				"Programmed=False Pending, Healthy=True TargetsAvailable, ModelsAvailable=True ModelsAvailable",
+		},
+		"its provider is being asked about its key": {
+			in: newInput(func(in *input) {
+				in.report.Targets[0].State, in.report.Targets[0].Reason = v1alpha1.TargetUnavailable, v1alpha1.ReasonPending
+			}, finding(v1alpha1.ConditionResolvedRefs, v1alpha1.ReasonPending, "", "is being asked")),
+			want: "Ready=False Pending, Accepted=True Accepted, ResolvedRefs=False Pending, " +
+				"Programmed=True Programmed, Healthy=Unknown Pending, ModelsAvailable=True ModelsAvailable",
+		},
 		"a proxy is behind": {
 			in: newInput(func(in *input) { in.behind = 1 }),
 			want: "Ready=False Pending, Accepted=True Accepted, ResolvedRefs=True ResolvedRefs, " +

@@ -10,6 +10,7 @@ import (
 
 	"signalbox.dev/signalbox/api/v1alpha1"
 	"signalbox.dev/signalbox/controllers/platform"
+	"signalbox.dev/signalbox/controllers/status"
 	"signalbox.dev/signalbox/proxy/compile"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/meter"
@@ -110,8 +111,16 @@ func notReady(in *input) (reason, message string) {
 	if in.ready > 0 {
 		return "", ""
 	}
-	return v1alpha1.ReasonNoReadyProxy, fmt.Sprintf("no proxy pod is ready; see: kubectl get pods -n %s -l %s=%s",
-		in.budget.Namespace, platform.LabelName, platform.ProxyApp)
+	message = fmt.Sprintf("no proxy pod is ready; see: kubectl get pods -n %s -l %s=%s", in.budget.Namespace, platform.LabelName, platform.ProxyApp)
+	if in.starting() > 0 {
+		return v1alpha1.ReasonPending, "the proxies are starting; " + message
+	}
+	return v1alpha1.ReasonNoReadyProxy, message
+}
+
+// starting is for how long it is no trouble yet that no proxy is ready.
+func (in *input) starting() time.Duration {
+	return status.Starting(in.budget.Status.Conditions, v1alpha1.ConditionEnforced, in.wanted, in.now)
 }
 
 func notAcknowledged(in *input) (reason, message string) {

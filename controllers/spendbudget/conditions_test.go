@@ -110,6 +110,22 @@ func TestConditions(t *testing.T) {
 			in:       newInput(func(in *input) { in.ready = 0 }),
 			enforced: "False/NoReadyProxy", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit", enforcedMessage: "kubectl get pods -n team-a",
 		},
+		"the first proxies are starting": {
+			in:       newInput(func(in *input) { in.ready, in.wanted = 0, in.now.Add(-20*time.Second) }),
+			enforced: "False/Pending", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit",
+			enforcedMessage: "the proxies are starting; no proxy pod is ready; see: kubectl get pods -n team-a", next: 40 * time.Second,
+		},
+		"the first proxies take too long": {
+			in:       newInput(func(in *input) { in.ready, in.wanted = 0, in.now.Add(-time.Minute) }),
+			enforced: "False/NoReadyProxy", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit",
+		},
+		"the proxies are gone again": {
+			in: newInput(func(in *input) {
+				in.ready, in.wanted = 0, in.now
+				in.budget.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionEnforced, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonEnforced}}
+			}),
+			enforced: "False/NoReadyProxy", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit",
+		},
 		"a proxy is behind": {
 			in:       newInput(func(in *input) { in.behind = 1 }),
 			enforced: "False/Pending", nearLimit: "False/WithinLimit", exceeded: "False/WithinLimit", enforcedMessage: "1 of 2 ready proxies",

@@ -97,7 +97,13 @@ func Adverse() []string {
 	return []string{v1alpha1.ConditionNearLimit, v1alpha1.ConditionExceeded, v1alpha1.ConditionOverrun, v1alpha1.ConditionLedgerPressure}
 }
 
-// +kubebuilder:rbac:groups=signalbox.dev,resources=spendbudgets,verbs=get;list;watch
+// Notable are the reasons of a SpendBudget's conditions that are an event in every status, with the event's type. A budget that comes before the first
+// route, or stays after the last one, is no trouble.
+func Notable() map[string]string {
+	return map[string]string{v1alpha1.ReasonNoProxy: corev1.EventTypeNormal}
+}
+
+// +kubebuilder:rbac:groups=signalbox.dev,resources=modelroutes;spendbudgets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=signalbox.dev,resources=spendbudgets/status,verbs=get;patch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch

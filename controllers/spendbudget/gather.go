@@ -39,6 +39,8 @@ type input struct {
 	report *compile.ObjectReport
 	// ready counts the proxies, behind those of them that have not taken the budget yet.
 	ready, behind int
+	// wanted is since when proxies are: the creation of the namespace's oldest route. It is read only while none is ready.
+	wanted time.Time
 }
 
 // gather reads all that the plan for a budget is made from.
@@ -142,6 +144,23 @@ func (r *Reconciler) gatherTable(ctx context.Context, in *input) error {
 	if ok && found.UID == string(in.budget.UID) {
 		in.report = found
 		in.ready, in.behind = r.Fleet.Acknowledged(in.budget.Namespace, found.Since)
+	}
+	if in.ready > 0 {
+		return nil
+	}
+	return r.gatherRoutes(ctx, in)
+}
+
+// gatherRoutes finds out since when the namespace has routes.
+func (r *Reconciler) gatherRoutes(ctx context.Context, in *input) error {
+	var routes v1alpha1.ModelRouteList
+	if err := r.Client.List(ctx, &routes, client.InNamespace(in.budget.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing ModelRoutes: %w", err)
+	}
+	for i := range routes.Items {
+		if created := routes.Items[i].CreationTimestamp.Time; in.wanted.IsZero() || created.Before(in.wanted) {
+			in.wanted = created
+		}
 	}
 	return nil
 }

@@ -58,6 +58,9 @@ func makePlan(in *input) plan {
 	if !counted.window.Unbounded() {
 		planned.next = min(planned.next, max(counted.window.End.Sub(in.now), time.Millisecond))
 	}
+	if starting := in.starting(); starting > 0 {
+		planned.next = min(planned.next, starting)
+	}
 	planned.status = makeStatus(in, counted)
 	planned.notices = makeNotices(in.budget, &planned.status)
 	return planned

@@ -31,6 +31,9 @@ type Writer struct {
 	Adverse []string
 	// Notable are reasons that are an event in every status, with the event's type. A Normal one is none of an object that is new.
 	Notable map[string]string
+	// Cause names the condition type that a bad condition of an object is only a consequence of, empty for none; nil for none of any. The event of the cause
+	// is the only one of a write that makes both.
+	Cause func(object client.Object, condition metav1.Condition) string
 }
 
 // Patch writes the status of after, which is a copy of before with another status, and tells whether it had to. The patch carries the resource version
@@ -47,11 +50,20 @@ func (w Writer) Patch(ctx context.Context, before, after client.Object) (bool, e
 		return false, fmt.Errorf("writing status of %s/%s: %w", after.GetNamespace(), after.GetName(), err)
 	}
 	for _, condition := range wanted {
-		if !repeats(condition, wanted) {
-			w.announce(after, meta.FindStatusCondition(old, condition.Type), condition)
+		if kind := w.due(old, condition); kind != "" && !repeats(condition, wanted) && !w.follows(after, old, wanted, condition) {
+			w.emit(after, kind, condition)
 		}
 	}
 	return true, nil
+}
+
+// follows tells whether a condition is a consequence of another one whose event is due as well.
+func (w Writer) follows(object client.Object, old, wanted []metav1.Condition, condition metav1.Condition) bool {
+	if w.Cause == nil {
+		return false
+	}
+	cause := meta.FindStatusCondition(wanted, w.Cause(object, condition))
+	return cause != nil && w.due(old, *cause) == corev1.EventTypeWarning
 }
 
 // repeats tells whether a condition is a summary that only says again what another one says.
@@ -62,14 +74,13 @@ func repeats(condition metav1.Condition, all []metav1.Condition) bool {
 		})
 }
 
-// announce emits the event of one condition, if it is due.
-func (w Writer) announce(object client.Object, old *metav1.Condition, condition metav1.Condition) {
+// due is the kind of the event that a condition makes; empty for none, as where neither status nor reason changed.
+func (w Writer) due(before []metav1.Condition, condition metav1.Condition) string {
+	old := meta.FindStatusCondition(before, condition.Type)
 	if old != nil && old.Status == condition.Status && old.Reason == condition.Reason {
-		return
+		return ""
 	}
-	if kind := w.kind(old, condition); kind != "" {
-		w.emit(object, kind, condition)
-	}
+	return w.kind(old, condition)
 }
 
 // kind is that of the event that a new condition makes; empty for none.
