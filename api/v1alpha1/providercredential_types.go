@@ -176,7 +176,7 @@ type ProbePolicy struct {
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.health.state`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.health.reason`
 // +kubebuilder:printcolumn:name="Keys",type=string,JSONPath=`.status.usableKeys`
-// +kubebuilder:printcolumn:name="Rotating",type=string,JSONPath=`.status.conditions[?(@.type=="Rotating")].status`
+// +kubebuilder:printcolumn:name="Rotation",type=string,JSONPath=`.status.conditions[?(@.type=="Rotating")].reason`
 // +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.status.health.since`
 // +kubebuilder:printcolumn:name="Errors-Permille",type=integer,JSONPath=`.status.health.errorPermille`,priority=1
 // +kubebuilder:printcolumn:name="TTFT-P95-MS",type=integer,JSONPath=`.status.health.timeToFirstTokenP95Milliseconds`,priority=1

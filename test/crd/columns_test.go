@@ -97,7 +97,7 @@ func longCredential() (client.Object, func()) {
 	}
 	return credential, func() {
 		credential.Status = v1alpha1.ProviderCredentialStatus{
-			Conditions: []metav1.Condition{unknown(v1alpha1.ConditionReady, "x"), unknown(v1alpha1.ConditionRotating, "x")},
+			Conditions: []metav1.Condition{unknown(v1alpha1.ConditionReady, "x"), unknown(v1alpha1.ConditionRotating, v1alpha1.ReasonCheckingKey)},
 			UsableKeys: "16/16",
 			Health:     &v1alpha1.ProviderHealth{State: v1alpha1.HealthRateLimited, Reason: v1alpha1.ReasonProbeContradicted, Since: since()},
 		}
