@@ -78,6 +78,14 @@ var _ = Describe("providers on a bad day", Ordered, ContinueOnFailure, Serial, f
 		}))
 	})
 
+	It("costs no client a call while another provider is well when the packets to the first one get lost", func(ctx context.Context) {
+		var found func(context.Context)
+		expectNoFailures(f.suffer(ctx, trouble{
+			begin: func(ctx context.Context, f *fleet) { found = f.losePackets(ctx, "provider") },
+			end:   func(ctx context.Context, _ *fleet) { found(ctx) },
+		}))
+	})
+
 	DescribeTable("costs no client a call while another provider is well",
 		func(ctx context.Context, t trouble) { expectNoFailures(f.suffer(ctx, t)) },
 		Entry("when it is slow to the first token", trouble{

@@ -162,6 +162,26 @@ func (w *world) startProviderPod(ctx context.Context, name, service string) *fak
 	return provider
 }
 
+// losePackets drops what other pods send to a pod, without a word to them, until the returned function is called or the spec ends.
+func (w *world) losePackets(ctx context.Context, pod string) (end func(context.Context)) {
+	GinkgoHelper()
+	rule := []string{"FORWARD", "--destination", w.podAddress(ctx, pod), "--jump", "DROP"}
+	lost := true
+	change := func(ctx context.Context, how string) {
+		_, err := output(ctx, "iptables", append([]string{"--wait", how}, rule...)...)
+		Expect(err).NotTo(HaveOccurred())
+	}
+	change(ctx, "--insert")
+	end = func(ctx context.Context) {
+		if lost {
+			lost = false
+			change(ctx, "--delete")
+		}
+	}
+	DeferCleanup(end)
+	return end
+}
+
 // startApp starts a pod that waits; calls are made by running testapp inside it.
 func (w *world) startApp(ctx context.Context, name, serviceAccount string, args ...string) {
 	GinkgoHelper()
