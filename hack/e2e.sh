@@ -13,4 +13,7 @@ bin/cluster down "${at[@]}"
 bin/cluster up "${at[@]}"
 bin/cluster load "${at[@]}" bin/images/signalbox.tar bin/images/fakeprovider.tar bin/images/testapp.tar
 suite=$PWD/bin/e2e.test cluster=$PWD/bin/cluster
-(cd hack/e2e && "$cluster" exec "${at[@]}" -- "$suite" -test.timeout 60m -test.v "$@")
+# The long versions take about twice as long as the short ones.
+limit=60m
+if [[ ${E2E_FULL:-} == 1 ]]; then limit=120m; fi
+(cd hack/e2e && "$cluster" exec "${at[@]}" -- "$suite" -test.timeout "$limit" -ginkgo.timeout "$limit" -test.v "$@")
