@@ -127,6 +127,24 @@ func TestKeysAreRefused(t *testing.T) {
 	}
 }
 
+// TestReplacedAuthoritiesAreTakenUp asks again after the file with the authorities was replaced, as a mounted one is.
+func TestReplacedAuthoritiesAreTakenUp(t *testing.T) {
+	w := newWorld(t)
+	good, err := os.ReadFile(w.issuer.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asker := oidc.Asker{Config: w.config, Facts: facts{}}
+	for i, content := range []string{"no certificate", string(good)} {
+		if err := os.WriteFile(w.issuer.CAFile, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := asker.Keys(t.Context(), w.issuer); (err == nil) != (i == 1) {
+			t.Errorf("with %q: %v", content, err)
+		}
+	}
+}
+
 // turnstile is a clock that tells when somebody begins to wait.
 type turnstile struct {
 	*testclock.FakeClock

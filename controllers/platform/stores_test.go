@@ -126,6 +126,7 @@ func TestLoadLooksForFiles(t *testing.T) {
 		return path
 	}
 	good, missing := write("good", []byte("secret\n")), filepath.Join(dir, "missing")
+	const issuer = "tokens: {issuers: [{name: corp, url: 'https://login.example.com', audience: llm, caFile: "
 	empty, large := write("empty", nil), write("large", make([]byte, 1<<20+1))
 	cases := map[string]struct{ yaml, want string }{
 		"all there": {
@@ -141,6 +142,9 @@ func TestLoadLooksForFiles(t *testing.T) {
 		"their authorities": {
 			"usage: {postgres: {urlFile: " + good + ", caFile: " + missing + "}}", "usage.postgres.caFile: Invalid",
 		},
+		"those of an issuer":    {issuer + good + "}]}", ""},
+		"none of an issuer":     {issuer + missing + "}]}", "tokens.issuers[0].caFile: Invalid"},
+		"an issuer's are empty": {issuer + empty + "}]}", "tokens.issuers[0].caFile: Invalid"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
