@@ -130,13 +130,12 @@ func TestKeysAreRefused(t *testing.T) {
 // TestReplacedAuthoritiesAreTakenUp asks again after the file with the authorities was replaced, as a mounted one is.
 func TestReplacedAuthoritiesAreTakenUp(t *testing.T) {
 	w := newWorld(t)
-	good, err := os.ReadFile(w.issuer.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	authorities := filepath.Join(t.TempDir(), "ca.pem")
+	w.issuer.CAFile = authorities
 	asker := oidc.Asker{Config: w.config, Facts: facts{}}
-	for i, content := range []string{"no certificate", string(good)} {
-		if err := os.WriteFile(w.issuer.CAFile, []byte(content), 0o600); err != nil {
+	good := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.server.Certificate().Raw})
+	for i, content := range [][]byte{[]byte("no certificate"), good} {
+		if err := os.WriteFile(authorities, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := asker.Keys(t.Context(), w.issuer); (err == nil) != (i == 1) {
