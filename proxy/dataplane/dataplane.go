@@ -15,6 +15,7 @@ import (
 	"signalbox.dev/signalbox/proxy/certificate"
 	"signalbox.dev/signalbox/proxy/control"
 	"signalbox.dev/signalbox/proxy/endpoint"
+	"signalbox.dev/signalbox/proxy/footprint"
 	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/limit"
@@ -35,8 +36,8 @@ const (
 	headerTimeout  = 10 * time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 32 << 10
-	// ballastBytes is memory that is never touched, so that it costs none. It makes the garbage collector wait for that much more garbage: with the few
-	// megabytes that live in an idle proxy it would otherwise run many times a second under load, for a sixth of the CPU time.
+	// ballastBytes is how much more garbage the garbage collector waits for: with the few megabytes that live in an idle proxy it would otherwise run many times
+	// a second under load, for a sixth of the CPU time.
 	ballastBytes = 32 << 20
 	// cutLimit is how long requests that were cut may take to settle.
 	cutLimit = 5 * time.Second
@@ -61,6 +62,7 @@ type DataPlane struct {
 	mesh    *peers.Mesh  // nil without other replicas
 	limited atomic.Bool  // the table in use has limits
 	freed   atomic.Int64 // when a connection last became free while draining, in Unix nanoseconds
+	begun   sync.Once    // with the first table
 	lines   *telemetry.Buffer
 
 	requests     *http.Server
@@ -231,6 +233,7 @@ func (d *DataPlane) use(parts context.Context, t *table.Table) {
 		d.options.Log.Error("a routing table cannot be used; the one before it stays", "sequence", t.Sequence, "error", err)
 		return
 	}
+	d.begun.Do(footprint.Shrink)
 	d.options.Log.Info("routing table in use", "sequence", t.Sequence, "revision", t.Revision, "routes", len(t.Routes))
 	if d.controlOn == nil {
 		return
@@ -243,7 +246,7 @@ func (d *DataPlane) use(parts context.Context, t *table.Table) {
 // Run serves until the context ends and then drains: readiness fails, and connections are still taken for DrainDelay; then requests have DrainLimit to
 // end and clients IdleGrace to leave their connections; then the ledgers are written and the last usage records delivered. The error is nil if all went that way.
 func (d *DataPlane) Run(ctx context.Context) error {
-	ballast := make([]byte, ballastBytes)
+	ballast := footprint.Ballast(ballastBytes)
 	defer runtime.KeepAlive(ballast)
 	// The parts outlive the context: they are needed until the last request has ended.
 	parts, stop := context.WithCancelCause(context.WithoutCancel(ctx))
