@@ -26,6 +26,8 @@ type Authenticator struct {
 	issuers    map[string]*issuer // by URL
 	seen       *memory
 	problems   []error
+	// unknown refuses access keys that are none; it is made once, for anybody can send many.
+	unknown *Error
 }
 
 // accessKey is a caller that has one.
@@ -49,6 +51,7 @@ func New(t *table.Table, previous *Authenticator) *Authenticator {
 		entries:    t.Issuers,
 		issuers:    make(map[string]*issuer, len(t.Issuers)),
 		seen:       newMemory(),
+		unknown:    unknownKey(t.Namespace),
 	}
 	if previous != nil && reflect.DeepEqual(previous.entries, t.Issuers) {
 		a.seen = previous.seen
@@ -65,6 +68,12 @@ func New(t *table.Table, previous *Authenticator) *Authenticator {
 		}
 	}
 	return a
+}
+
+// unknownKey says what would be taken, for most who send something else send a provider's key or another namespace's.
+func unknownKey(namespace string) *Error {
+	return &Error{Reason: UnknownKey, Message: fmt.Sprintf("the access key is none of namespace %q: send one that was made there (signalbox key create), or a ServiceAccount token; "+
+		"a provider's key, or one of another namespace, opens nothing here", namespace)}
 }
 
 // readAccessKeys takes in the access keys. Of two with the same key the first one stays.
@@ -134,7 +143,7 @@ func (a *Authenticator) Authenticate(token string, now time.Time) (*Grant, error
 		return key.at(now)
 	}
 	if !signed {
-		return nil, &Error{Reason: UnknownKey, Message: "the access key is not known here"}
+		return nil, a.unknown
 	}
 	if refusal := a.seen.refusal(key, now); refusal != nil {
 		return nil, refusal

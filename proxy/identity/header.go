@@ -38,7 +38,7 @@ func Token(header http.Header) (string, error) {
 	case authorization != "" && !isBearer:
 		return "", malformed("the Authorization header must be \"Bearer\" and an access key or a token")
 	}
-	return "", &Error{Reason: Missing, Message: "the request has no credentials: send an access key or a ServiceAccount token as \"Authorization: Bearer\""}
+	return "", &Error{Reason: Missing, Message: "the request has no credentials: send an access key or a ServiceAccount token as \"Authorization: Bearer\", which is what SDKs make of their API key"}
 }
 
 // bearer returns the token of a header of that scheme.

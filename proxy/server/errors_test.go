@@ -63,12 +63,13 @@ func clientRefusals() map[string]refusal {
 		"no model":             {ask: ask{body: `{}`}, status: 400, code: CodeInvalidRequest, dialect: "missing_required_parameter"},
 		"invalid UTF-8":        {ask: ask{body: "{\"model\":\"\xff\"}"}, status: 400, code: CodeInvalidRequest, dialect: "invalid_json"},
 		"no credentials":       {ask: ask{key: "none"}, status: 401, code: CodeMissingCredentials, header: map[string]string{"Www-Authenticate": "Bearer"}},
-		"unknown key":          {ask: ask{key: "sbk-wrong"}, status: 401, code: CodeUnauthenticated},
+		"unknown key":          {ask: ask{key: "sbk-wrong"}, status: 401, code: CodeUnauthenticated, message: `none of namespace "team-a": send one that was made there`},
 		"models of a stranger": {ask: ask{key: "none", method: "GET", path: "/v1/models"}, status: 401, code: CodeMissingCredentials},
-		"no access":            {ask: ask{key: strangerKey}, status: 403, code: CodeAccessDenied, message: "accesskey:stranger"},
+		"no access":            {ask: ask{key: strangerKey}, status: 403, code: CodeAccessDenied, message: `in namespace "team-a": its access rules do not admit this caller`},
 		"no access to a model": {ask: ask{key: strangerKey, method: "GET", path: "/v1/models/chat"}, status: 403, code: CodeAccessDenied},
 		"unknown generation":   {only: "/api", ask: ask{method: "GET", path: "/v1/generation?id=x"}, status: 404, code: CodeGenerationNotFound},
 		"unknown model":        {ask: ask{body: `{"model":"gpt"}`}, status: 404, code: CodeModelNotFound, message: "you may use any/*, chat"},
+		"misspelled model":     {ask: ask{body: `{"model":"Chatt"}`}, status: 404, code: CodeModelNotFound, message: `serves model "Chatt"; did you mean "chat"? you may use any/*, chat`},
 		"unknown model's page": {ask: ask{method: "GET", path: "/v1/models/gpt"}, status: 404, code: CodeModelNotFound},
 		"unknown model of a stranger": {
 			ask: ask{key: strangerKey, body: `{"model":"gpt"}`}, status: 404, code: CodeModelNotFound, message: "there is no model that accesskey:stranger may use",
@@ -91,8 +92,8 @@ func policyRefusals() map[string]refusal {
 	})
 	six := []http.HandlerFunc{good, good, good, good, good, good}
 	return map[string]refusal{
-		"budget spent":          {setups: []setup{spent}, status: 402, code: CodeBudgetExceeded, message: "it resets at "},
-		"budget spent for ever": {setups: []setup{spent, forever}, status: 402, code: CodeBudgetExceeded, message: "it does not reset by itself"},
+		"budget spent":          {setups: []setup{spent}, status: 402, code: CodeBudgetExceeded, message: "Z, and calls go on before that if its limit is raised"},
+		"budget spent for ever": {setups: []setup{spent, forever}, status: 402, code: CodeBudgetExceeded, message: "it does not reset by itself: calls go on when its limit is raised"},
 		"limit reached":         {setups: []setup{limited(table.Limit{Per: table.PerCaller, TokensPerMinute: 1})}, status: 429, code: CodeRateLimited, message: "1 tokens per minute"},
 		"a loop": {
 			setups: []setup{spent}, ask: ask{header: map[string]string{"X-Signalbox-Hops": "team-b/x, team-a/chat-route"}}, status: 508, code: CodeLoopDetected,
@@ -105,7 +106,7 @@ func policyRefusals() map[string]refusal {
 		"budget uncountable": {setups: []setup{noZone}, status: 503, code: CodeLedgerUnavailable, header: map[string]string{"Retry-After": "60"}},
 		"unbounded cost":     {setups: []setup{hard(1 << 40)}, status: 400, code: CodeUnboundedCost, message: "send an output limit such as max_tokens"},
 		"journal full":       {setups: []setup{fullJournal}, status: 503, code: CodeJournalFull, header: map[string]string{"Retry-After": "5"}},
-		"no eligible target": {upstreams: six, setups: []setup{excluded}, status: 503, code: CodeNoEligibleTarget, message: "t0: its Secret is missing; t1: "},
+		"no eligible target": {upstreams: six, setups: []setup{excluded}, status: 503, code: CodeNoEligibleTarget, message: `in namespace "team-a" can be used: t0: its Secret is missing; t1: `},
 	}
 }
 

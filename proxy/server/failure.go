@@ -275,14 +275,15 @@ func (x *exchange) classify(status int, said neutral.Error) *Error {
 // keyRefused is the failure of a key that the provider does not take. The caller's credentials are fine, and the provider's words may quote ours.
 func (x *exchange) keyRefused(kind table.FailureKind, status int) *Error {
 	whose := accountName(x.attempt.target.credential)
-	what := "it refused the key or account of %s with status %d"
+	what := "it refused the key or account of %s in namespace %q with status %d"
 	if x.credential.ring.Len() > 1 {
-		whose, what = fmt.Sprintf("key %q of %s", x.key.name, whose), "it refused the %s with status %d"
+		whose, what = fmt.Sprintf("key %q of %s", x.key.name, whose), "it refused the %s in namespace %q with status %d"
 	}
 	if kind == table.QuotaExhausted {
-		what = "the quota or credit of %s is used up, it said with status %d"
+		what = "the quota or credit of %s in namespace %q is used up, it said with status %d"
 	}
-	return x.attempt.fail(kind, CodeUpstreamAuthFailed, http.StatusBadGateway, fmt.Sprintf(what, whose, status))
+	text := fmt.Sprintf(what, whose, x.call.snapshot.namespace, status) + "; your own credentials are fine, and the conditions of that object say more"
+	return x.attempt.fail(kind, CodeUpstreamAuthFailed, http.StatusBadGateway, text)
 }
 
 // retryLater passes on when the provider wants to be asked again.

@@ -87,9 +87,9 @@ func requestError(err error) error {
 }
 
 func (c *call) accessDenied(model, routeName string) error {
-	why := "the route's access rules do not admit it"
+	why := "its access rules do not admit this caller; whoever owns it can, in spec.access"
 	if c.grant != nil && c.grant.Routes != nil && !slices.Contains(c.grant.Routes, routeName) {
-		why = "the access key's annotation of allowed routes does not list it"
+		why = "the access key is for other routes; use another key, or have the annotation of its Secret list this route"
 	}
 	return &Error{
 		Code: CodeAccessDenied, Status: http.StatusForbidden,
@@ -101,7 +101,8 @@ func (c *call) accessDenied(model, routeName string) error {
 func (c *call) modelNotFound(model string) error {
 	names := make([]string, 0, maxListedModels)
 	more := 0
-	for _, m := range c.visibleModels() {
+	visible := c.visibleModels()
+	for _, m := range visible {
 		if len(names) == maxListedModels {
 			more++
 			continue
@@ -109,13 +110,18 @@ func (c *call) modelNotFound(model string) error {
 		names = append(names, m.Name)
 	}
 	message := fmt.Sprintf("no ModelRoute in namespace %q serves model %q", c.snapshot.namespace, model)
+	if meant := closest(model, visible); meant != "" {
+		message += fmt.Sprintf("; did you mean %q?", meant)
+	} else {
+		message += ";"
+	}
 	switch {
 	case len(names) == 0:
-		message += "; there is no model that " + c.caller.String() + " may use"
+		message += " there is no model that " + c.caller.String() + " may use: whoever owns the ModelRoutes can admit it in spec.access"
 	case more > 0:
-		message += fmt.Sprintf("; you may use %s and %d more", strings.Join(names, ", "), more)
+		message += fmt.Sprintf(" you may use %s and %d more", strings.Join(names, ", "), more)
 	default:
-		message += "; you may use " + strings.Join(names, ", ")
+		message += " you may use " + strings.Join(names, ", ")
 	}
 	return &Error{
 		Code: CodeModelNotFound, Status: http.StatusNotFound, Message: message, Param: "model", Metadata: &dialect.Metadata{Models: names},

@@ -20,7 +20,7 @@ func (c *call) noEligibleTarget() error {
 		reasons = append(reasons, name+": "+reason)
 	}
 	failure := c.whyNotEligible()
-	failure.Message = fmt.Sprintf("no target of ModelRoute %q can be used: %s", c.legs[0].route.Name, strings.Join(reasons, "; "))
+	failure.Message = fmt.Sprintf("no target of ModelRoute %q in namespace %q can be used: %s", c.legs[0].route.Name, c.snapshot.namespace, strings.Join(reasons, "; "))
 	failure.Metadata = &dialect.Metadata{Targets: exclusions, Attempts: c.describeAttempts()}
 	if wait := route.ShortestLeft(c.candidates); wait > 0 {
 		failure = failure.withRetryAfter(wait)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"signalbox.dev/signalbox/proxy/dialect"
@@ -199,22 +198,24 @@ func limitReached(r *ledger.Refusal, now time.Time) *Error {
 	return refusal.withRetryAfter(r.End.Sub(now))
 }
 
-// describeLimit says what is left, and what would have been needed.
+// describeLimit says what is left, what would have been needed, and when calls go on.
 func describeLimit(r *ledger.Refusal, state *dialect.BudgetState) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "SpendBudget %q is spent: %s of %s USD", r.Budget, state.Spent, state.Limit)
-	if r.Lost > 0 {
-		fmt.Fprintf(&text, ", and %s lost with proxies that ended", meter.FormatUSD(r.Lost))
-	}
 	if r.Available > 0 {
-		text.Reset()
-		fmt.Fprintf(&text, "SpendBudget %q has %s USD left of %s, and this call could cost %s: lower its output limit or shorten it",
+		text := fmt.Sprintf("SpendBudget %q has %s USD left of %s, and this call could cost %s: lower its output limit or shorten it",
 			r.Budget, meter.FormatUSD(r.Available), state.Limit, meter.FormatUSD(r.Ask))
+		if state.Resets == "" {
+			return text + "; it does not reset by itself"
+		}
+		return text + "; it resets at " + state.Resets
+	}
+	text := fmt.Sprintf("SpendBudget %q is spent: %s of %s USD", r.Budget, state.Spent, state.Limit)
+	if r.Lost > 0 {
+		text += fmt.Sprintf(", and %s lost with proxies that ended", meter.FormatUSD(r.Lost))
 	}
 	if state.Resets == "" {
-		return text.String() + "; it does not reset by itself"
+		return text + "; it does not reset by itself: calls go on when its limit is raised or its window.resetID changed"
 	}
-	return text.String() + "; it resets at " + state.Resets
+	return text + "; it resets at " + state.Resets + ", and calls go on before that if its limit is raised"
 }
 
 // hasHard tells whether one of the budgets reserves before it admits.
