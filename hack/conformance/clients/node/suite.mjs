@@ -26,7 +26,7 @@ export const outputSchema = {
 
 // A cancelled call must reach the provider in so many milliseconds. A busy machine gets more than one try.
 const cancelWithin = 100;
-const cancelTries = 3;
+const cancelTries = 12;
 
 // A stream that was left may still fail somewhere in its library, where nobody waits for it; anything else that nobody waits for is a failure.
 process.on('unhandledRejection', (error) => {

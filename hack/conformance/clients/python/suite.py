@@ -37,7 +37,7 @@ OUTPUT = {"name": "junction", "cars": 7, "late": True}
 
 # A cancelled call must reach the provider in so many seconds. A busy machine gets more than one try.
 CANCEL_WITHIN = 0.1
-CANCEL_TRIES = 3
+CANCEL_TRIES = 12
 
 
 class Upstream:

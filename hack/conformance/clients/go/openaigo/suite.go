@@ -18,7 +18,7 @@ import (
 const (
 	// cancelWithin is how soon a cancelled call must reach the provider; a busy machine gets more than one try.
 	cancelWithin = 100 * time.Millisecond
-	cancelTries  = 3
+	cancelTries  = 12
 	// clientName in results.
 	clientName = "openai-go"
 )
