@@ -79,8 +79,8 @@ func (g *Given) Prepare(ctx context.Context, progress *shell.Progress) error {
 	if err != nil {
 		return err
 	}
-	err = progress.Step("building images", func() error {
-		return g.shell.Show(ctx, progressScript, "images", "make", "--silent", "demo-images", "ARCH="+architecture)
+	err = progress.Step("building signalbox and images", func() error {
+		return g.shell.Show(ctx, progressScript, "images", "make", "--silent", "build", "demo-images", "ARCH="+architecture)
 	})
 	if err != nil {
 		return err

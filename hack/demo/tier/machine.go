@@ -56,8 +56,8 @@ func (m *Machine) Prepare(ctx context.Context, progress *shell.Progress) error {
 	if err != nil {
 		return err
 	}
-	err = progress.Step("building images", func() error {
-		return m.shell.Show(ctx, progressScript, "images", "make", "--silent", "demo-images")
+	err = progress.Step("building signalbox and images", func() error {
+		return m.shell.Show(ctx, progressScript, "images", "make", "--silent", "build", "demo-images")
 	})
 	if err != nil {
 		return err

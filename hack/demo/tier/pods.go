@@ -70,8 +70,14 @@ func (p pods) tryLines() []string {
 		"export KUBECONFIG=" + p.shell.Kubeconfig,
 		p.shell.Program("kubectl") + " get modelroutes,providercredentials,spendbudgets -A",
 		p.shell.Program("kubectl") + " logs -n " + scenario.Team + " deployment/signalbox",
+		createKey(p.shell),
 		kubectl + " port-forward -n " + scenario.Team + " service/signalbox 8080:80 &",
 	}, Curl("127.0.0.1:8080")...)
+}
+
+// createKey is the line that makes an access key.
+func createKey(sh shell.Shell) string {
+	return sh.Program("signalbox") + " key create mine -n " + scenario.Team
 }
 
 // Curl is a streamed call with the access key of config/samples.

@@ -218,6 +218,7 @@ func (p *Processes) Next(ctx context.Context) ([]string, error) {
 		"export KUBECONFIG=" + p.shell.Kubeconfig,
 		p.shell.Program("kubectl") + " get modelroutes,providercredentials,spendbudgets,pods -A",
 		"ls " + filepath.Join(p.shell.State, "log"),
+		createKey(p.shell),
 	}, Curl(address)...), nil
 }
 
