@@ -23,12 +23,16 @@ type wide struct {
 	full      bool
 }
 
-// add adds count*price*unit; what is not positive adds nothing.
+// add adds count*price*unit; what is not positive adds nothing. Most parts of most calls are nothing, so this much is inlined.
 func (w *wide) add(count, price int64, unit uint64) {
-	if count <= 0 || price <= 0 {
-		return
+	if count > 0 && price > 0 {
+		w.addProduct(uint64(count), uint64(price), unit)
 	}
-	high, low := bits.Mul64(uint64(count), uint64(price))
+}
+
+//go:noinline
+func (w *wide) addProduct(count, price, unit uint64) {
+	high, low := bits.Mul64(count, price)
 	above, high := bits.Mul64(high, unit)
 	carried, low := bits.Mul64(low, unit)
 	var carry uint64
@@ -44,7 +48,10 @@ func (w *wide) nano() int64 {
 	if w.full || w.high >= denominator {
 		return math.MaxInt64
 	}
-	quotient, rest := bits.Div64(w.high, w.low, denominator)
+	quotient, rest := w.low/denominator, w.low%denominator // Dividing by a constant is much quicker, and most sums are so small.
+	if w.high > 0 {
+		quotient, rest = bits.Div64(w.high, w.low, denominator)
+	}
 	if quotient >= math.MaxInt64 {
 		return math.MaxInt64
 	}

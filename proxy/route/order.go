@@ -163,10 +163,11 @@ func (w *work) outAtAll(i int, t *routed) Exclusion {
 
 // learn keeps what strategies look at.
 func (f *facts) learn(view *health.View, q *Query) {
-	f.latency = view.Answer.Seconds()
+	latency := view.Answer
 	if q.Stream {
-		f.latency = view.FirstToken.Seconds()
+		latency = view.FirstToken
 	}
+	f.latency = latency.Seconds()
 	f.throughput = view.TokensPerSecond
 	f.inFlight, f.age = view.InFlight, view.Age
 	f.output, f.cachedPermille = view.OutputTokens, view.CachedPermille
