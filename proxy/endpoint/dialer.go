@@ -10,6 +10,14 @@ import (
 	"time"
 )
 
+const (
+	// keepAlive is how long a connection may be silent until the kernel asks whether its other end is still there, and asks again; after keepAlives questions
+	// without an answer the connection is broken. An end that is there answers, however long it thinks about what it was sent: this finds within 15 s that one
+	// has gone that had taken a request, or that idle connections lead nowhere.
+	keepAlive  = 5 * time.Second
+	keepAlives = 2
+)
+
 // Dialer opens connections that a Policy allows. Its zero policy allows nothing worth having; give it one. It is safe
 // for concurrent use.
 type Dialer struct {
@@ -76,8 +84,9 @@ func (p Policy) targets(host, port string) []target {
 
 func (d *Dialer) dial(ctx context.Context, network string, to target) (net.Conn, error) {
 	dialer := net.Dialer{
-		Timeout:  d.Timeout,
-		Resolver: d.Resolver,
+		Timeout:         d.Timeout,
+		Resolver:        d.Resolver,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: keepAlives},
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			return to.check(address)
 		},

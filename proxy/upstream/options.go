@@ -11,7 +11,7 @@ const (
 	defaultMaxIdlePerHost      = 256
 	defaultIdleTimeout         = 60 * time.Second
 	defaultMaxHeaderBytes      = 64 << 10
-	defaultDialTimeout         = 10 * time.Second
+	defaultDialTimeout         = 6 * time.Second
 	defaultTLSHandshakeTimeout = 10 * time.Second
 )
 
@@ -37,11 +37,13 @@ type Options struct {
 	IdleTimeout time.Duration
 	// MaxHeaderBytes bounds the head of a response, interim responses and trailers each; 64 KiB when zero.
 	MaxHeaderBytes int
-	// DialTimeout bounds name resolution and TCP connect; 10 s when zero. Where a host has several servers, all of it is
+	// DialTimeout bounds name resolution and TCP connect; 6 s when zero, which is one more than resolvers wait until they ask again. Where a host has several servers, all of it is
 	// for those that one request tries.
 	DialTimeout time.Duration
 	// TLSHandshakeTimeout bounds the TLS handshake; 10 s when zero.
 	TLSHandshakeTimeout time.Duration
+
+	vigilance vigilance
 }
 
 func (o Options) withDefaults() Options {
@@ -50,6 +52,9 @@ func (o Options) withDefaults() Options {
 	o.IdleTimeout = positive(o.IdleTimeout, defaultIdleTimeout)
 	o.DialTimeout = positive(o.DialTimeout, defaultDialTimeout)
 	o.TLSHandshakeTimeout = positive(o.TLSHandshakeTimeout, defaultTLSHandshakeTimeout)
+	if o.vigilance.unacknowledged == nil {
+		o.vigilance = vigilant()
+	}
 	return o
 }
 

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,11 +12,15 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxHTTP2Hosts bounds how many HTTP/2-only hosts are remembered; past it such a host costs a refused handshake each
 // time, nothing else.
 const maxHTTP2Hosts = 1024
+
+// pingAfter is how long an HTTP/2 connection may be silent until it is asked whether it is still there, and how long that may take.
+const pingAfter = 10 * time.Second
 
 // Selecting is an http.RoundTripper that sends a request through Transport wherever that can, and through the
 // standard library's transport in two cases:
@@ -51,6 +56,7 @@ func NewSelecting(options Options, proxy func(*http.Request) (*url.URL, error)) 
 		IdleConnTimeout:        fast.options.IdleTimeout,
 		MaxResponseHeaderBytes: int64(fast.options.MaxHeaderBytes),
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter},
 	}
 	return &Selecting{fast: fast, standard: standard, proxy: proxy, http2: map[string]struct{}{}}
 }
@@ -135,7 +141,7 @@ func (s *Selecting) roundTripStandard(req *http.Request) (*http.Response, error)
 		return nil, fail(req.Context(), nil, NotSent, err)
 	}
 	ctx, giveUp := context.WithCancelCause(req.Context())
-	progress := &progress{giveUp: giveUp}
+	progress := &progress{vigil: newVigil(ctx, &s.fast.options.vigilance, nil), giveUp: giveUp}
 	ctx = httptrace.WithClientTrace(ctx, progress.trace(ctx))
 	traced := req.WithContext(ctx)
 	if _, given := req.Header["User-Agent"]; !given {
@@ -148,10 +154,11 @@ func (s *Selecting) roundTripStandard(req *http.Request) (*http.Response, error)
 	}
 	resp, err := s.standard.RoundTrip(traced)
 	if err != nil {
-		failure := progress.fail(ctx, err)
+		failure := progress.vigil.end(ctx, progress.fail(ctx, err))
 		giveUp(nil)
 		return nil, failure
 	}
+	_ = progress.vigil.end(ctx, nil) // nil, as what it is given
 	resp.Request = req
 	resp.Body = &standardBody{ReadCloser: resp.Body, ctx: ctx, giveUp: giveUp}
 	return resp, nil
@@ -160,6 +167,7 @@ func (s *Selecting) roundTripStandard(req *http.Request) (*http.Response, error)
 // progress is how far a request got in the standard library's transport, whose errors do not tell.
 type progress struct {
 	wrote, answered, reused atomic.Bool
+	vigil                   *vigil
 	giveUp                  context.CancelCauseFunc
 }
 
@@ -167,13 +175,24 @@ func (p *progress) trace(ctx context.Context) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			p.reused.Store(info.Reused)
+			p.vigil.connected(beneath(info.Conn), poolKey{})
 			if err := checked(ctx); err != nil {
 				p.giveUp(err)
 			}
 		},
+		GetConn:              func(string) { p.vigil.connecting() },
+		WroteRequest:         func(httptrace.WroteRequestInfo) { p.vigil.wrote() },
 		WroteHeaderField:     func(string, []string) { p.wrote.Store(true) },
 		GotFirstResponseByte: func() { p.answered.Store(true) },
 	}
+}
+
+// beneath is the connection that TLS is spoken on, or the one itself.
+func beneath(nc net.Conn) net.Conn {
+	if secured, ok := nc.(*tls.Conn); ok {
+		return secured.NetConn()
+	}
+	return nc
 }
 
 func (p *progress) fail(ctx context.Context, err error) *Error {

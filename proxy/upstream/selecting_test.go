@@ -18,7 +18,7 @@ import (
 )
 
 // newHTTP2Server refuses every handshake that does not offer HTTP/2, and counts handshakes.
-func newHTTP2Server(t *testing.T, handler http.HandlerFunc) (server *httptest.Server, roots *x509.CertPool, handshakes *atomic.Int32) {
+func newHTTP2Server(t *testing.T, handler http.HandlerFunc, changes ...func(*httptest.Server)) (server *httptest.Server, roots *x509.CertPool, handshakes *atomic.Int32) {
 	t.Helper()
 	handshakes = &atomic.Int32{}
 	server = httptest.NewUnstartedServer(handler)
@@ -31,6 +31,9 @@ func newHTTP2Server(t *testing.T, handler http.HandlerFunc) (server *httptest.Se
 			return nil, errors.New("HTTP/2 only")
 		}
 		return server.TLS, nil
+	}
+	for _, change := range changes {
+		change(server)
 	}
 	server.StartTLS()
 	t.Cleanup(server.Close)

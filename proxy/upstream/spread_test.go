@@ -158,9 +158,9 @@ func TestSilentServers(t *testing.T) {
 		silent []string
 		want   time.Duration
 	}{
-		"one":   {places[:1], 2 * time.Second},
-		"two":   {places[:2], 4 * time.Second},
-		"three": {places, 10 * time.Second},
+		"one":   {places[:1], 1200 * time.Millisecond},
+		"two":   {places[:2], 2400 * time.Millisecond},
+		"three": {places, 6 * time.Second},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -85,16 +85,9 @@ func (t *Transport) exchange(req *http.Request) (*http.Response, error) {
 	if ctx.Err() != nil {
 		return nil, fail(ctx, nil, NotSent, nil)
 	}
-	d := delivery{transport: t, req: req, target: target}
-	d.to = destination{key: t.key(req), patience: t.options.DialTimeout}
-	servers, err := t.services.find(ctx, d.to.key, req.URL)
-	if err != nil {
-		return nil, fail(ctx, nil, NotSent, fmt.Errorf("connecting to %s: %w", req.URL.Host, err))
-	}
-	if servers == nil {
-		return d.run()
-	}
-	return d.spread(servers)
+	d := delivery{transport: t, req: req, target: target, vigil: newVigil(ctx, &t.options.vigilance, t.pool)}
+	resp, err := d.deliver()
+	return resp, d.vigil.end(ctx, err)
 }
 
 func (t *Transport) key(req *http.Request) poolKey {
@@ -116,6 +109,7 @@ func (t *Transport) key(req *http.Request) poolKey {
 type attempt struct {
 	transport *Transport
 	conn      *conn
+	vigil     *vigil
 	server    *replica // nil unless the host has several
 	req       *http.Request
 	target    string // of the request line
@@ -167,6 +161,7 @@ func (a *attempt) run() (*http.Response, error) {
 	stop := a.conn.watch(a.req.Context())
 	keepAlive, err := a.write()
 	if err == nil {
+		a.vigil.wrote()
 		var resp *http.Response
 		if resp, err = a.read(stop, keepAlive); err == nil {
 			return resp, nil
