@@ -19,6 +19,9 @@ const credentialInterval = driftInterval
 // stale is how long what a pod said counts: five reports that did not come. What somebody saw long ago would hide what others see now.
 const stale = 10 * time.Second
 
+// maxWaiting bounds how many calls one pod may claim to wait, so that those of many pods can be added up.
+const maxWaiting = 1 << 40
+
 // Credential is what the ready proxies of a namespace together know of the account of one ProviderCredential.
 type Credential struct {
 	// Proxies is how many of them told anything.
@@ -27,6 +30,8 @@ type Credential struct {
 	Brief, Short, Minute window.Counts
 	// Run counts those since the last answered one, within 15 seconds.
 	Run window.Counts
+	// Waiting counts the calls under way that do not get through.
+	Waiting int64
 	// AnsweredAgo and FailedAgo are how long ago a call was answered, and failed by the provider's fault; a minute or more for none of late.
 	AnsweredAgo, FailedAgo time.Duration
 	// FirstToken are the times to the first token of the streams of the last minute, in milliseconds, BriefFirstToken those of the last 5 seconds at most, and
@@ -93,6 +98,7 @@ func (f *Fleet) CredentialSource() source.Source { return f.credentials.Source(b
 func (c *Credential) add(said *account, now time.Time) {
 	c.Proxies++
 	c.Run.Add(said.Run)
+	c.Waiting += said.Waiting
 	c.AnsweredAgo, c.FailedAgo = min(c.AnsweredAgo, since(said.AnsweredAgo)), min(c.FailedAgo, since(said.FailedAgo))
 	c.Brief.Add(said.Brief)
 	c.Short.Add(said.Short)
@@ -177,7 +183,7 @@ func newAccounts(credentials []traffic.Credential, before accounts, now time.Tim
 	for _, credential := range credentials[:min(len(credentials), traffic.MaxCredentials)] {
 		old := before[credential.Name]
 		credential.Brief, credential.Short, credential.Minute = credential.Brief.Bounded(), credential.Short.Bounded(), credential.Minute.Bounded()
-		credential.Run = credential.Run.Bounded()
+		credential.Run, credential.Waiting = credential.Run.Bounded(), within(credential.Waiting, maxWaiting)
 		one := account{Credential: credential, heardAt: now, toldAt: old.toldAt}
 		for _, key := range credential.Keys[:min(len(credential.Keys), traffic.MaxKeys)] {
 			one.keys = append(one.keys, newKeyClaim(key, old.key(key.Fingerprint), now))
@@ -213,7 +219,7 @@ func (a *account) key(fingerprint string) keyClaim {
 
 // troubled tells whether anything of what a pod says is worth a look at once.
 func (a *account) troubled() bool {
-	return a.Short.Total() > a.Short[window.Answered] || a.paceTurned() || slices.ContainsFunc(a.keys, func(k keyClaim) bool { return k.Block != traffic.Open })
+	return a.Short.Total()+a.Waiting > a.Short[window.Answered] || a.paceTurned() || slices.ContainsFunc(a.keys, func(k keyClaim) bool { return k.Block != traffic.Open })
 }
 
 // paceTurned tells whether streams begin much later, or much sooner, than they did in the last minute.

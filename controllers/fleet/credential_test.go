@@ -37,6 +37,7 @@ func TestCredentialsAddUp(t *testing.T) {
 	first.FirstToken, first.Rate = packed(100, 30), packed(50, 30)
 	second := groq(traffic.Key{Fingerprint: "a", Block: traffic.CoolingDown, Seconds: 30, Requests: ptr.To[int64](4), ResetSeconds: 90})
 	second.Short, second.FirstToken, second.BriefFirstToken = window.Counts{window.TimedOut: 3}, packed(500, 10), packed(500, 1)
+	first.Waiting, second.Waiting = 2, 3
 	one.tell(first)
 	two.tell(second, traffic.Credential{Name: "other"})
 	three.tell()
@@ -47,6 +48,9 @@ func TestCredentialsAddUp(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got.Keys); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	if got.Waiting != 5 {
+		t.Errorf("%d calls wait", got.Waiting)
 	}
 	if got.Proxies != 2 || got.Brief != (window.Counts{20}) || got.Short != (window.Counts{window.Answered: 10, window.TimedOut: 3}) || got.BriefFirstToken.Count() != 1 {
 		t.Errorf("%d proxies, calls %v %v", got.Proxies, got.Brief, got.Short)
@@ -122,6 +126,7 @@ func TestKeyBlocksLast(t *testing.T) {
 
 func TestCredentialsAreBounded(t *testing.T) {
 	hostile := groq()
+	hostile.Waiting = math.MaxInt64
 	hostile.Minute = window.Counts{math.MaxInt64, math.MinInt64}
 	hostile.FirstToken = window.Packed("no sketch")
 	for i := range 2 * traffic.MaxKeys {
@@ -144,7 +149,7 @@ func TestCredentialsAreBounded(t *testing.T) {
 	for range 5000 {
 		merged.add(&one, now)
 	}
-	if len(merged.Keys) != traffic.MaxKeys || merged.Minute.Total() <= 0 || merged.FirstToken.Count() != 0 {
+	if len(merged.Keys) != traffic.MaxKeys || merged.Minute.Total() <= 0 || merged.Waiting != 5000*maxWaiting || merged.FirstToken.Count() != 0 {
 		t.Errorf("%d keys, %d calls", len(merged.Keys), merged.Minute.Total())
 	}
 	want := Key{Proxies: 5000, Exhausted: 5000, Requests: 0, Tokens: maxLeft, Reset: now.Add(maxSeconds * time.Second)}

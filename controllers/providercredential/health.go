@@ -19,12 +19,8 @@ import (
 	"signalbox.dev/signalbox/proxy/table"
 )
 
-const (
-	// defaultSlowAfter holds for objects that were stored without the API's defaults.
-	defaultSlowAfter = 10 * time.Second
-	// patientFor bounds the time of a probe while calls fail: whoever takes longer than that to answer a free call does not help them.
-	patientFor = 5 * time.Second
-)
+// defaultSlowAfter holds for objects that were stored without the API's defaults.
+const defaultSlowAfter = 10 * time.Second
 
 // Traffic knows what the proxies of a namespace saw of a credential's calls.
 type Traffic interface {
@@ -185,7 +181,7 @@ func (in *input) usedKeys() []string {
 // calls is what the proxies saw.
 func (in *input) calls() providerhealth.Calls {
 	calls := providerhealth.Calls{
-		Brief: in.traffic.Brief, Short: in.traffic.Short, Run: in.traffic.Run, AnsweredAgo: in.traffic.AnsweredAgo, FailedAgo: in.traffic.FailedAgo,
+		Brief: in.traffic.Brief, Short: in.traffic.Short, Run: in.traffic.Run, Waiting: in.traffic.Waiting, AnsweredAgo: in.traffic.AnsweredAgo, FailedAgo: in.traffic.FailedAgo,
 		Streams: in.traffic.BriefFirstToken.Count(), MinuteStreams: in.traffic.FirstToken.Count(),
 	}
 	if median, ok := in.traffic.BriefFirstToken.Quantile(500); ok {

@@ -143,8 +143,8 @@ func (in *input) request(key *table.Key) Request {
 	if request.Timeout == 0 {
 		request.Timeout = defaultTimeout
 	}
-	if in.health.Impatient {
-		request.Timeout = min(request.Timeout, patientFor)
+	if most := in.health.ProbeTimeout; most > 0 {
+		request.Timeout = min(request.Timeout, most)
 	}
 	return request
 }

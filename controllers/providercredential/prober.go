@@ -126,6 +126,7 @@ type knowledge struct {
 // probe is one that runs.
 type probe struct {
 	subject Subject
+	timeout time.Duration
 	cancel  context.CancelFunc
 }
 
@@ -231,7 +232,8 @@ func (p *Prober) stop(known *knowledge, fingerprint string) {
 	}
 }
 
-// Probe starts a probe, unless one with the same question is running. One with another question about the same key is given up. It returns false if too
+// Probe starts a probe, unless one with the same question is running. One with another question about the same key is given up, and so is one with more time:
+// who is in a hurry would otherwise have to wait for it. It returns false if too
 // many are running.
 func (p *Prober) Probe(name types.NamespacedName, request Request) bool {
 	p.mutex.Lock()
@@ -244,7 +246,7 @@ func (p *Prober) Probe(name types.NamespacedName, request Request) bool {
 		known = &knowledge{running: map[string]*probe{}, outcomes: map[string]Outcome{}}
 		p.credentials[name] = known
 	}
-	if running := known.running[request.Fingerprint]; running != nil && running.subject == request.Subject {
+	if running := known.running[request.Fingerprint]; running != nil && running.subject == request.Subject && running.timeout <= request.Timeout {
 		return true
 	}
 	p.stop(known, request.Fingerprint)
@@ -252,7 +254,7 @@ func (p *Prober) Probe(name types.NamespacedName, request Request) bool {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), request.Timeout)
-	started := &probe{subject: request.Subject, cancel: cancel}
+	started := &probe{subject: request.Subject, timeout: request.Timeout, cancel: cancel}
 	known.running[request.Fingerprint] = started
 	p.running++
 	p.probes.Go(func() {

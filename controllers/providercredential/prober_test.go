@@ -131,6 +131,26 @@ func TestProberGivesUpAnOldQuestion(t *testing.T) {
 	}
 }
 
+// TestProberDoesNotWaitForAPatientProbe: one that began with more time than there is now makes room for one in a hurry, and not the other way round.
+func TestProberDoesNotWaitForAPatientProbe(t *testing.T) {
+	prober, started, queue := newProber(t)
+	brisk := about("1")
+	brisk.Timeout = time.Minute
+	prober.Probe(name("a"), about("1"))
+	patient := receive(t, started)
+	prober.Probe(name("a"), brisk)
+	receive(t, patient.ended)
+	second := receive(t, started)
+	prober.Probe(name("a"), about("1"))
+	second.answer <- Outcome{Result: Answered}
+	if done, _ := queue.Get(); done.NamespacedName != name("a") || second.request.Timeout != time.Minute {
+		t.Errorf("asked to look at %s, within %s", done, second.request.Timeout)
+	}
+	if outcomes, _ := prober.Outcomes(name("a")); outcomes["1"].Result != Answered {
+		t.Errorf("the outcomes are %+v", outcomes)
+	}
+}
+
 func TestProberForgets(t *testing.T) {
 	prober, started, _ := newProber(t)
 	prober.Probe(name("a"), about("1"))

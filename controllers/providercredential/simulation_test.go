@@ -44,6 +44,8 @@ type trouble struct {
 	firstToken time.Duration
 	took       time.Duration
 	probe      Outcome
+	// silent: whatever is sent vanishes. Calls get no connection, and probes no answer.
+	silent bool
 	state      v1alpha1.HealthState
 	reasons    []string
 }
@@ -66,6 +68,10 @@ func troubles() []*trouble {
 		{name: "rate-limited", kind: table.RateLimited, took: 20 * time.Millisecond, probe: good, state: v1alpha1.HealthRateLimited, reasons: []string{v1alpha1.ReasonRateLimited}},
 		{
 			name: "unreachable", kind: table.Unreachable, took: time.Millisecond, probe: Outcome{Result: NoAnswer, Message: "connection refused"},
+			state: v1alpha1.HealthDown, reasons: []string{v1alpha1.ReasonUnreachable},
+		},
+		{
+			name: "black-holed", silent: true, probe: Outcome{Result: NoAnswer, Message: "no answer within spec.probe.timeout"},
 			state: v1alpha1.HealthDown, reasons: []string{v1alpha1.ReasonUnreachable},
 		},
 	}
@@ -168,6 +174,9 @@ func (p *simulatedProxy) run(gap time.Duration) {
 
 // call lives through one attempt.
 func (p *simulatedProxy) call(attempt health.Attempt) {
+	if !p.connect(attempt) {
+		return
+	}
 	how := p.world.behaviour()
 	outcome := health.Outcome{Kind: how.kind, Stream: true, FirstToken: how.firstToken, Duration: how.took, Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}}
 	began := p.world.pause(how.firstToken)
@@ -178,6 +187,28 @@ func (p *simulatedProxy) call(attempt health.Attempt) {
 	ended := began && p.world.pause(how.took-how.firstToken)
 	outcome.Neutral = !ended
 	attempt.End(time.Now(), outcome)
+}
+
+// connect waits for a connection, which TCP asks for four times in six seconds. Without one the attempt has ended.
+func (p *simulatedProxy) connect(attempt health.Attempt) bool {
+	began, lost := time.Now(), false
+	for _, at := range []time.Duration{0, time.Second, 2 * time.Second, 3 * time.Second, 6 * time.Second} {
+		if !p.world.pause(time.Until(began.Add(at))) {
+			break
+		}
+		switch {
+		case at == 2*time.Second:
+			lost = true
+			attempt.Lost(time.Now())
+		case !p.world.behaviour().silent && at < 6*time.Second:
+			if lost {
+				attempt.Found()
+			}
+			return true
+		}
+	}
+	attempt.End(time.Now(), health.Outcome{Kind: table.Unreachable, Stream: true, Duration: time.Since(began), Limits: health.RateLimits{RequestsLeft: -1, TokensLeft: -1}})
+	return false
 }
 
 // changed is told of every block that begins or ends.
@@ -288,9 +319,12 @@ func (s *simulation) control() (stop func()) {
 	labelled := func(label, value string) client.Reader {
 		return controllertest.Labelled{Reader: s.client, Label: label, Value: value}
 	}
-	prober := NewProber(func(_ context.Context, _ string, request Request) Outcome {
+	prober := NewProber(func(ctx context.Context, _ string, request Request) Outcome {
 		asked := time.Now()
 		s.pause(40 * time.Millisecond)
+		if s.behaviour().silent {
+			<-ctx.Done()
+		}
 		outcome := s.behaviour().probe
 		outcome.Subject, outcome.At = request.Subject, asked
 		return outcome

@@ -17,6 +17,9 @@ const (
 	// urgent is the time between two probes while calls are in trouble, and confirm that while one more answer decides.
 	urgent  = 5 * time.Second
 	confirm = 3 * time.Second
+	// patient bounds a probe while calls are in trouble, and brisk that while they get no connection: so much time is enough for one and an answer.
+	patient = 5 * time.Second
+	brisk   = 3 * time.Second
 	// soonest is the shortest time until the next look.
 	soonest = 250 * time.Millisecond
 )
@@ -44,8 +47,8 @@ type Health struct {
 	Since time.Time
 	// ProbeWithin is how long after the last probe the next one is to be made, sooner than the configured interval; 0 for no hurry.
 	ProbeWithin time.Duration
-	// Impatient tells that calls are in trouble, so that a probe that takes long is of no use.
-	Impatient bool
+	// ProbeTimeout bounds the time of a probe while calls are in trouble: who takes longer than that to answer a free call does not help them. 0 for no bound.
+	ProbeTimeout time.Duration
 	// UnsettledSince is since when something speaks for another state than this one, or may soon; zero while nothing does.
 	UnsettledSince time.Time
 	// LookAgain is when the state may change without any news; 0 if it does not.
@@ -77,6 +80,7 @@ type finding struct {
 // Assess finds the state now from the one before, whose zero value is none.
 func Assess(before Health, in Input) Health {
 	after := before
+	in.Calls = in.Calls.withWaiting()
 	after.calls = in.sign(&before)
 	if after.callsSince.IsZero() || after.calls.kind() != before.calls.kind() {
 		after.callsSince = in.Now
@@ -92,7 +96,7 @@ func Assess(before Health, in Input) Health {
 		after.found, after.foundSince = found, in.Now
 	}
 	after.take(found, &in)
-	after.ProbeWithin, after.Impatient, after.LookAgain = after.hurry(&in), after.calls.trouble(), after.next(&in)
+	after.ProbeWithin, after.ProbeTimeout, after.LookAgain = after.hurry(&in), after.patience(&in), after.next(&in)
 	after.settle(&in)
 	return after
 }
@@ -161,7 +165,7 @@ func (h *Health) settle(in *Input) {
 	healthy := h.State == v1alpha1.HealthHealthy
 	same := h.found.state == h.State && (healthy || h.found.reason == h.Reason)
 	switch {
-	case same && h.betterSince.IsZero() && (!healthy || !in.Calls.doubtful()):
+	case same && h.betterSince.IsZero() && (!healthy || !in.Calls.doubtful() && !in.Calls.lost()):
 		h.UnsettledSince = time.Time{}
 	case h.UnsettledSince.IsZero():
 		h.UnsettledSince = in.Now
@@ -212,6 +216,19 @@ func (h *Health) hurry(in *Input) time.Duration {
 		return confirm
 	case h.calls.trouble(), h.calls.kind() == 1 && asked != Good && asked != NotTold, down && h.calls != silent:
 		return urgent
+	case in.Calls.lost():
+		return confirm
+	}
+	return 0
+}
+
+// patience is how much time a probe has.
+func (h *Health) patience(in *Input) time.Duration {
+	switch {
+	case in.Calls.lost(), h.calls.trouble() && in.Calls.unreachable():
+		return brisk
+	case h.calls.trouble():
+		return patient
 	}
 	return 0
 }

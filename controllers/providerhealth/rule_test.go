@@ -390,7 +390,7 @@ func TestProbesAreHurried(t *testing.T) {
 		calls, probe string
 		age          time.Duration // of the probe
 		want         time.Duration
-		impatient    bool
+		timeout      time.Duration
 	}{
 		"all is well":                       {before: healthy, calls: "work", probe: "good"},
 		"no calls":                          {before: healthy, calls: "none", probe: "good"},
@@ -398,11 +398,11 @@ func TestProbesAreHurried(t *testing.T) {
 		"rate-limited":                      {before: healthy, calls: "all keys rate-limited", probe: "good"},
 		"a failed probe is to be confirmed": {before: healthy, calls: "none", probe: "fails", want: confirm},
 		"a refused key too":                 {before: healthy, calls: "none", probe: "key refused", want: confirm},
-		"calls fail":                        {before: healthy, calls: "fail", probe: "good", want: urgent, impatient: true},
-		"they fail since the last probe":    {before: healthy, calls: "fail", probe: "good", age: time.Second, want: confirm, impatient: true},
-		"the last few do":                   {before: healthy, calls: "the last few failed", probe: "good", want: urgent, impatient: true},
-		"some do":                           {before: healthy, calls: "fail in part", probe: "good", want: urgent, impatient: true},
-		"keys are refused":                  {before: healthy, calls: "all keys refused", probe: "good", want: urgent, impatient: true},
+		"calls fail":                        {before: healthy, calls: "fail", probe: "good", want: urgent, timeout: patient},
+		"they fail since the last probe":    {before: healthy, calls: "fail", probe: "good", age: time.Second, want: confirm, timeout: patient},
+		"the last few do":                   {before: healthy, calls: "the last few failed", probe: "good", want: urgent, timeout: patient},
+		"some do":                           {before: healthy, calls: "fail in part", probe: "good", want: urgent, timeout: patient},
+		"keys are refused":                  {before: healthy, calls: "all keys refused", probe: "good", want: urgent, timeout: patient},
 		"probes contradict good calls":      {before: healthy, calls: "work", probe: "fails", want: urgent},
 		"down, and called":                  {before: down, calls: "work", probe: "good", want: urgent},
 		"down, and a probe is good":         {before: down, calls: "none", probe: "good", want: confirm},
@@ -413,8 +413,45 @@ func TestProbesAreHurried(t *testing.T) {
 			probe := probesThat()[tc.probe]
 			probe.At, probe.Streak = noon().Add(-tc.age), 1
 			got := Assess(tc.before, Input{Now: noon(), Calls: callsThat()[tc.calls], Probe: probe, SlowAfter: 10 * time.Second})
-			if got.ProbeWithin != tc.want || got.Impatient != tc.impatient {
-				t.Errorf("within %s, impatient %t", got.ProbeWithin, got.Impatient)
+			if got.ProbeWithin != tc.want || got.ProbeTimeout != tc.timeout {
+				t.Errorf("within %s, for %s", got.ProbeWithin, got.ProbeTimeout)
+			}
+		})
+	}
+}
+
+// TestCallsThatDoNotGetThrough: they count as without a connection while they wait, and a probe is asked for at once when no others are answered. Calls that
+// are only slow to be answered do not wait in that sense: nothing is said of them.
+func TestCallsThatDoNotGetThrough(t *testing.T) {
+	busy := window.Counts{window.Answered: 50}
+	cases := map[string]struct {
+		waiting  int64
+		answered time.Duration // ago
+		probe    Result
+		want     string
+		within   time.Duration
+		timeout  time.Duration
+	}{
+		"a model thinks for long":            {answered: 50 * time.Second, probe: Unreachable, want: "Healthy ProbeSucceeded"},
+		"one waits, others are answered":     {waiting: 1, answered: doubtful - 1, probe: Good, want: "Healthy ProbeSucceeded"},
+		"one waits, no other is answered":    {waiting: 1, answered: doubtful, probe: Good, want: "Healthy ProbeSucceeded", within: confirm, timeout: brisk},
+		"four wait, and a probe does so too": {waiting: 4, answered: broke, probe: Unreachable, want: "Down Unreachable", within: urgent, timeout: brisk},
+		"four wait, and nobody may ask":      {waiting: 4, answered: broke, probe: NotTold, want: "Down Unreachable", within: urgent, timeout: brisk},
+		"four wait, and a probe is answered": {waiting: 4, answered: broke, probe: Good, want: "Healthy ProbeSucceeded", within: urgent, timeout: brisk},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			before := Restore(v1alpha1.HealthHealthy, v1alpha1.ReasonProbeSucceeded, "", noon().Add(-time.Hour), noon())
+			calls := Calls{Short: busy, Waiting: tc.waiting, AnsweredAgo: tc.answered, FailedAgo: window.Minute, Keys: Keys{Usable: 1}}
+			if tc.waiting == 0 {
+				calls.Short = window.Counts{}
+			}
+			got := Assess(before, Input{Now: noon(), Calls: calls, Probe: Probe{Result: tc.probe, At: noon(), Streak: 1}, SlowAfter: 10 * time.Second})
+			if state := string(got.State) + " " + got.Reason; state != tc.want {
+				t.Errorf("it is %s, want %s", state, tc.want)
+			}
+			if tc.waiting > 0 && (got.ProbeWithin != tc.within || got.ProbeTimeout != tc.timeout) {
+				t.Errorf("a probe is wanted within %s, for %s at most; want %s and %s", got.ProbeWithin, got.ProbeTimeout, tc.within, tc.timeout)
 			}
 		})
 	}

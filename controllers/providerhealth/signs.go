@@ -94,6 +94,8 @@ type Calls struct {
 	Brief, Short window.Counts
 	// Run counts those since the last answered one, within 15 seconds.
 	Run window.Counts
+	// Waiting counts the calls that do not get through, and have not ended.
+	Waiting int64
 	// AnsweredAgo and FailedAgo are how long ago a call was answered, and failed; a minute for none of late.
 	AnsweredAgo, FailedAgo time.Duration
 	// Streams is how many began in the last seconds, and FirstToken the median of how long that took. MinuteStreams is how many did in the last minute.
@@ -102,6 +104,20 @@ type Calls struct {
 	// Keys that they use.
 	Keys Keys
 }
+
+// withWaiting counts the calls that do not get through as without a connection, as long as that lasts: when they end it will be late to ask.
+func (c Calls) withWaiting() Calls {
+	if c.Waiting > 0 {
+		for _, counts := range []*window.Counts{&c.Brief, &c.Short, &c.Run} {
+			counts[window.Unreachable] += c.Waiting
+		}
+		c.FailedAgo = 0
+	}
+	return c
+}
+
+// lost tells whether calls do not get through, and no others do.
+func (c *Calls) lost() bool { return c.Waiting > 0 && c.AnsweredAgo >= doubtful }
 
 // sign is what calls say.
 type sign int

@@ -15,10 +15,14 @@ func (u *Upstream) minute() *window.Window {
 	return u.window
 }
 
-// record adds an attempt that has ended to the last minute. It needs the lock of the upstream.
+// record adds an attempt that has ended to the last minute, if it says anything. It needs the lock of the upstream.
 func (a *attempt) record(o *Outcome, now instant) {
 	ending, told := endingOf(o.Kind)
-	if !told {
+	switch {
+	case a.lost:
+		a.recordLost(now)
+		return
+	case !told || o.Neutral:
 		return
 	}
 	minute, at := a.upstream.minute(), time.Duration(now)

@@ -21,7 +21,7 @@ type Options struct {
 	// Changed is called, without locks, when an upstream begins to be left alone or is to be for longer, so that the other replicas can be told at once;
 	// may be nil. What other replicas said is no reason for it.
 	Changed func()
-	// Ended is called, without locks, when an upstream that was left alone is found to be back; may be nil.
+	// Ended is called, without locks, when an upstream that was left alone is found to be back, or when the first of its attempts does not get through; may be nil.
 	Ended func()
 }
 

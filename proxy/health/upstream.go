@@ -189,8 +189,8 @@ type attempt struct {
 	upstream *Upstream
 	own, key pass
 	began    instant
-	// answered tells that the rate limits are known already, spoke that its first token was, and ended that End was called.
-	answered, spoke, ended bool
+	// answered tells that the rate limits are known already, spoke that its first token was, lost that it does not get through, and ended that End was called.
+	answered, spoke, lost, ended bool
 }
 
 // Answered tells what the head of the answer says, before its end.
@@ -259,8 +259,8 @@ func (a Attempt) End(now time.Time, o Outcome) {
 	told := a.judge(own, key, t)
 	if !o.Neutral {
 		u.statistics.add(&o, u.gate.failed.mean, t)
-		a.record(&o, t)
 	}
+	a.record(&o, t)
 	u.mu.Unlock()
 	u.registry.publish(told)
 }

@@ -316,6 +316,12 @@ func (x *exchange) unanswered(ctx context.Context, err error) *Error {
 	return x.broken(ctx, err, meter.EstimateUsage(x.call.promptBytes(), 0, 0))
 }
 
+// Lost tells that the request does not get through to the provider, for now.
+func (x *exchange) Lost() { x.attempt.health.Lost(x.server.now()) }
+
+// Found tells that it does, after all.
+func (x *exchange) Found() { x.attempt.health.Found() }
+
 // roundTrip sends the request, and returns once the head of the answer is there. What was sent counts towards the memory of all bodies only so long: the
 // answer may take its time.
 func (s *Server) roundTrip(ctx context.Context, x *exchange) (*http.Response, error) {
@@ -325,6 +331,7 @@ func (s *Server) roundTrip(ctx context.Context, x *exchange) (*http.Response, er
 	if x.credential.trust != nil {
 		ctx = upstream.WithTrust(ctx, x.credential.trust)
 	}
+	ctx = upstream.WithWatcher(ctx, x)
 	request, err := x.request(ctx, x.call)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,8 @@ type Credential struct {
 	Minute window.Counts `json:"minute,omitzero"`
 	// Run counts the calls since the last answered one, within 15 seconds.
 	Run window.Counts `json:"run,omitzero"`
+	// Waiting counts the calls under way that do not get through: they have had no connection for 2 seconds, or it acknowledges nothing.
+	Waiting int64 `json:"waiting,omitempty"`
 	// AnsweredAgo and FailedAgo are how many milliseconds ago a call was answered, and failed by the provider's fault; 0 for none in the last minute.
 	AnsweredAgo int64 `json:"answeredAgoMS,omitempty"`
 	FailedAgo   int64 `json:"failedAgoMS,omitempty"`
@@ -68,7 +70,7 @@ func DescribeAll(upstreams []*health.Upstream, now time.Time) []Credential {
 	}
 	told := make([]Credential, 0, len(byName))
 	for name, account := range byName {
-		if described := account.describe(name); len(described.Keys) > 0 || described.Minute.Total() > 0 {
+		if described := account.describe(name); len(described.Keys) > 0 || described.Minute.Total()+described.Waiting > 0 {
 			told = append(told, described)
 		}
 	}
@@ -95,7 +97,7 @@ func milliseconds(d time.Duration) int64 { return int64((d + time.Millisecond - 
 
 func (a *account) describe(name string) Credential {
 	described := Credential{
-		Name: name, Brief: a.minute.Brief, Short: a.minute.Short, Minute: a.minute.Minute, Run: a.minute.Run(),
+		Name: name, Brief: a.minute.Brief, Short: a.minute.Short, Minute: a.minute.Minute, Run: a.minute.Run(), Waiting: a.minute.Waiting,
 		AnsweredAgo: milliseconds(a.minute.AnsweredAgo()), FailedAgo: milliseconds(a.minute.FailedAgo()), FirstToken: a.minute.FirstToken.Pack(),
 		BriefFirstToken: a.minute.BriefFirstToken.Pack(), Rate: a.minute.Rate.Pack(),
 	}

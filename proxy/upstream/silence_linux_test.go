@@ -78,7 +78,10 @@ func expectVanished(t *testing.T, transport http.RoundTripper, url string, end n
 	request := newRequest(t, http.MethodPost, url, "second")
 	ctx, cancel := context.WithTimeout(request.Context(), waitLimit)
 	defer cancel()
-	_, err := transport.RoundTrip(request.WithContext(WithWatcher(ctx, &told)))
+	response, err := transport.RoundTrip(request.WithContext(WithWatcher(ctx, &told)))
+	if err == nil {
+		_ = response.Body.Close()
+	}
 	var failed *Error
 	if !errors.As(err, &failed) || failed.Kind != SentNoResponse || !failed.Reused || !errors.Is(err, errVanished) {
 		t.Errorf("it ends with %v", err)

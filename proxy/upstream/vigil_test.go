@@ -56,6 +56,9 @@ func (w *watched) connect() {
 	w.connected(w.diary, poolKey{host: "provider"})
 }
 
+// pass lets simulated time pass.
+func pass(d time.Duration) { <-time.After(d) }
+
 // TestVigil: a request is told to be lost when it gets no connection, or when nothing of it is acknowledged, and never because the answer takes its time.
 func TestVigil(t *testing.T) {
 	const never = time.Duration(1 << 62)
@@ -66,37 +69,37 @@ func TestVigil(t *testing.T) {
 		err          error
 		want         string
 	}{
-		"answered at once":       {muted: never, live: func(w *watched) { w.connect(); w.wrote(); time.Sleep(time.Second) }},
-		"answered after an hour": {muted: never, live: func(w *watched) { w.connect(); w.wrote(); time.Sleep(time.Hour) }},
-		"no connection":          {muted: never, live: func(*watched) { time.Sleep(6 * time.Second) }, err: errors.New("timeout"), want: "lost 2s"},
+		"answered at once":       {muted: never, live: func(w *watched) { w.connect(); w.wrote(); pass(time.Second) }},
+		"answered after an hour": {muted: never, live: func(w *watched) { w.connect(); w.wrote(); pass(time.Hour) }},
+		"no connection":          {muted: never, live: func(*watched) { pass(6 * time.Second) }, err: errors.New("timeout"), want: "lost 2s"},
 		"one connection after the other": {
 			muted: never, live: func(w *watched) {
-				time.Sleep(time.Second)
+				pass(time.Second)
 				w.connecting()
-				time.Sleep(1500 * time.Millisecond)
+				pass(1500 * time.Millisecond)
 				w.connect()
 			}, want: "lost 2s, found 2.5s",
 		},
-		"nothing is acknowledged": {heard: never, live: func(w *watched) { w.connect(); w.wrote(); time.Sleep(8 * time.Second) }, err: net.ErrClosed, want: "lost 2s, closed 7s"},
-		"it is, after a while":    {heard: 4 * time.Second, live: func(w *watched) { w.connect(); w.wrote(); time.Sleep(time.Minute) }, want: "lost 2s, found 4s"},
-		"an upload that pauses":   {muted: never, blink: 30 * time.Second, live: func(w *watched) { w.connect(); time.Sleep(time.Minute) }},
-		"half of an upload is":    {muted: 30 * time.Second, heard: never, live: func(w *watched) { w.connect(); time.Sleep(33 * time.Second) }, want: "lost 32s, found 33s"},
-		"answered all the same":   {heard: never, live: func(w *watched) { w.connect(); time.Sleep(3 * time.Second) }, want: "lost 2s, found 3s"},
+		"nothing is acknowledged": {heard: never, live: func(w *watched) { w.connect(); w.wrote(); pass(8 * time.Second) }, err: net.ErrClosed, want: "lost 2s, closed 7s"},
+		"it is, after a while":    {heard: 4 * time.Second, live: func(w *watched) { w.connect(); w.wrote(); pass(time.Minute) }, want: "lost 2s, found 4s"},
+		"an upload that pauses":   {muted: never, blink: 30 * time.Second, live: func(w *watched) { w.connect(); pass(time.Minute) }},
+		"half of an upload is":    {muted: 30 * time.Second, heard: never, live: func(w *watched) { w.connect(); pass(33 * time.Second) }, want: "lost 32s, found 33s"},
+		"answered all the same":   {heard: never, live: func(w *watched) { w.connect(); pass(3 * time.Second) }, want: "lost 2s, found 3s"},
 		"on a fresh connection": {heard: 5 * time.Second, live: func(w *watched) {
 			w.connect()
-			time.Sleep(time.Second)
+			pass(time.Second)
 			w.connecting()
-			time.Sleep(time.Second)
+			pass(time.Second)
 			w.connect()
-			time.Sleep(3 * time.Second)
+			pass(3 * time.Second)
 		}, want: "lost 4s, found 5s"},
 		"the second connection too": {heard: never, live: func(w *watched) {
 			w.connect()
-			time.Sleep(8 * time.Second)
+			pass(8 * time.Second)
 			w.connecting()
-			time.Sleep(3 * time.Second)
+			pass(3 * time.Second)
 		}, err: net.ErrClosed, want: "lost 2s, closed 7s"},
-		"a client that hangs up first": {heard: never, live: func(w *watched) { w.connect(); time.Sleep(3 * time.Second) }, err: context.Canceled, want: "lost 2s"},
+		"a client that hangs up first": {heard: never, live: func(w *watched) { w.connect(); pass(3 * time.Second) }, err: context.Canceled, want: "lost 2s"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +118,7 @@ func TestVigil(t *testing.T) {
 					failed = &Error{Kind: SentNoResponse, Err: tc.err}
 				}
 				err := w.end(t.Context(), failed)
-				time.Sleep(time.Minute) // in which nothing may be told
+				pass(time.Minute) // in which nothing may be told
 				if got := strings.Join(w.notes, ", "); got != tc.want {
 					t.Errorf("told %q, want %q", got, tc.want)
 				}

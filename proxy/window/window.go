@@ -33,6 +33,8 @@ type Window struct {
 	answered, failed moment
 	// after counts what ended after the last answered attempt, in the same second.
 	after [endings]uint32
+	// waiting counts the attempts that do not get through, and have not ended.
+	waiting int64
 }
 
 // times are how long first tokens took and how fast answers came: those of the last minute, and first tokens by the second for the last few.
@@ -105,6 +107,15 @@ func (w *Window) mark(at time.Duration, e Ending) {
 	}
 }
 
+// Wait adds an attempt that does not get through for now, and returns how many there are with it.
+func (w *Window) Wait() int64 {
+	w.waiting++
+	return w.waiting
+}
+
+// Unwait takes back what Wait added: the attempt gets through, or has ended.
+func (w *Window) Unwait() { w.waiting-- }
+
 // FirstToken adds the time that the first token of a stream took.
 func (w *Window) FirstToken(at, took time.Duration) {
 	bump(&w.slotOf(at).firstToken, took.Milliseconds())
@@ -143,6 +154,8 @@ func (w *Window) slotOf(at time.Duration) *slot {
 type Reading struct {
 	// Brief, Short and Minute count the attempts of those last times.
 	Brief, Short, Minute Counts
+	// Waiting counts the attempts under way that do not get through: they have had no connection for a while, or it acknowledges nothing.
+	Waiting int64
 	// FirstToken and Rate are the times to the first token, in milliseconds, and the completion tokens a second of the last minute; BriefFirstToken is that of
 	// the last 5 seconds, or of the last 3 of a window that has enough of them.
 	FirstToken, BriefFirstToken, Rate Sketch
@@ -182,6 +195,7 @@ func (r *Reading) ago(then moment) time.Duration {
 // AddTo adds what the window holds now, which is the same moment for all windows of a reading.
 func (w *Window) AddTo(r *Reading, now time.Duration) {
 	r.now = now
+	r.Waiting += w.waiting
 	r.answered, r.failed = latest(r.answered, w.answered), latest(r.failed, w.failed)
 	current := numberOf(now, 1)
 	for i := range w.seconds {
