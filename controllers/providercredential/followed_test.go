@@ -29,7 +29,7 @@ func TestTheWholeWayFromCallsToStatus(t *testing.T) {
 	}{
 		"1 proxy, 1 call a second":      {proxies: 1, rate: 1, turns: 10 * time.Second, backs: 12 * time.Second, mean: 8 * time.Second},
 		"2 proxies, 1 call a second":    {proxies: 2, rate: 1, turns: 10 * time.Second, backs: 13 * time.Second, mean: 8 * time.Second},
-		"5 proxies, 1 call a second":    {proxies: 5, rate: 1, turns: 10 * time.Second, backs: 17 * time.Second, mean: 10 * time.Second},
+		"5 proxies, 1 call a second":    {proxies: 5, rate: 1, turns: 11 * time.Second, backs: 20 * time.Second, mean: 10 * time.Second},
 		"1 proxy, 10 calls a second":    {proxies: 1, rate: 10, turns: 10 * time.Second, backs: 10 * time.Second, mean: 6 * time.Second},
 		"3 proxies, 10 calls a second":  {proxies: 3, rate: 10, turns: 10 * time.Second, backs: 10 * time.Second, mean: 6 * time.Second},
 		"1 proxy, 100 calls a second":   {proxies: 1, rate: 100, turns: 10 * time.Second, backs: 10 * time.Second, mean: 6 * time.Second},

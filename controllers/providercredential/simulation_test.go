@@ -45,9 +45,9 @@ type trouble struct {
 	took       time.Duration
 	probe      Outcome
 	// silent: whatever is sent vanishes. Calls get no connection, and probes no answer.
-	silent bool
-	state      v1alpha1.HealthState
-	reasons    []string
+	silent  bool
+	state   v1alpha1.HealthState
+	reasons []string
 }
 
 func wellness() *trouble {

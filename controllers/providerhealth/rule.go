@@ -210,7 +210,7 @@ func rank(state v1alpha1.HealthState) int {
 func (h *Health) hurry(in *Input) time.Duration {
 	asked, down := in.Probe.Result, h.State == v1alpha1.HealthDown
 	switch {
-	case h.calls == silent && !h.betterSince.IsZero(), h.calls == silent && !down && (asked.bad() || asked == KeyRefused):
+	case h.calls == silent && h.oneMoreDecides(asked):
 		return confirm
 	case h.calls.trouble() && in.Probe.At.Before(h.callsSince):
 		return confirm
@@ -220,6 +220,11 @@ func (h *Health) hurry(in *Input) time.Duration {
 		return confirm
 	}
 	return 0
+}
+
+// oneMoreDecides tells whether nothing but another answer is missing for another state, where nobody calls.
+func (h *Health) oneMoreDecides(asked Result) bool {
+	return !h.betterSince.IsZero() || h.State != v1alpha1.HealthDown && (asked.bad() || asked == KeyRefused)
 }
 
 // patience is how much time a probe has.

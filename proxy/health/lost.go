@@ -13,10 +13,14 @@ func (a Attempt) Lost(now time.Time) {
 		return
 	}
 	u := a.upstream
-	u.touch(u.registry.at(now))
+	t := u.registry.at(now)
+	u.touch(t)
+	first := false
 	u.mu.Lock()
-	first := !a.ended && !a.lost && u.minute().Wait() == 1
-	a.lost = !a.ended
+	if !a.ended && !a.lost {
+		a.lost, a.lostAt = true, t
+		first = u.minute().Wait() == 1
+	}
 	u.mu.Unlock()
 	u.registry.publish(news{ended: first})
 }
@@ -41,8 +45,9 @@ func (a *attempt) found() {
 	}
 }
 
-// recordLost counts an attempt that never got through, also one that its client would not wait for. It needs the lock.
-func (a *attempt) recordLost(now instant) {
+// recordLost counts an attempt that never got through, also one that its client would not wait for. It counts for when that was found: that it went on waiting
+// says nothing of a provider that came back in the meantime. It needs the lock.
+func (a *attempt) recordLost() {
 	a.found()
-	a.upstream.minute().Count(time.Duration(now), window.Unreachable)
+	a.upstream.minute().Count(time.Duration(a.lostAt), window.Unreachable)
 }

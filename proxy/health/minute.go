@@ -20,7 +20,7 @@ func (a *attempt) record(o *Outcome, now instant) {
 	ending, told := endingOf(o.Kind)
 	switch {
 	case a.lost:
-		a.recordLost(now)
+		a.recordLost()
 		return
 	case !told || o.Neutral:
 		return

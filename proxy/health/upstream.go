@@ -191,6 +191,8 @@ type attempt struct {
 	began    instant
 	// answered tells that the rate limits are known already, spoke that its first token was, lost that it does not get through, and ended that End was called.
 	answered, spoke, lost, ended bool
+	// lostAt is when it was found not to get through.
+	lostAt instant
 }
 
 // Answered tells what the head of the answer says, before its end.

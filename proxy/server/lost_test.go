@@ -18,9 +18,9 @@ import (
 // does not wait for that.
 func TestACallThatDoesNotGetThroughIsToldWhileItWaits(t *testing.T) {
 	told := make(chan struct{}, 10)
-	nowhere := func(ctx context.Context, _, _ string) (net.Conn, error) {
+	nowhere := func(ctx context.Context, network, address string) (net.Conn, error) {
 		<-ctx.Done()
-		return nil, context.Cause(ctx)
+		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}
 	h := newHarness(t, []http.HandlerFunc{http.NotFound}, func(o *Options, _ *table.Table) {
 		o.Health = health.NewRegistry(health.Options{Ended: func() { told <- struct{}{} }})

@@ -103,7 +103,7 @@ func (w *Window) mark(at time.Duration, e Ending) {
 		w.after[e]++
 	}
 	if e.failure() {
-		w.failed = moment{at, true}
+		w.failed = latest(w.failed, moment{at, true})
 	}
 }
 
