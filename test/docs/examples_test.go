@@ -79,6 +79,51 @@ func TestManifests(t *testing.T) {
 	}
 }
 
+// The samples are applied as they are, all of them, and are good without a warning.
+func TestSamples(t *testing.T) {
+	kustomization := read(t, "config/samples/kustomization.yaml")
+	paths, err := filepath.Glob(filepath.Join(root, "config", "samples", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifests []string
+	for _, path := range paths {
+		name := filepath.Base(path)
+		if name == "kustomization.yaml" {
+			continue
+		}
+		if !strings.Contains(kustomization, "\n- "+name+"\n") {
+			t.Errorf("kubectl apply -k config/samples leaves out %s", name)
+		}
+		manifests = append(manifests, read(t, "config/samples/"+name))
+	}
+	if len(manifests) < 8 {
+		t.Fatalf("only %d samples found", len(manifests))
+	}
+	for _, wrong := range errorsIn(t, strings.Join(manifests, "---\n"), together) {
+		t.Error(wrong)
+	}
+}
+
+// Every block of YAML can be read, those that show a part of an object too.
+func TestPartsAreYAML(t *testing.T) {
+	parts := 0
+	for _, name := range pages(t) {
+		for _, block := range blocks(read(t, name), "yaml") {
+			for document := range strings.SplitSeq(block, "\n---\n") {
+				var content any
+				if err := yaml.UnmarshalStrict([]byte(document), &content); err != nil {
+					t.Errorf("%s: %v in\n%s", name, err, document)
+				}
+				parts++
+			}
+		}
+	}
+	if parts < 20 {
+		t.Errorf("only %d blocks found", parts)
+	}
+}
+
 // The check itself must see what is wrong.
 func TestManifestsAreChecked(t *testing.T) {
 	const broken = "apiVersion: signalbox.dev/v1alpha1\nkind: ModelRoute\nmetadata: {name: a}\nspec: {models: [a], targets: []}\n"
