@@ -8,8 +8,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -31,6 +33,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.Add(r.Fleet); err != nil {
 		return fmt.Errorf("adding the fleet: %w", err)
 	}
+	if err := mgr.Add(manager.RunnableFunc(r.begin)); err != nil {
+		return fmt.Errorf("adding the first look at the fleet: %w", err)
+	}
 	proxies, err := predicate.LabelSelectorPredicate(*platform.ProxySelector())
 	if err != nil {
 		return fmt.Errorf("building the selector of proxy pods: %w", err)
@@ -40,6 +45,20 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&corev1.Pod{}).
 		WithEventFilter(proxies).
 		Complete(r)
+}
+
+// begin tells the fleet which proxy pods there are when the manager starts.
+func (r *Reconciler) begin(ctx context.Context) error {
+	var pods corev1.PodList
+	if err := r.Client.List(ctx, &pods, client.MatchingLabels(platform.ProxySelector().MatchLabels), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing the pods of proxies: %w", err)
+	}
+	names := make([]types.NamespacedName, 0, len(pods.Items))
+	for i := range pods.Items {
+		names = append(names, client.ObjectKeyFromObject(&pods.Items[i]))
+	}
+	r.Fleet.begin(names)
+	return nil
 }
 
 // Reconcile takes over the state of one pod.

@@ -16,6 +16,9 @@ import (
 	"signalbox.dev/signalbox/proxy/control"
 )
 
+// settling is how long after its start a manager waits to hear the proxies that were ready before.
+const settling = 5 * time.Second
+
 // Identities gives the certificate with which a namespace's proxies are called; nil while the namespace has no table.
 type Identities func(ctx context.Context, namespace string) (*control.Identity, error)
 
@@ -55,6 +58,8 @@ type Fleet struct {
 
 	streams sync.WaitGroup
 	closed  bool
+	begun   time.Time                         // when it was known which pods there are; zero before
+	awaited map[types.NamespacedName]struct{} // those of them that were not observed yet
 }
 
 // pod is what is known of one pod.
@@ -97,6 +102,42 @@ func (f *Fleet) Acknowledged(namespace string, since int64) (ready, behind int) 
 	return ready, behind
 }
 
+// Settled tells whether what is known of a namespace's proxies can be relied on. A manager that has just started knows no pods, and then of some not yet what
+// they serve; nothing should be told from that. Proxies that cannot be heard are not waited for without end.
+func (f *Fleet) Settled(namespace string) bool {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.begun.IsZero() {
+		return false
+	}
+	if f.options.Clock.Since(f.begun) >= settling {
+		return true
+	}
+	for name := range f.awaited {
+		if name.Namespace == namespace {
+			return false
+		}
+	}
+	for _, pod := range f.pods[namespace] {
+		if pod.ready && pod.sequence == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// begin says which pods there are at the manager's start.
+func (f *Fleet) begin(names []types.NamespacedName) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.begun, f.awaited = f.options.Clock.Now(), map[types.NamespacedName]struct{}{}
+	for _, name := range names {
+		if f.pods[name.Namespace][name.Name] == nil {
+			f.awaited[name] = struct{}{}
+		}
+	}
+}
+
 // Source is a controller's source of requests at every change of readiness or acknowledgement in a namespace.
 func (f *Fleet) Source(requests broadcast.Requests[string]) source.Source {
 	return f.namespaces.Source(requests)
@@ -127,6 +168,7 @@ func (p *pod) halt() {
 // observe takes over what a Pod object says.
 func (f *Fleet) observe(name types.NamespacedName, seen observation) {
 	f.mutex.Lock()
+	delete(f.awaited, name)
 	known := f.pods[name.Namespace][name.Name]
 	if known != nil && known.observation == seen {
 		f.mutex.Unlock()
@@ -163,6 +205,7 @@ func (p *pod) alert() {
 // forget drops a pod that is gone.
 func (f *Fleet) forget(name types.NamespacedName) {
 	f.mutex.Lock()
+	delete(f.awaited, name)
 	known := f.pods[name.Namespace][name.Name]
 	if known == nil {
 		f.mutex.Unlock()

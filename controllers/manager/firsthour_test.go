@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"fmt"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -62,7 +64,7 @@ func (b *beginning) state(ctx context.Context, object, kind string) func() strin
 }
 
 // finish starts a proxy that takes every table, and waits until all objects are Ready and the last of the events is there.
-func (b *beginning) finish(ctx context.Context) {
+func (b *beginning) finish(ctx context.Context) *proxyPod {
 	GinkgoHelper()
 	Eventually(func() error { _, err := delivered(ctx, b.namespace); return err }, patience, glance).Should(Succeed())
 	proxy := startProxy(ctx, b.namespace)
@@ -74,6 +76,27 @@ func (b *beginning) finish(ctx context.Context) {
 		told := b.events(ctx, corev1.EventTypeNormal)
 		g.Expect(told).To(ContainElements("ModelRoute Ready", "ProviderCredential Ready", "SpendBudget Ready"))
 	}, patience, glance).Should(Succeed())
+	return proxy
+}
+
+// notes lists all events about our kinds as "type kind/name reason", with how often each was told.
+func (b *beginning) notes(ctx context.Context) []string {
+	GinkgoHelper()
+	var found eventsv1.EventList
+	Expect(cluster.Client.List(ctx, &found, client.InNamespace(b.namespace))).To(Succeed())
+	var list []string
+	for i := range found.Items {
+		event := &found.Items[i]
+		if event.Regarding.APIVersion != v1alpha1.SchemeGroupVersion().String() {
+			continue
+		}
+		note := event.Type + " " + event.Regarding.Kind + "/" + event.Regarding.Name + " " + event.Reason
+		if event.Series != nil {
+			note += fmt.Sprintf(" x%d", event.Series.Count)
+		}
+		list = append(list, note)
+	}
+	return list
 }
 
 // events lists those of a type about our kinds as "kind reason".
@@ -155,4 +178,25 @@ var _ = Describe("the first objects of a namespace", Ordered, func() {
 		Entry("in the order of the README", "secret credential route budget"),
 		Entry("in the opposite order", "budget route credential secret"),
 	)
+})
+
+var _ = Describe("a manager that starts anew", func() {
+	It("tells of nothing where nothing changed", func(ctx SpecContext) {
+		stop := startManager(cluster.Config, configuration)
+		b := newBeginning(ctx)
+		for _, object := range []string{"secret", "credential", "route", "budget"} {
+			create(ctx, b.objects[object])
+		}
+		proxy := b.finish(ctx)
+		before := b.notes(ctx)
+		stop()
+		startManager(cluster.Config, configuration)
+
+		create(ctx, controllertest.Route(b.namespace, "another"))
+		Eventually(func(g Gomega) {
+			proxy.take(ctx)
+			g.Expect(b.notes(ctx)).To(ContainElement("Normal ModelRoute/another Ready"))
+		}, patience, glance).Should(Succeed())
+		Expect(b.notes(ctx)).To(ConsistOf(append(before, "Normal ModelRoute/another Ready")))
+	})
 })

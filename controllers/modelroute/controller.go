@@ -35,6 +35,8 @@ const (
 	workers = 4
 	// recheckBlocked is when to look again whether a foreign object still keeps the table from being delivered.
 	recheckBlocked = 30 * time.Second
+	// unsettled is when to look again whether the proxies were heard after the manager's start. That they were heard asks for a look, too.
+	unsettled = 100 * time.Millisecond
 	// driftInterval is the shortest time between two writes of numbers that drift.
 	driftInterval = 5 * time.Second
 )
@@ -49,6 +51,8 @@ type Reports interface {
 type Fleet interface {
 	// Acknowledged counts the ready proxies of a namespace and those of them whose table is older than the sequence since.
 	Acknowledged(namespace string, since int64) (ready, behind int)
+	// Settled tells whether that can be relied on, which it cannot just after the manager's start.
+	Settled(namespace string) bool
 	// Traffic is what the ready proxies know of a route's targets.
 	Traffic(namespace, route string) []fleet.Traffic
 	// RouteSource is a source of requests for routes whose traffic changed.
@@ -115,6 +119,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	if !route.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, nil
+	}
+	if !r.Fleet.Settled(route.Namespace) {
+		return reconcile.Result{RequeueAfter: unsettled}, nil
 	}
 	in, err := r.gather(ctx, &route)
 	if err != nil {

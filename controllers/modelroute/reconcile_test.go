@@ -32,12 +32,15 @@ import (
 
 // readyFleet has that many ready proxies, all up to date, which know so much of the route chat.
 type readyFleet struct {
-	ready   int
-	traffic []fleet.Traffic
+	ready     int
+	traffic   []fleet.Traffic
+	unsettled bool
 	source.Source
 }
 
 func (f *readyFleet) Acknowledged(string, int64) (ready, behind int) { return f.ready, 0 }
+
+func (f *readyFleet) Settled(string) bool { return !f.unsettled }
 
 func (f *readyFleet) Traffic(namespace, route string) []fleet.Traffic {
 	if namespace != "team-a" || route != "chat" {
@@ -199,6 +202,19 @@ Warning ModelWithdrawn ModelsAvailable: target first: provider OpenAICompatible 
 	w.reconcile(t)
 	if got := w.told(); got != "Normal Ready Ready: calls to its models are served" {
 		t.Errorf("events are %q", got)
+	}
+}
+
+func TestReconcileWaitsForTheFleet(t *testing.T) {
+	w := newWorld(storedRoute(), tableSecret(t, "uid-1"))
+	w.fleet.unsettled = true
+	if result := w.reconcile(t); result.RequeueAfter != unsettled || w.writes != 0 {
+		t.Errorf("the result is %+v after %d writes", result, w.writes)
+	}
+	w.fleet.unsettled = false
+	w.reconcile(t)
+	if w.writes != 1 {
+		t.Errorf("then there are %d writes", w.writes)
 	}
 }
 

@@ -39,6 +39,8 @@ import (
 const (
 	// workers is how many budgets are worked on at a time.
 	workers = 4
+	// unsettled is when to look again whether the proxies were heard after the manager's start. That they were heard asks for a look, too.
+	unsettled = 100 * time.Millisecond
 	// driftInterval is the shortest time between two writes of numbers that drift.
 	driftInterval = 2 * time.Second
 	// readTimeout bounds a call to a store outside of the cluster.
@@ -59,6 +61,8 @@ type Reports interface {
 type Fleet interface {
 	// Acknowledged counts the ready proxies of a namespace and those of them whose table is older than the sequence since.
 	Acknowledged(namespace string, since int64) (ready, behind int)
+	// Settled tells whether that can be relied on, which it cannot just after the manager's start.
+	Settled(namespace string) bool
 }
 
 // Reconciler keeps the ledger and the status of one SpendBudget.
@@ -138,6 +142,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	if !budget.DeletionTimestamp.IsZero() {
 		return reconcile.Result{}, nil
+	}
+	if !r.Fleet.Settled(budget.Namespace) {
+		return reconcile.Result{RequeueAfter: unsettled}, nil
 	}
 	in, err := r.gather(ctx, &budget)
 	if err != nil {

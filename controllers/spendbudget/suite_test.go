@@ -98,6 +98,8 @@ func (p *pods) Acknowledged(string, int64) (ready, behind int) {
 	return int(p.ready.Load()), int(p.behind.Load())
 }
 
+func (p *pods) Settled(string) bool { return true }
+
 // world is a namespace with a reconciler.
 type world struct {
 	namespace  string
