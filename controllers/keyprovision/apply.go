@@ -85,7 +85,8 @@ func (r *Reconciler) create(ctx context.Context, w work, intended content) error
 
 // remove deletes a key.
 func (r *Reconciler) remove(ctx context.Context, w work, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	// The time counts from when it was seen that nobody uses the key, also for a manager that was stopped meanwhile.
+	ctx, cancel := context.WithTimeout(ctx, callTimeout-r.Clock.Since(w.in.now))
 	defer cancel()
 	if err := w.keys.Delete(ctx, id); err != nil {
 		return err

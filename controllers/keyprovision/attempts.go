@@ -38,12 +38,16 @@ type attempt struct {
 	listed time.Time
 	keys   []management.Key
 	// key is the management key that the list was last read with.
-	key    string
+	key string
+	// fresh tells that this process met the credential before anything was made for it.
+	fresh  bool
 	recent recent
 }
 
 // recent is what this process did or saw lately and the Secret does not tell.
 type recent struct {
+	// watched is when this process first saw the credential; zero if it did before anything could have been made.
+	watched time.Time
 	// doubt is the intent that is looked into, with when this process first saw it.
 	doubt intent
 	// made is the last key that was made and that no list has shown yet; zero if there is none.
@@ -90,7 +94,7 @@ func (a *Attempts) pause(credential *v1alpha1.ProviderCredential, key string, no
 	with := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", credential.UID, credential.Generation, key))
 	a.change(credential, func(last *attempt) {
 		if last.with != with {
-			*last = attempt{with: with, key: last.key, recent: last.recent}
+			*last = attempt{with: with, key: last.key, fresh: last.fresh, recent: last.recent}
 		}
 		pause = last.until.Sub(now)
 	})
@@ -150,6 +154,9 @@ func (a *Attempts) managementKey(credential *v1alpha1.ProviderCredential) string
 // recently returns what was done and seen lately. It starts to count for an intent that was not seen before.
 func (a *Attempts) recently(credential *v1alpha1.ProviderCredential, open *intent, now time.Time) (done recent) {
 	a.change(credential, func(last *attempt) {
+		if !last.fresh && (last.recent.watched.IsZero() || now.Before(last.recent.watched)) {
+			last.recent.watched = now
+		}
 		switch {
 		case open == nil:
 			last.recent.doubt = intent{}
@@ -199,6 +206,11 @@ func (r recent) levelNow(now time.Time) float64 {
 // hurry is how long to wait until one more key may be made; 0 if one may.
 func (r recent) hurry(now time.Time) time.Duration {
 	return time.Duration(max(0, r.levelNow(now)-burst+1) * float64(refill))
+}
+
+// held notes that nothing was made before, for nothing held the credential.
+func (a *Attempts) held(credential *v1alpha1.ProviderCredential) {
+	a.change(credential, func(last *attempt) { last.fresh = true })
 }
 
 func (a *Attempts) forget(name types.NamespacedName) {

@@ -220,7 +220,11 @@ func (r *Reconciler) rest(credential *v1alpha1.ProviderCredential, in *input, pl
 func (r *Reconciler) hold(ctx context.Context, credential *v1alpha1.ProviderCredential) error {
 	held := credential.DeepCopy()
 	controllerutil.AddFinalizer(held, v1alpha1.FinalizerProvisionedKeys)
-	return r.patchCredential(ctx, credential, held)
+	if err := r.patchCredential(ctx, credential, held); err != nil {
+		return err
+	}
+	r.Attempts.held(credential)
+	return nil
 }
 
 // release lets a credential go.

@@ -39,6 +39,9 @@ func TestLetGoBehindTheCache(t *testing.T) {
 		},
 	})
 	w.reconcile()
+	// It waits first, for it does not know what the one before it did.
+	w.clock.Step(settle)
+	w.reconcile()
 	if w.provider.made != 0 {
 		t.Errorf("%d keys were made for a credential that is gone", w.provider.made)
 	}
@@ -53,6 +56,9 @@ func TestSpoiltAnnotations(t *testing.T) {
 		"id taken away":       {v1alpha1.AnnotationProvisionedID: ""},
 		"id of nothing":       {v1alpha1.AnnotationProvisionedID: "nothing"},
 		"id that is none":     {v1alpha1.AnnotationProvisionedID: "../keys"},
+		"id and time":         {v1alpha1.AnnotationProvisionedID: "", v1alpha1.AnnotationProvisionedAt: ""},
+		"fingerprint":         {v1alpha1.AnnotationProvisionedFingerprint: ""},
+		"fingerprint of none": {v1alpha1.AnnotationProvisionedFingerprint: "nothing"},
 		"owner taken away":    {v1alpha1.AnnotationProvisionedFor: ""},
 		"time that is none":   {v1alpha1.AnnotationProvisionedAt: "yesterday"},
 		"retry that is none":  {v1alpha1.AnnotationProvisionRetry: "many"},
@@ -180,5 +186,35 @@ func TestYoungKeyUnlisted(t *testing.T) {
 	w.run(5 * time.Second)
 	if condition := w.condition(); condition.Status != "True" {
 		t.Errorf("the condition is %v", condition)
+	}
+}
+
+// Somebody who puts older annotations back, beside the key as it is now, does not have that key deleted, whenever they do it: it is probably the one that is not known.
+func TestOlderAnnotations(t *testing.T) {
+	cases := map[string]struct {
+		at      time.Duration
+		lag     time.Duration
+		restart bool
+	}{
+		"in the overlap":           {time.Minute, 0, false},
+		"later":                    {time.Hour, 0, false},
+		"before the list shows it": {5 * time.Second, 90 * time.Second, false},
+		"before the list shows it, and are killed": {5 * time.Second, 90 * time.Second, true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.provider.lag = tc.lag
+			w.run(time.Hour)
+			older := w.secret().Annotations
+			w.run(every - time.Hour + tc.at)
+			w.edit(func(s *corev1.Secret) { s.Annotations = older })
+			if tc.restart {
+				w.restart()
+			}
+			w.run(time.Hour)
+			w.run(every)
+			w.settled()
+		})
 	}
 }

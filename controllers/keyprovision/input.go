@@ -2,6 +2,7 @@ package keyprovision
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"signalbox.dev/signalbox/controllers/keyprovision/management"
@@ -32,10 +33,15 @@ type input struct {
 // due is when the next key is to be made; a time in the past for at once.
 func (in input) due() time.Time {
 	made := in.secret.state.current.at
-	if made.IsZero() || in.secret.value == "" || !in.refusedSince.IsZero() && in.now.Sub(in.refusedSince) >= refusedFor {
+	if made.IsZero() || in.secret.value == "" || in.refused() {
 		return time.Time{}
 	}
 	return made.Add(in.every)
+}
+
+// refused tells whether the provider has been refusing the key in the Secret for so long that it is given up.
+func (in input) refused() bool {
+	return !in.refusedSince.IsZero() && in.now.Sub(in.refusedSince) >= refusedFor
 }
 
 // stored is what the Secret holds once a key was made: the key that it replaces stays beside it, to be put back should the provider refuse the new one.
@@ -75,20 +81,33 @@ func (in input) knows(key management.Key) bool {
 	return slices.ContainsFunc(known, func(r ref) bool { return r.fingerprint != "" && key.Name == in.name(r.at) && !in.lists(r.id) })
 }
 
+// unknown are the keys at the provider that the Secret does not know, the newest first.
+func (in input) unknown() []management.Key {
+	left := slices.DeleteFunc(slices.Clone(in.listed), in.knows)
+	slices.SortFunc(left, func(a, b management.Key) int { return strings.Compare(b.Name, a.Name) })
+	return left
+}
+
 // lists tells whether the provider has a key of an id.
 func (in input) lists(id string) bool {
 	return slices.ContainsFunc(in.listed, func(key management.Key) bool { return key.ID == id })
 }
 
-// serving tells whether an orphan may still be in use: proxies go on for some seconds with a key whose Secret was deleted or emptied, and for the overlap once there is
-// another one.
+// serving tells whether an orphan may still be in use, because it is not known which key the proxies use, or which one is in the Secret. Proxies go on for some seconds with a
+// key whose Secret was deleted or emptied, for the overlap once there is another one, and for as long as that one is refused.
 func (in input) serving() bool {
-	s := in.secret.state
-	if in.deleting || s.retiring != nil || in.secret.value != "" && (s.current.id == "" || in.edited()) {
-		return false
-	}
-	return slices.ContainsFunc(in.inUse, func(used string) bool { return used != fingerprint(in.secret.value) })
+	return !in.deleting && (in.secret.value != "" && !in.identifies(fingerprint(in.secret.value)) ||
+		slices.ContainsFunc(in.inUse, func(used string) bool { return !in.identifies(used) }))
 }
+
+// identifies tells whether it is known which key a fingerprint is that of: one with an id or, where no fingerprint was noted, what is in the Secret.
+func (in input) identifies(used string) bool {
+	s := in.secret.state
+	return slices.ContainsFunc(s.refs(), func(known ref) bool { return known.fingerprint == used }) || s.current.fingerprint == "" && fingerprint(in.secret.value) == used
+}
+
+// crowded tells whether one more key would be the third.
+func (in input) crowded() bool { return len(in.listed)+len(in.unlisted()) > 1 }
 
 // unlisted are the keys that the Secret knows and that the list does not have.
 func (in input) unlisted() []ref {
@@ -109,9 +128,16 @@ func (in input) lost(stored content) []ref {
 
 func (in input) retiringAfter() time.Time { return in.now.Add(in.overlap + margin) }
 
-// edited tells whether the Secret holds another key than the one that was made.
+// edited tells whether the Secret holds another key than the one that was made. Without a fingerprint to compare with it is taken for the same.
 func (in input) edited() bool {
-	return in.secret.state.current.id != "" && fingerprint(in.secret.value) != in.secret.state.current.fingerprint
+	current := in.secret.state.current
+	return current.id != "" && current.fingerprint != "" && fingerprint(in.secret.value) != current.fingerprint
+}
+
+// restored tells whether somebody wrote the key before back into the Secret.
+func (in input) restored() bool {
+	before := in.secret.state.retiring
+	return in.edited() && before != nil && before.id != "" && before.fingerprint == fingerprint(in.secret.value)
 }
 
 // progress is how it stands where nothing is wrong.

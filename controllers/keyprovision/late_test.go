@@ -92,6 +92,10 @@ func TestDeletionOfLateKey(t *testing.T) {
 		"credential alone":                  func(*world) {},
 		"credential alone, another manager": func(w *world) { w.restart() },
 		"Secret first":                      func(w *world) { w.remove(w.secret()) },
+		"Secret first, another manager": func(w *world) {
+			w.remove(w.secret())
+			w.restart()
+		},
 	}
 	for name, meanwhile := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -25,15 +25,18 @@ func (r *Reconciler) tell(credential *v1alpha1.ProviderCredential, in *input, pl
 	switch planned.told {
 	case onSchedule:
 		condition.Message = fmt.Sprintf("the key was made at %s; the next one is made at %s", writeTime(state.current.at), writeTime(in.due()))
-	case making:
+	case making, doubtful:
 		condition.Reason, condition.Message = v1alpha1.ReasonProvisioning, "a key is being made"
-		if state.retiring != nil {
+		switch {
+		case planned.told == doubtful:
+			condition.Message = "a key may have been made that the provider's list does not show yet; it is looked for there for some minutes before another one is made"
+		case state.retiring != nil:
 			condition.Message = "a key was made; the one before it is deleted at the provider when no proxy can use it any more"
 		}
 		if in.secret.value == "" {
 			condition.Status = metav1.ConditionUnknown
 		}
-	case foreign, refused, hurried, lingering:
+	case foreign, refused, hurried, lingering, blocked:
 		condition = failure(in.complaint(planned.told, secretRef(credential)))
 	}
 	if in.deleting && condition.Status != metav1.ConditionFalse {
@@ -61,7 +64,9 @@ func (in *input) complaint(of told, secret v1alpha1.SecretKeyReference) string {
 		return fmt.Sprintf("%d keys were made in a short time, because each was taken out of Secret %s again or could not be stored there; the next one is made later. See who else writes the Secret: kubectl get secret %s -o yaml --show-managed-fields", burst, secret.Name, secret.Name)
 	case lingering:
 		return "the provider goes on listing keys that it said to have deleted; no other one is made until they are gone. Delete them there by hand: " + strings.Join(in.lingering(), ", ")
-	case onSchedule, making:
+	case blocked:
+		return fmt.Sprintf("two keys are live at the provider, and Secret %s does not tell which of them the proxies use; neither is deleted and no other one is made until they use another. If the provider refuses the key in the Secret, or the annotations of the Secret were removed, remove the key %s from the Secret too: both are deleted then and another one is made, and calls fail for the seconds in between", secret.Name, secret.Key)
+	case onSchedule, making, doubtful:
 	}
 	return ""
 }

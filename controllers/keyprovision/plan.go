@@ -2,16 +2,15 @@ package keyprovision
 
 import (
 	"slices"
-	"strings"
 	"time"
-
-	"signalbox.dev/signalbox/controllers/keyprovision/management"
 )
 
 const (
 	// settle is how long after its intent a key can turn up at the provider that was asked for but never heard of: the call's own time, and what the provider's list may
 	// lag behind. Until then no other one is made.
 	settle = 2 * time.Minute
+	// patience is used in place of settle while there is a key in the Secret: the next one can wait for a provider that carries a call out minutes late.
+	patience = 5 * time.Minute
 	// margin is added to the overlap before a key is deleted, for clocks of proxies that are late.
 	margin = time.Minute
 	// refusedFor is how long the provider has to refuse a key until it is given up: one that was just made may need a moment to be known everywhere.
@@ -61,6 +60,8 @@ const (
 	onSchedule told = iota
 	// making: a key is being made or tried.
 	making
+	// doubtful: a key may have been made that the provider's list does not show yet.
+	doubtful
 	// foreign: the key in the Secret was put there by somebody else.
 	foreign
 	// refused: the provider refuses the key that was made.
@@ -69,12 +70,14 @@ const (
 	hurried
 	// lingering: the provider goes on listing a key that it said to have deleted.
 	lingering
+	// blocked: two keys are live, and it is not known which of them proxies use.
+	blocked
 )
 
 // rules in their order; the first that applies says what is done.
 func rules() []func(input) (step, bool) {
 	return []func(input) (step, bool){
-		settleIntent, awaitLate, forgetAll, recall, removeOrphans, letGo, dropEmptied, rollBack, takeBack, retire, adoptForeign, awaitProof, makeDue,
+		settleIntent, awaitLate, forgetAll, recall, removeOrphans, letGo, dropEmptied, rollBack, takeBack, retire, adoptForeign, awaitProof, awaitRoom, makeDue,
 	}
 }
 
@@ -88,92 +91,46 @@ func makePlan(in input) step {
 	return in.rest()
 }
 
-// settleIntent finds out what became of a key that may have been made without anybody being left to store it. Only when it has turned up, or cannot turn up any more, is
-// the intent taken back; from then on whoever is still making that key cannot store it, and it is an orphan.
-func settleIntent(in input) (step, bool) {
-	open := in.secret.state.intent
-	if open == nil {
-		return step{}, false
-	}
-	seen := slices.ContainsFunc(in.listed, func(key management.Key) bool {
-		return key.Name == open.name && !in.knows(key)
-	})
-	if until := in.settled(*open); !seen && in.now.Before(until) {
-		return step{after: min(until.Sub(in.now), look), told: making, relist: true}, true
-	}
-	return in.write(making, func(c *content) { c.state.intent = nil }), true
-}
-
-// settled is when a key that was asked for under an intent cannot turn up any more. The time in the intent is that of the manager that wrote it, whose clock may be off; so a
-// part of the wait is counted from when this process first saw it, and a time far ahead is none.
-func (in input) settled(open intent) time.Time {
-	watched := in.recent.doubt.since
-	since := open.since
-	if since.Sub(watched) > settle {
-		since = watched
-	}
-	if until := watched.Add(settle / 2); until.After(since.Add(settle)) {
-		return until
-	}
-	return since.Add(settle)
-}
-
-// awaitLate waits for a key that was made a moment ago and that the list does not show yet, where nothing is going to be left that knows it: it would turn up as one too many,
-// or when nobody looks any more.
-func awaitLate(in input) (step, bool) {
-	var made time.Time
-	if last := in.recent.made; last.Name != "" && !in.secret.state.references(last.ID) {
-		made = in.recent.madeAt
-	}
-	if in.deleting || in.secret.value == "" || in.edited() {
-		for _, known := range in.unlisted() {
-			if known.at.After(made) {
-				made = known.at
-			}
-		}
-	}
-	wait := made.Add(settle).Sub(in.now)
-	return step{after: min(wait, look), told: making, relist: true}, wait > 0 && wait <= settle
-}
-
 // forgetAll makes orphans of all keys once the credential is being deleted.
 func forgetAll(in input) (step, bool) {
-	if !in.deleting || in.secret.state == (state{}) && in.secret.previous == "" {
+	nothing := state{owner: in.owner}
+	if !in.deleting || in.secret.object == nil || in.secret.state == nothing && in.secret.previous == "" {
 		return step{}, false
 	}
-	return in.write(making, func(c *content) { c.previous, c.state = "", state{} }), true
+	return in.write(making, func(c *content) { c.previous, c.state = "", nothing }), true
 }
 
-// recall takes keys as known again after somebody stripped the Secret of its annotations, for the key in it is probably one of them: the newest, or the one before it.
-// Another is made at once, and these go when no proxy uses them any more.
+// recall takes keys as known again after somebody stripped the Secret of its annotations, or put older ones back: the key in it is probably the newest of those that are
+// not known, or the one before that. Another is made when it is due, which is at once if nothing tells, and these go when no proxy uses them any more.
 func recall(in input) (step, bool) {
 	s := in.secret.state
-	if in.deleting || in.secret.value == "" || s.current != (ref{}) || s.retiring != nil || len(in.listed) == 0 {
+	unknown := in.unknown()
+	if in.deleting || in.secret.value == "" || s.current != (ref{}) && !in.edited() || in.restored() || len(unknown) == 0 {
 		return step{}, false
 	}
-	byName := slices.SortedFunc(slices.Values(in.listed), func(a, b management.Key) int { return strings.Compare(b.Name, a.Name) })
 	return in.write(making, func(c *content) {
-		c.state.owner, c.state.current = in.owner, ref{id: byName[0].ID, fingerprint: fingerprint(in.secret.value)}
-		if len(byName) > 1 {
+		c.state.owner, c.state.current = in.owner, ref{id: unknown[0].ID, fingerprint: fingerprint(in.secret.value), at: s.current.at}
+		switch {
+		case in.lists(s.current.id):
+			c.state.retiring, c.state.retiringAfter = &s.current, in.retiringAfter()
+		case len(unknown) > 1:
 			before := in.secret.previous
 			if before == "" {
 				// Which of the two is in use is not known, so both count as used as long as the key in the Secret is.
 				before = in.secret.value
 			}
-			c.state.retiring, c.state.retiringAfter = &ref{id: byName[1].ID, fingerprint: fingerprint(before)}, in.retiringAfter()
+			c.state.retiring, c.state.retiringAfter = &ref{id: unknown[1].ID, fingerprint: fingerprint(before)}, in.retiringAfter()
 		}
 	}), true
 }
 
-// removeOrphans deletes keys that the Secret knows nothing of. There is no intent, and the Secret was read after the list, so nobody can store them any more. This is
-// the only place where keys are deleted. One that stays in the list though it was deleted is waited for, and deleted again less and less often.
+// removeOrphans deletes keys that the Secret knows nothing of, unless one of them may still be in use. There is no intent, and the Secret was read after the list, so nobody
+// can store them any more. This is the only place where keys are deleted. One that stays in the list though it was deleted is waited for, and deleted again less and less often.
 func removeOrphans(in input) (step, bool) {
-	waiting := step{relist: true, told: in.progress()}
 	if in.serving() {
-		waiting.after = look
-		// Beside one that serves another is made; beside two it would be the third.
-		return waiting, len(in.listed) > 1
+		return step{}, false
 	}
+	waiting := step{relist: true, told: in.progress()}
 	for _, key := range in.listed {
 		if in.knows(key) {
 			continue
@@ -228,7 +185,7 @@ func rollBack(in input) (step, bool) {
 // takeBack follows somebody who wrote the key before back into the Secret.
 func takeBack(in input) (step, bool) {
 	s := in.secret.state
-	if !in.edited() || s.retiring == nil || s.retiring.id == "" || s.retiring.fingerprint != fingerprint(in.secret.value) {
+	if !in.restored() {
 		return step{}, false
 	}
 	return in.write(making, func(c *content) {
@@ -270,7 +227,20 @@ func awaitProof(in input) (step, bool) {
 	if s.retiring == nil {
 		return step{}, false
 	}
-	return step{after: max(look, s.retiringAfter.Sub(in.now)), told: in.progress()}, true
+	waiting := step{after: max(look, s.retiringAfter.Sub(in.now)), told: in.progress()}
+	if s.retiring.fingerprint == s.current.fingerprint && in.now.After(s.retiringAfter) {
+		waiting.told = blocked
+	}
+	return waiting, true
+}
+
+// awaitRoom waits while one more key would be the third, as an orphan that is still in use leaves room for one only.
+func awaitRoom(in input) (step, bool) {
+	waiting := step{after: look, told: in.progress(), relist: true}
+	if !in.now.Before(in.due()) {
+		waiting.told = blocked
+	}
+	return waiting, in.crowded()
 }
 
 // makeDue has a key made if it is time.

@@ -70,13 +70,13 @@ func readContent(secret *corev1.Secret, key string) content {
 
 func readState(from map[string]string) state {
 	s := state{owner: from[v1alpha1.AnnotationProvisionedFor], current: ref{
-		id: readID(from[v1alpha1.AnnotationProvisionedID]), fingerprint: from[v1alpha1.AnnotationProvisionedFingerprint],
+		id: readID(from[v1alpha1.AnnotationProvisionedID]), fingerprint: readFingerprint(from[v1alpha1.AnnotationProvisionedFingerprint]),
 		at: readTime(from[v1alpha1.AnnotationProvisionedAt]),
 	}}
 	s.retiringAfter = readTime(from[v1alpha1.AnnotationRetiringAfter])
 	if !s.retiringAfter.IsZero() || readID(from[v1alpha1.AnnotationRetiringID]) != "" {
 		s.retiring = &ref{
-			id: readID(from[v1alpha1.AnnotationRetiringID]), fingerprint: from[v1alpha1.AnnotationRetiringFingerprint],
+			id: readID(from[v1alpha1.AnnotationRetiringID]), fingerprint: readFingerprint(from[v1alpha1.AnnotationRetiringFingerprint]),
 			at: readTime(from[v1alpha1.AnnotationRetiringAt]),
 		}
 	}
@@ -93,6 +93,13 @@ func readState(from map[string]string) state {
 
 func readID(text string) string {
 	if !management.IsID(text) {
+		return ""
+	}
+	return text
+}
+
+func readFingerprint(text string) string {
+	if part, err := hex.DecodeString(text); err != nil || len(part) != shown || text != strings.ToLower(text) {
 		return ""
 	}
 	return text
@@ -177,6 +184,9 @@ func (s state) refs() []ref {
 	return slices.DeleteFunc(known, func(r ref) bool { return r.id == "" })
 }
 
+// shown is how many bytes of a hash are its fingerprint.
+const shown = 6
+
 // fingerprint is that of a key in the Secret, as the status shows it; empty for none.
 func fingerprint(value string) string {
 	value = strings.TrimSuffix(value, "\n")
@@ -184,5 +194,5 @@ func fingerprint(value string) string {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(value))
-	return hex.EncodeToString(sum[:6])
+	return hex.EncodeToString(sum[:shown])
 }

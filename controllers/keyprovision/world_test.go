@@ -63,6 +63,8 @@ type world struct {
 	emptySince time.Time
 	// mostLive is the most keys that were live at a time.
 	mostLive int
+	// back is how far the cluster's clock was set back, which the provider's was not.
+	back time.Duration
 }
 
 // fakeKeys is a management API in memory.
@@ -197,16 +199,24 @@ func (w *world) Table(context.Context, string) (*table.Table, *corev1.Secret, er
 	return w.delivered, nil, nil
 }
 
+func (p *fakeKeys) now() time.Time { return p.world.clock.Now().Add(p.world.back) }
+
+// setBack sets the clock of the cluster back.
+func (w *world) setBack(by time.Duration) {
+	w.clock.Step(-by)
+	w.back += by
+}
+
 // List leaves out what was made too lately.
 func (p *fakeKeys) List(_ context.Context, prefix string) (keys []management.Key, err error) {
 	err = p.call("list", func() {
 		for _, key := range p.keys {
-			if strings.HasPrefix(key.Name, prefix) && p.world.clock.Since(key.at) >= p.lag {
+			if strings.HasPrefix(key.Name, prefix) && p.now().Sub(key.at) >= p.lag {
 				keys = append(keys, key.Key)
 			}
 		}
 		for _, key := range p.deleted {
-			if strings.HasPrefix(key.Name, prefix) && p.world.clock.Since(key.at) < p.linger {
+			if strings.HasPrefix(key.Name, prefix) && p.now().Sub(key.at) < p.linger {
 				keys = append(keys, key.Key)
 			}
 		}
@@ -219,22 +229,29 @@ func (p *fakeKeys) Create(ctx context.Context, name string) (made management.Mad
 	if ctx.Err() != nil {
 		return made, &management.UnclearError{Problem: "no answer in time"}
 	}
-	err = p.call("make", func() {
-		p.made++
-		made = management.Made{ID: fmt.Sprintf("%shash%d", p.named, p.made), Value: fmt.Sprintf("sk-or-v1-%s%d", p.named, p.made)}
-		p.keys = append(p.keys, liveKey{Key: management.Key{ID: made.ID, Name: name}, value: made.Value, at: p.world.clock.Now()})
-	})
+	err = p.call("make", func() { made = p.carryOut(name) })
 	return made, err
 }
 
-// Delete removes a key.
-func (p *fakeKeys) Delete(_ context.Context, id string) error {
+// carryOut makes a key.
+func (p *fakeKeys) carryOut(name string) management.Made {
+	p.made++
+	made := management.Made{ID: fmt.Sprintf("%shash%d", p.named, p.made), Value: fmt.Sprintf("sk-or-v1-%s%d", p.named, p.made)}
+	p.keys = append(p.keys, liveKey{Key: management.Key{ID: made.ID, Name: name}, value: made.Value, at: p.now()})
+	return made
+}
+
+// Delete removes a key, in time.
+func (p *fakeKeys) Delete(ctx context.Context, id string) error {
+	if ctx.Err() != nil {
+		return &management.UnclearError{Problem: "no answer in time"}
+	}
 	return p.call("delete", func() {
 		for i, key := range p.keys {
 			if key.ID == id {
 				p.world.unused(key)
 				p.keys = append(p.keys[:i:i], p.keys[i+1:]...)
-				key.at = p.world.clock.Now()
+				key.at = p.now()
 				p.deleted = append(p.deleted, key)
 				return
 			}
