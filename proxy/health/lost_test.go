@@ -58,3 +58,21 @@ func TestManyThatAreLostAreToldOnce(t *testing.T) {
 		t.Errorf("told %d times", w.ended)
 	}
 }
+
+// TestALostAttemptCountsForWhenItWasFoundToBe: a provider that others were answered by in the meantime has not failed after that.
+func TestALostAttemptCountsForWhenItWasFoundToBe(t *testing.T) {
+	w := newWorld(t)
+	u := w.model("m")
+	lost := w.begin(u)
+	w.pass(2 * time.Second)
+	lost.Lost(w.now)
+	w.pass(2 * time.Second)
+	w.call(u, success)
+	w.pass(3 * time.Second)
+	lost.End(w.now, outcome(table.Unreachable, 0))
+	var read window.Reading
+	u.AddMinute(w.now, &read)
+	if run := read.Run(); run != (window.Counts{}) || read.FailedAgo() != 5*time.Second || read.Minute != (window.Counts{window.Answered: 1, window.Unreachable: 1}) {
+		t.Errorf("after the answer there were %v, the last failure was %s ago, of %v", run, read.FailedAgo(), read.Minute)
+	}
+}
