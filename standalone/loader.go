@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"signalbox.dev/signalbox/manifest"
 	"signalbox.dev/signalbox/manifest/lint"
 	"signalbox.dev/signalbox/proxy/compile"
-	"signalbox.dev/signalbox/proxy/footprint"
 	"signalbox.dev/signalbox/proxy/table"
 )
 
@@ -96,7 +96,7 @@ func (l *Loader) load(ctx context.Context) (bool, error) {
 	}
 	l.seen, l.next = sum, time.Time{}
 	// The schemas and their compiled rules are megabytes that nobody needs until the next change; what they leave behind is given back at once.
-	defer footprint.Shrink()
+	defer debug.FreeOSMemory()
 	reader, err := manifest.NewReader()
 	if err != nil {
 		return false, err

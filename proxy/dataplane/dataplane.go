@@ -15,7 +15,7 @@ import (
 	"signalbox.dev/signalbox/proxy/certificate"
 	"signalbox.dev/signalbox/proxy/control"
 	"signalbox.dev/signalbox/proxy/endpoint"
-	"signalbox.dev/signalbox/proxy/footprint"
+	"signalbox.dev/signalbox/proxy/ballast"
 	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/limit"
@@ -62,7 +62,6 @@ type DataPlane struct {
 	mesh    *peers.Mesh  // nil without other replicas
 	limited atomic.Bool  // the table in use has limits
 	freed   atomic.Int64 // when a connection last became free while draining, in Unix nanoseconds
-	begun   sync.Once    // with the first table
 	lines   *telemetry.Buffer
 
 	requests     *http.Server
@@ -233,7 +232,6 @@ func (d *DataPlane) use(parts context.Context, t *table.Table) {
 		d.options.Log.Error("a routing table cannot be used; the one before it stays", "sequence", t.Sequence, "error", err)
 		return
 	}
-	d.begun.Do(footprint.Shrink)
 	d.options.Log.Info("routing table in use", "sequence", t.Sequence, "revision", t.Revision, "routes", len(t.Routes))
 	if d.controlOn == nil {
 		return
@@ -246,8 +244,8 @@ func (d *DataPlane) use(parts context.Context, t *table.Table) {
 // Run serves until the context ends and then drains: readiness fails, and connections are still taken for DrainDelay; then requests have DrainLimit to
 // end and clients IdleGrace to leave their connections; then the ledgers are written and the last usage records delivered. The error is nil if all went that way.
 func (d *DataPlane) Run(ctx context.Context) error {
-	ballast := footprint.Ballast(ballastBytes)
-	defer runtime.KeepAlive(ballast)
+	weight := ballast.New(ballastBytes)
+	defer runtime.KeepAlive(weight)
 	// The parts outlive the context: they are needed until the last request has ended.
 	parts, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)

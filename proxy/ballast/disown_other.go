@@ -1,0 +1,6 @@
+//go:build !linux
+
+package ballast
+
+// disown leaves the memory to the runtime.
+func disown([]byte) {}
