@@ -12,10 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalbox.dev/signalbox/proxy/ballast"
 	"signalbox.dev/signalbox/proxy/certificate"
 	"signalbox.dev/signalbox/proxy/control"
 	"signalbox.dev/signalbox/proxy/endpoint"
-	"signalbox.dev/signalbox/proxy/ballast"
 	"signalbox.dev/signalbox/proxy/health"
 	"signalbox.dev/signalbox/proxy/ledger"
 	"signalbox.dev/signalbox/proxy/limit"
