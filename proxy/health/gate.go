@@ -281,6 +281,16 @@ func (g *gate) open(now instant) {
 	g.failed = average{}
 }
 
+// pardon lifts a block for the provider's refusal of the key, as if it had never been. Attempts from before have no say in it.
+func (g *gate) pardon(now instant) {
+	if block, _ := g.all.load(); block != KeyRefused {
+		return
+	}
+	g.open(now)
+	g.back.Store(int64(never))
+	g.epoch.Add(1)
+}
+
 // backOff is how long the gate is shut for a reason when the provider does not say: twice as long as the last time, unless all was well for a while.
 // Its upper half is random, so that replicas and upstreams do not come back together.
 func (g *gate) backOff(b Block, now instant, random func(int64) int64) time.Duration {

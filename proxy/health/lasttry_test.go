@@ -330,3 +330,45 @@ func (p *pacing) end() {
 		}
 	}
 }
+
+// TestPardon: a refusal is as if it had never been, whatever other replicas go on telling of it, and what attempts from before it come to.
+func TestPardon(t *testing.T) {
+	w := newWorld(t)
+	u := w.model("m")
+	late := w.begin(u)
+	for range 3 {
+		w.call(u, keyRefused)
+		w.pass(u.View(w.now).For)
+	}
+	w.call(u, keyRefused)
+	vacancy := w.registry.Vacancy()
+	w.registry.Pardon("c", "k", w.now)
+	w.registry.Pardon("c", "nobody's", w.now)
+	w.blocked(u, health.Open, 0)
+	if v := u.View(w.now); v.Ramp != 1000 || v.Probe {
+		t.Errorf("it gets a part of its calls: %+v", v)
+	}
+	select {
+	case <-vacancy:
+	default:
+		t.Error("nobody is told")
+	}
+	if said := w.said(); len(said) != 0 {
+		t.Errorf("the others are told %v", said)
+	}
+	w.hear(`[{"credential":"c","key":"k","block":"KeyRefused","remainingMS":80000}]`)
+	w.blocked(u, health.Open, 0)
+	late.End(w.now, keyRefused)
+	w.blocked(u, health.Open, 0)
+	w.call(u, keyRefused)
+	w.blocked(u, health.KeyRefused, 10*time.Second)
+}
+
+// TestPardonIsForRefusalsAlone: a quota that is used up is not seen by who asks whether a key is good.
+func TestPardonIsForRefusalsAlone(t *testing.T) {
+	w := newWorld(t)
+	u := w.model("m")
+	w.call(u, outcome(table.QuotaExhausted, time.Minute))
+	w.registry.Pardon("c", "k", w.now)
+	w.blocked(u, health.NoQuota, time.Minute)
+}

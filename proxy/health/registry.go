@@ -150,6 +150,22 @@ func (r *Registry) Retain(live func(credential, key string) bool) {
 // Vacancy is closed when the next single attempt at any upstream has ended. Who wants to know of one takes it first, and looks at Upstream.Tried then.
 func (r *Registry) Vacancy() <-chan struct{} { return r.vacancy.next() }
 
+// Pardon lets all calls be made with a key again that the provider has refused, for somebody has seen since that it takes the key. Other replicas that have not
+// heard of that do not change it back.
+func (r *Registry) Pardon(credential, key string, now time.Time) {
+	r.mu.RLock()
+	u := r.find(Subject{Credential: credential, Key: key})
+	r.mu.RUnlock()
+	if u == nil {
+		return
+	}
+	t := r.at(now)
+	u.mu.Lock()
+	u.gate.pardon(t)
+	u.mu.Unlock()
+	r.vacancy.announce()
+}
+
 // Each visits all states, those of keys too, whose Model is empty. What it visits may change meanwhile.
 func (r *Registry) Each(now time.Time, visit func(Subject, View)) {
 	for _, u := range r.Upstreams() {

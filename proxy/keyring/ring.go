@@ -81,6 +81,33 @@ func (r *Ring) Has(fingerprint string) bool {
 	return false
 }
 
+// Returned are the fingerprints of the keys that calls are made with again, after they had been replaced in the ring before.
+func (r *Ring) Returned(before *Ring) []string {
+	var returned []string
+	for place := range r.keys {
+		key := &r.keys[place]
+		if key.Role != table.Previous && !key.Refused && before.replaced(key.Fingerprint) {
+			returned = append(returned, key.Fingerprint)
+		}
+	}
+	return returned
+}
+
+// replaced tells whether a key is in the ring, and in no other role than that of a replaced one.
+func (r *Ring) replaced(fingerprint string) bool {
+	found := false
+	for place := range r.keys {
+		if r.keys[place].Fingerprint != fingerprint {
+			continue
+		}
+		if r.keys[place].Role != table.Previous {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
 // Limited tells whether there is a time from which on a key must not be sent: one that was replaced has it, and one that leads although its Secret is gone. A
 // canary's time is that of its trial, and ends nothing.
 func Limited(key *table.Key) bool {

@@ -273,6 +273,35 @@ func TestLiveAndHas(t *testing.T) {
 	}
 }
 
+func TestReturned(t *testing.T) {
+	later := start.Add(time.Minute)
+	before := New(&table.Credential{Keys: []table.Key{
+		lead("a"), canary("a", 10), replaced("a", "a1", later), replaced("a", "a2", later), lead("b"), replaced("b", "a", later),
+	}}, never)
+	onTrial := canary("a", 10)
+	onTrial.Fingerprint = "a2"
+	cases := map[string]struct {
+		keys []table.Key
+		want []string
+	}{
+		"nothing changes":            {keys: before.keys},
+		"one leads again":            {keys: []table.Key{lead("a1"), replaced("a", "a", later)}, want: []string{"a1"}},
+		"one is on trial again":      {keys: []table.Key{lead("a"), onTrial}, want: []string{"a2"}},
+		"a new one leads":            {keys: []table.Key{lead("c"), replaced("a", "a1", later)}},
+		"a canary leads":             {keys: []table.Key{lead("a-canary")}},
+		"its probe was refused":      {keys: []table.Key{doubted(lead("a1"))}},
+		"it led elsewhere all along": {keys: []table.Key{lead("b"), lead("a")}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := New(&table.Credential{Keys: tc.keys}, never).Returned(before)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("returned (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestTriedIsBounded(t *testing.T) {
 	var tried Tried
 	for i, fingerprint := range []string{"a", "b", "c", "d", "e"} {

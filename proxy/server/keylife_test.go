@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -274,6 +275,37 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 	if bad := k.take()["10"]; bad == 0 {
 		t.Error("no call was made with a bad key, so that nothing was shown")
 	}
+}
+
+// TestAKeyThatIsPutBack is used at once, however long the provider has refused it before it was replaced.
+func TestAKeyThatIsPutBack(t *testing.T) {
+	clock := newFakeClock()
+	k := newKeyed(map[string]http.HandlerFunc{"2": good})
+	h := newHarness(t, []http.HandlerFunc{k.serve, good}, withKeys(apiKey("1")), clock.set)
+	for range 40 {
+		h.send(ask{})
+		clock.advance(time.Second)
+	}
+	lead := func(sequence int64, next, before string) {
+		t.Helper()
+		rotated := *h.table
+		rotated.Sequence = sequence
+		rotated.Credentials = slices.Clone(h.table.Credentials)
+		rotated.Credentials[0].Keys = rotatedKeys(next, before)
+		rotated.Credentials[0].Keys[1].Until = clock.now().Add(time.Hour)
+		if err := h.server.Use(&rotated); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lead(2, "2", "1")
+	k.take()
+	h.send(ask{})
+	checkCalls(t, "replaced", k, count("2", 1))
+	k.set("1", good)
+	k.set("2", refusesKey)
+	lead(3, "1", "2")
+	h.send(ask{})
+	checkCalls(t, "put back", k, count("1", 1))
 }
 
 // callUntil calls until the channel is closed. Every call has to be answered.

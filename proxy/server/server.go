@@ -118,6 +118,7 @@ func (s *Server) Use(t *table.Table) error {
 		s.metrics.TableRefused()
 		return err
 	}
+	s.pardonKeys(previous, next)
 	s.current.Store(next)
 	s.keyWaiters.wake()
 	s.callerLimits.Use(withThrottles(t))
@@ -129,6 +130,23 @@ func (s *Server) Use(t *table.Table) error {
 		closeIdle(previous.transport)
 	}
 	return nil
+}
+
+// pardonKeys has the keys used at once that somebody has put back in the place of those that had replaced them: the manager has them lead only after it has asked the
+// provider, and what calls found out about them is from before.
+func (s *Server) pardonKeys(previous, next *snapshot) {
+	if previous == nil {
+		return
+	}
+	for name, credential := range next.credentials {
+		before := previous.credentials[name]
+		if before == nil {
+			continue
+		}
+		for _, fingerprint := range credential.ring.Returned(before.ring) {
+			s.health.Pardon(name, fingerprint, s.now())
+		}
+	}
 }
 
 func closeIdle(transport http.RoundTripper) {
