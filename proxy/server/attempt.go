@@ -174,6 +174,17 @@ func (s *Server) serving(t *targetEntry, credential *credentialEntry, now time.T
 	return upstream
 }
 
+// poolOf is what serves a candidate's target now, under the newest table; false where that cannot be used.
+func (s *Server) poolOf(c *call, candidate route.Candidate, now time.Time) (upstream pool, usable bool) {
+	l := &c.legs[candidate.Route]
+	target := &l.route.targets[candidate.Index]
+	credential := s.current.Load().credentials[target.credential]
+	if unusable(credential, target) != "" {
+		return pool{}, false
+	}
+	return s.serving(target, credential, now, l.model), true
+}
+
 // runExchange makes the exchange within the timeouts that its kind of answer has.
 func (s *Server) runExchange(parent context.Context, x *exchange, l *leg) *Error {
 	ctx := parent

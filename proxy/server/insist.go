@@ -50,7 +50,7 @@ func (t *trial) mayInsist(place int) bool {
 		return false
 	case c.attempted(candidate):
 		return true
-	case candidate.Out != route.Eligible && causeOf(candidate.Out) != causeHealth, len(l.route.Targets[candidate.Index].OnlyFor) > 0:
+	case candidate.Out != route.Eligible && causeOf(candidate.Out) != causeHealth, c.isForFailures(candidate):
 		return false
 	case t.failed == none:
 		return true
@@ -58,6 +58,11 @@ func (t *trial) mayInsist(place int) bool {
 	policy := &l.route.Fallback
 	bound := l.query.Preferences != nil && l.query.Preferences.NoFallbacks && len(l.query.Preferences.Order) == 0
 	return !bound && policy.MovesOn(t.kind) && c.attemptsOf(l.account) < max(1, policy.MaxAttempts)
+}
+
+// isForFailures tells whether a candidate's target is named for calls that failed elsewhere, and gets no other.
+func (c *call) isForFailures(candidate route.Candidate) bool {
+	return len(c.legs[candidate.Route].route.Targets[candidate.Index].OnlyFor) > 0
 }
 
 // attempted tells whether a candidate's target was called already.
@@ -68,13 +73,10 @@ func (c *call) attempted(candidate route.Candidate) bool {
 
 // refusedFor is how long ago the key was refused or tried last that a last try at a candidate would be made with; 0 when none may be made.
 func (t *trial) refusedFor(candidate route.Candidate) time.Duration {
-	s, l := t.server, &t.call.legs[candidate.Route]
-	target := &l.route.targets[candidate.Index]
-	credential := s.current.Load().credentials[target.credential]
-	if unusable(credential, target) != "" {
+	now := t.server.now()
+	upstream, usable := t.server.poolOf(t.call, candidate, now)
+	if !usable {
 		return 0
 	}
-	now := s.now()
-	upstream := s.serving(target, credential, now, l.model)
-	return upstream.lastTry(s.choosing(l, &visit{candidate: candidate}, now))
+	return upstream.lastTry(t.server.choosing(&t.call.legs[candidate.Route], &visit{candidate: candidate}, now))
 }

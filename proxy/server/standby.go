@@ -47,7 +47,7 @@ func (t *trial) worthWaiting() (time.Duration, bool) {
 	wait, ok := patience, false
 	for _, candidate := range t.call.candidates {
 		switch {
-		case causeOf(candidate.Out) != causeHealth || t.isNamedForFailures(candidate):
+		case causeOf(candidate.Out) != causeHealth || t.call.isForFailures(candidate):
 		case candidate.Out == route.CoolingDown && candidate.Left < patience:
 			wait, ok = min(wait, max(candidate.Left, leastWait)), true
 		case t.isTried(candidate, now):
@@ -57,20 +57,10 @@ func (t *trial) worthWaiting() (time.Duration, bool) {
 	return wait, ok
 }
 
-func (t *trial) isNamedForFailures(candidate route.Candidate) bool {
-	return len(t.call.legs[candidate.Route].route.Targets[candidate.Index].OnlyFor) > 0
-}
-
 // isTried tells whether another call is finding out whether a candidate's target is back.
 func (t *trial) isTried(candidate route.Candidate, now time.Time) bool {
-	l := &t.call.legs[candidate.Route]
-	target := &l.route.targets[candidate.Index]
-	credential := t.server.current.Load().credentials[target.credential]
-	if unusable(credential, target) != "" {
-		return false
-	}
-	upstream := t.server.serving(target, credential, now, l.model)
-	return upstream.tried(now)
+	upstream, usable := t.server.poolOf(t.call, candidate, now)
+	return usable && upstream.tried(now)
 }
 
 // await waits for so long, but no longer than until another call's attempt has ended, and tells whether the call's time lasted.

@@ -62,18 +62,16 @@ func (s *Server) hasOtherKey(c *call, v *visit, failure *Error) bool {
 	if !v.mayTurn(failure.Kind) {
 		return false
 	}
-	l := &c.legs[v.candidate.Route]
-	t := &l.route.targets[v.candidate.Index]
-	credential := s.current.Load().credentials[t.credential]
-	if unusable(credential, t) != "" {
+	now := s.now()
+	upstream, usable := s.poolOf(c, v.candidate, now)
+	if !usable {
 		return false
 	}
-	now := s.now()
-	upstream := s.serving(t, credential, now, l.model)
+	l := &c.legs[v.candidate.Route]
 	q := upstream.query(s.choosing(l, v, now))
 	_, found := upstream.ring.Peek(&q)
 	if found {
-		t.metrics.SwitchedKey(string(failure.Kind))
+		l.route.targets[v.candidate.Index].metrics.SwitchedKey(string(failure.Kind))
 	}
 	return found
 }

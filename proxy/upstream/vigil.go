@@ -38,26 +38,9 @@ type Watcher interface {
 	Found()
 }
 
-// watcherKey is what a watchedContext is found by.
-type watcherKey struct{}
-
-// watchedContext carries a Watcher in one allocation.
-type watchedContext struct {
-	context.Context
-	watcher Watcher
-}
-
 // WithWatcher returns a context whose request is watched.
 func WithWatcher(ctx context.Context, watcher Watcher) context.Context {
-	return &watchedContext{Context: ctx, watcher: watcher}
-}
-
-// Value returns the context itself for its own key.
-func (c *watchedContext) Value(key any) any {
-	if key == (watcherKey{}) {
-		return c
-	}
-	return c.Context.Value(key)
+	return carry(ctx, watcher)
 }
 
 // vigil looks after one request until the head of its response is there.
@@ -83,9 +66,7 @@ type vigil struct {
 // newVigil begins to look after a request.
 func newVigil(ctx context.Context, how *vigilance, pool *pool) *vigil {
 	v := &vigil{vigilance: how, pool: pool, since: time.Now()}
-	if c, watched := ctx.Value(watcherKey{}).(*watchedContext); watched {
-		v.watcher = c.watcher
-	}
+	v.watcher, _ = carried[Watcher](ctx)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.timer = time.AfterFunc(v.lostAfter, v.look)
